@@ -1,0 +1,94 @@
+/**
+ * What Tandem asks of anything that carries bytes: one live, ordered, two-way pipe, with a way to listen and to dial.
+ *
+ * A transport knows no messages, no retries and no time. It reports its end exactly once and nothing after it; none of
+ * its methods ever calls a sink before returning. `spec/contracts/transport-contract.ts` holds every implementation to
+ * this page.
+ */
+
+/** Where a server listens. */
+export interface Address {
+  /** A host name or literal IP address. */
+  readonly host: string;
+  /** 1 to 65,535; 0 asks the system to choose when listening. */
+  readonly port: number;
+}
+
+/** Receives what happens on a transport. */
+export interface TransportSink {
+  /** Bytes arrived. The receiver may keep views of `chunk`: the transport never writes to it again. */
+  onChunk(chunk: Uint8Array): void;
+  /** The queue has drained after `write` answered false. */
+  onWritable(): void;
+  /** The end, exactly once, also after `close` or `destroy`; `error` is absent after an orderly end. */
+  onClosed(error: Error | undefined): void;
+}
+
+/** One live pipe of bytes. Whoever received it owns it, and must `close` or `destroy` it. */
+export interface Transport {
+  /** Names both ends for messages to people: `tcp 127.0.0.1:4000`. */
+  readonly description: string;
+  /** Bytes given to `write` that have not been handed to the system yet. */
+  readonly queuedBytes: number;
+  /** Starts delivery to the sink; called once. What arrived before it is delivered after it returned. */
+  open(sink: TransportSink): void;
+  /**
+   * Queues bytes in order; the caller must not change them afterwards. Ignored once the pipe has ended.
+   * @returns false when the queue is full and the caller should wait for `onWritable`
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Calls `flush` once, when the present turn of the event loop has run its microtasks. */
+  scheduleFlush(flush: () => void): void;
+  /** Calls back once everything that had already reached this machine has been handed to `onChunk`. */
+  afterReading(callback: () => void): void;
+  /** Writes what is queued, then ends the pipe; nothing more is read. Has no effect on an ended pipe. */
+  close(): void;
+  /** Ends the pipe at once; what is queued is lost. Has no effect on an ended pipe. */
+  destroy(): void;
+}
+
+/** A failure to listen or to dial. */
+export interface TransportFailure {
+  /** `"address-in-use"` and `"refused"` are told apart, since starting a server turns on them. */
+  readonly kind: "address-in-use" | "refused" | "other";
+  /** The system's error. */
+  readonly error: Error;
+}
+
+/** Receives what happens to a listener. */
+export interface ListenSink {
+  /** It listens, at this address; once, before any transport. */
+  onListening(address: Address): void;
+  /** Somebody dialled. The receiver owns the transport. */
+  onTransport(transport: Transport): void;
+  /** It could not listen, or no longer does; final. */
+  onFailed(failure: TransportFailure): void;
+}
+
+/** A place where transports arrive. */
+export interface Listener {
+  /** Stops listening and frees the address; transports that were accepted live on. `onClosed` is called once it is free. */
+  close(onClosed: () => void): void;
+}
+
+/** Receives the outcome of one dial: exactly one of the two, unless it is cancelled first. */
+export interface DialSink {
+  /** Connected. The receiver owns the transport. */
+  onTransport(transport: Transport): void;
+  /** Not connected; final. */
+  onFailed(failure: TransportFailure): void;
+}
+
+/** One attempt to connect. */
+export interface Dial {
+  /** Gives up; neither outcome is reported afterwards. Has no effect once there is an outcome. */
+  cancel(): void;
+}
+
+/** A kind of transport: how to listen and how to dial. */
+export interface TransportProvider {
+  /** Starts to listen. */
+  listen(address: Address, sink: ListenSink): Listener;
+  /** Starts to connect. */
+  dial(address: Address, sink: DialSink): Dial;
+}
