@@ -26,7 +26,7 @@ export function ensureBuilt() {
   ensureInstalled();
   if (isBuilt()) return;
   console.error('building dist (npm run build)');
-  npm(['run', '--silent', 'build', '--', '--log-level', 'warn']);
+  npm(['run', '--silent', 'build', '--', '--logLevel', 'warn']);
 }
 
 /**
