@@ -30,15 +30,16 @@ export function ensureBuilt() {
 }
 
 /**
- * Runs npm in the repository and ends this process with npm's exit code if it fails.
+ * Runs npm and ends this process with npm's exit code if it fails.
  *
  * @param {string[]} args
+ * @param {string} cwd the folder to run it in, by default the repository
  */
-export function npm(args) {
+export function npm(args, cwd = root) {
   // Started by npm, its own path is known; that spares a lookup and, on Windows, a shell.
   const { npm_execpath: itself } = process.env;
   // npm's chatter goes to stderr: stdout belongs to the command that was asked for.
-  const options = { cwd: root, stdio: ['ignore', 2, 2] };
+  const options = { cwd, stdio: ['ignore', 2, 2] };
   const { status, error } = itself?.endsWith('.js')
     ? spawnSync(process.execPath, [itself, ...args], options)
     : spawnSync('npm', args, { ...options, shell: process.platform === 'win32' });
