@@ -1,0 +1,389 @@
+/**
+ * One connection as a machine without sockets, clocks or RxJS: opening, handshake, heartbeats, fragments and the end
+ * happen here; session messages pass through, counted.
+ *
+ * Inputs are `receive`, `handleDeadline`, `transportClosed` and the commands; outputs are `takeFrames`, `takeEvents`
+ * and `nextDeadlineMs`. After any input the driver (link/connection.ts) takes the events, writes the frames when the
+ * transport asks for them, and arms one timer. No method ever throws for what a peer sent.
+ * PROTOCOL.md, "Life of a connection".
+ *
+ *   opening ──8 bytes──► handshaking ──WELCOME──► established ──GOODBYE, fault, loss──► closed
+ */
+
+import { LimitExceededError, ProtocolError, RPCError, type PortOccupant } from "../errors.js";
+import { CloseReason, printable, type CloseCode } from "./close-reason.js";
+import type { Codec } from "./codec.js";
+import type { SlabPool } from "./framing.js";
+import { Handshake, type ConnectionRole, type HandshakeMessage } from "./handshake.js";
+import { Heartbeat } from "./heartbeat.js";
+import { Inbox } from "./inbox.js";
+import type { Limits } from "./limits.js";
+import {
+  isSessionMessage,
+  MessageType,
+  protocolVersion,
+  type ConnectionMessage,
+  type Identity,
+  type SessionMessage,
+} from "./messages.js";
+import { Outbox, type Sent } from "./outbox.js";
+
+/** What a connection is told at its making. */
+export interface ConnectionSettings {
+  /** What this end is there for. */
+  readonly role: ConnectionRole;
+  /** How long this side bears silence, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Milliseconds between pings, where short enough for the peer; `undefined`: a third of the timeout. */
+  readonly heartbeatIntervalMs: number | undefined;
+  /** How long the peer may take from the first byte to `markReady`, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
+  /** Bounds on what is received and sent. */
+  readonly limits: Limits;
+  /** Turns messages into bytes and back; used by this connection alone. */
+  readonly codec: Codec;
+  /** Lends the space in which frames are gathered. */
+  readonly slabs: SlabPool;
+}
+
+/** What happened, in order. */
+export type ConnectionEvent =
+  /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
+  | { readonly type: "hello"; readonly ticket: string | undefined }
+  /** The handshake is done. */
+  | { readonly type: "established"; readonly connectionID: string }
+  /** Session messages that arrived together. */
+  | { readonly type: "messages"; readonly messages: readonly SessionMessage[] }
+  /** The server continues on another port. */
+  | { readonly type: "handover"; readonly port: number; readonly ticket: string }
+  /** The answer to a probe. */
+  | { readonly type: "identity"; readonly identity: Identity }
+  /** A ping was answered. */
+  | { readonly type: "heartbeat"; readonly roundTripMs: number }
+  /** The peer seems silent: read what has arrived, then call `confirmSilence`. */
+  | { readonly type: "suspect" }
+  /** The end; nothing follows. `occupant` says what seems to be there when it is not a Tandem peer. */
+  | {
+      readonly type: "closed";
+      readonly reason: CloseReason;
+      readonly lastReceived: number | undefined;
+      readonly occupant: PortOccupant | undefined;
+      readonly retryAfterMs: number | undefined;
+    };
+
+/** A frame that has begun may take this long: 30 s, and 16 s for the largest at 16 KiB/s (reliability rule R24). */
+const partialFrameMs = 46_000;
+
+/** The state machine of one connection. */
+export class ConnectionCore {
+  readonly #settings: ConnectionSettings;
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  readonly #handshake: Handshake;
+  #state: "handshaking" | "established" | "closed" = "handshaking";
+  #isReady = false;
+  #heartbeat: Heartbeat | undefined;
+  #timeoutMs: number;
+  #handshakeEndsMs: number;
+  #partialEndsMs = Infinity;
+  #events: ConnectionEvent[] = [];
+  #messages: SessionMessage[] = [];
+  #retryAfterMs: number | undefined;
+
+  /**
+   * @param settings - fixed for the life of the connection
+   * @param nowMs - the present time; the handshake's deadline counts from here
+   */
+  constructor(settings: ConnectionSettings, nowMs: number) {
+    this.#settings = settings;
+    this.#inbox = new Inbox(settings.codec, settings.limits);
+    this.#outbox = new Outbox(settings.codec, settings.slabs);
+    this.#timeoutMs = settings.timeoutMs;
+    this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;
+    this.#handshake = new Handshake(settings.role, this.#outbox, settings.timeoutMs);
+  }
+
+  /** Whether session messages may be sent. */
+  get isEstablished(): boolean {
+    return this.#state === "established";
+  }
+
+  /** Whether the end has come. */
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Bytes accepted for sending that `takeFrames` has not given out yet. */
+  get queuedBytes(): number {
+    return this.#outbox.queuedBytes;
+  }
+
+  // ── Inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes bytes from the transport. */
+  receive(chunk: Uint8Array, nowMs: number): void {
+    if (this.#state === "closed") return;
+    this.#heartbeat?.receiveBytes(nowMs);
+    try {
+      const rest = this.#handshake.awaitsOpening ? this.#handshake.receiveOpening(chunk) : chunk;
+      if (rest !== undefined) this.#receiveFrames(rest, nowMs);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#watchPartialFrame(nowMs);
+    this.#emitMessages();
+  }
+
+  /** Acts on the deadlines that have passed. */
+  handleDeadline(nowMs: number): void {
+    if (this.#state === "closed") return;
+    if (nowMs >= this.#partialEndsMs) {
+      this.#fail(new ProtocolError("a frame that was begun did not end in time"));
+    } else if (!this.#isReady && nowMs >= this.#handshakeEndsMs) {
+      const doing = this.#handshake.awaitsOpening ? "did not begin to speak this protocol" : "did not complete the handshake";
+      this.close("handshake-timeout", `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
+    } else if (this.#heartbeat !== undefined) {
+      const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
+      if (ping !== undefined) this.#outbox.sendControl([MessageType.ping, ping]);
+      if (isSuspect) this.#events.push({ type: "suspect" });
+    }
+  }
+
+  /** After the event `suspect`, once everything that had arrived was received: closes if the peer is still silent. */
+  confirmSilence(): void {
+    if (this.#state === "closed" || this.#heartbeat?.isDead() !== true) return;
+    this.close("timeout", `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
+  }
+
+  /** The transport has ended. */
+  transportClosed(error: Error | undefined): void {
+    if (this.#state === "closed") return;
+    const how = error === undefined ? "the other side ended it without a word" : printable(error.message, 256);
+    this.#end(new CloseReason("connection-lost", `the connection was lost: ${how}`, "transport"), undefined);
+  }
+
+  // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Answers HELLO: the connection is established. */
+  welcome(connectionID: string): void {
+    this.#outbox.sendControl([
+      MessageType.welcome,
+      { version: protocolVersion, connectionID, timeoutMs: this.#timeoutMs },
+    ]);
+    // A frame of its own: until it is read, the peer accepts small frames only.
+    this.#outbox.finishFrame();
+    this.#establish(connectionID);
+  }
+
+  /** Answers HELLO: not now. */
+  refuse(code: CloseCode, message: string, retryAfterMs: number | undefined): void {
+    this.#outbox.sendControl(
+      retryAfterMs === undefined
+        ? [MessageType.refuse, code, message]
+        : [MessageType.refuse, code, message, retryAfterMs],
+    );
+    this.#end(new CloseReason(code, message, "local"), undefined);
+  }
+
+  /** Answers HELLO: continue on that port, and show this ticket there. */
+  handOver(port: number, ticket: string): void {
+    this.#outbox.sendControl([MessageType.handover, port, ticket]);
+    this.#end(new CloseReason("disconnected", `handed over to port ${port}`, "local"), undefined);
+  }
+
+  /** The session has what it needs to begin: the handshake's deadline no longer counts. */
+  markReady(): void {
+    this.#isReady = true;
+  }
+
+  /**
+   * Sends a session message; its fields are marshalled already.
+   * @returns what `isHandedOver`, `isBeyond` and `withdraw` ask for
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
+   */
+  send(message: SessionMessage): Sent {
+    return this.#outbox.send(message);
+  }
+
+  /** Takes a message back; true when it will never be whole at the other side, which then cannot act on it. */
+  withdraw(sent: Sent): boolean {
+    return this.#outbox.withdraw(sent);
+  }
+
+  /** Whether a message was given to the transport as a whole: if not, the peer cannot have seen it. */
+  isHandedOver(sent: Sent): boolean {
+    return this.#outbox.isHandedOver(sent);
+  }
+
+  /** Whether a message came after the last one that the peer says it has read. */
+  isBeyond(sent: Sent, lastReceived: number): boolean {
+    return this.#outbox.isBeyond(sent, lastReceived);
+  }
+
+  /** Changes how long this side bears silence, and tells the peer. */
+  setTimeout(timeoutMs: number, nowMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    this.#heartbeat?.setTimeout(timeoutMs, nowMs);
+    if (this.#state === "established") this.#outbox.sendControl([MessageType.timeout, timeoutMs]);
+  }
+
+  /** Ends the connection: tells the peer why, after everything that is queued short of unfinished long messages. */
+  close(code: CloseCode, message: string): void {
+    if (this.#state === "closed") return;
+    if (this.#state === "established") {
+      this.#outbox.sendControl([MessageType.goodbye, code, message, this.#inbox.receivedCount]);
+    } else {
+      this.#handshake.sendRefusal(code, message);
+    }
+    this.#end(new CloseReason(code, message, "local"), undefined);
+  }
+
+  // ── Outputs ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Takes the bytes to write now, in order.
+   * @param roomBytes - about how many bytes of long messages the transport has room for; short messages always go
+   */
+  takeFrames(roomBytes: number): readonly Uint8Array[] {
+    return this.#outbox.takeFrames(roomBytes);
+  }
+
+  /** Whether long messages wait for room. */
+  get hasLongMessages(): boolean {
+    return this.#outbox.hasLongMessages;
+  }
+
+  /** Takes what has happened since the last call. */
+  takeEvents(): readonly ConnectionEvent[] {
+    const events = this.#events;
+    if (events.length > 0) this.#events = [];
+    return events;
+  }
+
+  /** When `handleDeadline` must be called next; `Infinity`: not at all. */
+  get nextDeadlineMs(): number {
+    if (this.#state === "closed") return Infinity;
+    const handshakeMs = this.#isReady ? Infinity : this.#handshakeEndsMs;
+    return Math.min(handshakeMs, this.#partialEndsMs, this.#heartbeat?.nextDeadlineMs ?? Infinity);
+  }
+
+  // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #receiveFrames(chunk: Uint8Array, nowMs: number): void {
+    this.#inbox.push(chunk);
+    for (;;) {
+      const messages = this.#inbox.read(this.#state !== "established");
+      if (messages === undefined) return;
+      this.#partialEndsMs = Infinity;
+      for (const message of messages) {
+        if (isSessionMessage(message)) this.#messages.push(message);
+        else this.#receiveControl(message, nowMs);
+        // What a peer sent behind its GOODBYE is not ours to read.
+        if (this.isClosed) return;
+      }
+    }
+  }
+
+  #receiveControl(message: ConnectionMessage, nowMs: number): void {
+    if (this.#state === "established") this.#receiveEstablished(message, nowMs);
+    else this.#receiveHandshake(this.#handshake.receive(message), nowMs);
+  }
+
+  #receiveHandshake(message: HandshakeMessage, nowMs: number): void {
+    switch (message[0]) {
+      case MessageType.hello:
+        this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
+        this.#events.push({ type: "hello", ticket: message[1].ticket });
+        return;
+      case MessageType.probe:
+        this.#outbox.sendControl([MessageType.identity, { version: protocolVersion, service: "tandem" }]);
+        this.#end(new CloseReason("disconnected", "a probe was answered", "local"), undefined);
+        return;
+      case MessageType.welcome:
+        this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
+        this.#establish(message[1].connectionID);
+        return;
+      case MessageType.refuse:
+        this.#retryAfterMs = message[3];
+        this.#end(CloseReason.fromPeer(message[1], message[2]), undefined);
+        return;
+      case MessageType.handover:
+        this.#events.push({ type: "handover", port: message[1], ticket: message[2] });
+        this.#end(new CloseReason("disconnected", `handed over to port ${message[1]}`, "remote"), undefined);
+        return;
+      case MessageType.identity:
+        this.#events.push({ type: "identity", identity: message[1] });
+        this.#end(new CloseReason("disconnected", "the probe was answered", "local"), undefined);
+        return;
+    }
+  }
+
+  #receiveEstablished(message: ConnectionMessage, nowMs: number): void {
+    switch (message[0]) {
+      case MessageType.ping:
+        this.#outbox.sendControl([MessageType.pong, message[1]]);
+        return;
+      case MessageType.pong:
+        this.#receivePong(message[1], nowMs);
+        return;
+      case MessageType.timeout:
+        this.#heartbeat?.setPeerTimeout(message[1], nowMs);
+        return;
+      case MessageType.goodbye:
+        this.#end(CloseReason.fromPeer(message[1], message[2]), message[3]);
+        return;
+      default:
+        throw new ProtocolError(`a message of type ${message[0]} after the handshake`);
+    }
+  }
+
+  #receivePong(id: number, nowMs: number): void {
+    if (this.#heartbeat?.hasSent(id) !== true) throw new ProtocolError(`a PONG for ping ${id}, which was never sent`);
+    const roundTripMs = this.#heartbeat.receivePong(id, nowMs);
+    if (roundTripMs === undefined) return;
+    this.#emitMessages();
+    this.#events.push({ type: "heartbeat", roundTripMs });
+  }
+
+  #startHeartbeat(peerTimeoutMs: number, nowMs: number): Heartbeat {
+    return new Heartbeat(this.#timeoutMs, peerTimeoutMs, this.#settings.heartbeatIntervalMs, nowMs);
+  }
+
+  #watchPartialFrame(nowMs: number): void {
+    if (!this.#inbox.isWithinFrame) this.#partialEndsMs = Infinity;
+    else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + partialFrameMs;
+  }
+
+  // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #establish(connectionID: string): void {
+    this.#state = "established";
+    this.#events.push({ type: "established", connectionID });
+  }
+
+  #emitMessages(): void {
+    if (this.#messages.length === 0) return;
+    this.#events.push({ type: "messages", messages: this.#messages });
+    this.#messages = [];
+  }
+
+  /** Whatever was thrown on the receive path ends this connection and nothing else. */
+  #fail(error: unknown): void {
+    const code = error instanceof LimitExceededError ? "limit-exceeded" : "protocol-error";
+    const text = error instanceof RPCError ? error.message : `what was received could not be handled: ${String(error)}`;
+    this.close(code, printable(text, 512));
+  }
+
+  #end(reason: CloseReason, lastReceived: number | undefined): void {
+    this.#emitMessages();
+    this.#state = "closed";
+    this.#outbox.dropLongMessages();
+    this.#events.push({
+      type: "closed",
+      reason,
+      lastReceived,
+      occupant: this.#handshake.occupant,
+      retryAfterMs: this.#retryAfterMs,
+    });
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Long messages: out in fragments, one message at a time, so that nothing waits behind more than one of them; in, put
+ * together again within bounds. PROTOCOL.md, "Fragments".
+ */
+
+import { LimitExceededError, ProtocolError } from "../errors.js";
+import { fragmentBytes, maxPartialMessages } from "./limits.js";
+import { MessageType, type FragmentMessage } from "./messages.js";
+
+/** A long message on its way out. */
+export class LongMessage {
+  readonly #id: number;
+  readonly #bytes: Uint8Array;
+  #offset = 0;
+  /** The number of its last fragment once that has left, 0 until then. */
+  lastNumber = 0;
+  /** Set when the sender takes it back before its last fragment has left. */
+  isWithdrawn = false;
+
+  /**
+   * @param id - tells it apart from the other long messages of this connection
+   * @param bytes - the encoded message, owned by this object
+   */
+  constructor(id: number, bytes: Uint8Array) {
+    this.#id = id;
+    this.#bytes = bytes;
+  }
+
+  /** Bytes that have not left. */
+  get remainingBytes(): number {
+    return this.#bytes.length - this.#offset;
+  }
+
+  /** Whether a fragment has left, so that a withdrawal must be told. */
+  get hasBegun(): boolean {
+    return this.#offset > 0;
+  }
+
+  /** The next fragment, the last one when `remainingBytes` is 0 afterwards. */
+  takeFragment(): FragmentMessage {
+    const bytes = this.#bytes.subarray(this.#offset, this.#offset + fragmentBytes);
+    this.#offset += bytes.length;
+    return [MessageType.fragment, this.#id, this.remainingBytes === 0 ? 1 : 0, bytes];
+  }
+
+  /** What tells the peer that the rest will not come. */
+  abandonment(): FragmentMessage {
+    return [MessageType.fragment, this.#id, 2, new Uint8Array(0)];
+  }
+}
+
+interface PartialMessage {
+  readonly pieces: Uint8Array[];
+  bytes: number;
+}
+
+/** Puts the fragments of long messages together. */
+export class Reassembly {
+  readonly #maxMessageBytes: number;
+  readonly #partials = new Map<number, PartialMessage>();
+  #totalBytes = 0;
+
+  /** @param maxMessageBytes - the bound on one message; twice as much may be held in all */
+  constructor(maxMessageBytes: number) {
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  /**
+   * Takes a fragment.
+   * @returns the whole message, in a buffer of its own, when this was its last fragment
+   * @throws ProtocolError when too many messages are begun, or a fragment before the last is not of full size
+   * @throws LimitExceededError when a message is too long
+   */
+  receive([, id, end, bytes]: FragmentMessage): Uint8Array | undefined {
+    // Tiny pieces would cost many times their bytes in bookkeeping.
+    if (end === 0 && bytes.length !== fragmentBytes) {
+      throw new ProtocolError(`a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}`);
+    }
+    const partial = this.#partials.get(id) ?? this.#begin(id);
+    if (end === 2) {
+      this.#forget(id, partial);
+      return undefined;
+    }
+    partial.pieces.push(bytes);
+    partial.bytes += bytes.length;
+    this.#totalBytes += bytes.length;
+    if (partial.bytes > this.#maxMessageBytes || this.#totalBytes > 2 * this.#maxMessageBytes) {
+      throw new LimitExceededError(
+        `a message of more than ${this.#maxMessageBytes} bytes (limits.maxMessageBytes changes the bound)`,
+      );
+    }
+    if (end === 0) return undefined;
+    this.#forget(id, partial);
+    return join(partial);
+  }
+
+  #begin(id: number): PartialMessage {
+    if (this.#partials.size >= maxPartialMessages) {
+      throw new ProtocolError(`fragments of more than ${maxPartialMessages} messages at one time`);
+    }
+    const partial: PartialMessage = { pieces: [], bytes: 0 };
+    this.#partials.set(id, partial);
+    return partial;
+  }
+
+  #forget(id: number, partial: PartialMessage): void {
+    this.#partials.delete(id);
+    this.#totalBytes -= partial.bytes;
+  }
+}
+
+function join({ pieces, bytes }: PartialMessage): Uint8Array {
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

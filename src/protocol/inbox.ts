@@ -1,0 +1,94 @@
+/**
+ * What enters a connection once its opening was read: chunks become frames, frames become checked messages, fragments
+ * become the message they make up, and session messages are counted. PROTOCOL.md, "Framing" and "Numbers".
+ */
+
+import { ProtocolError } from "../errors.js";
+import type { Codec } from "./codec.js";
+import { Reassembly } from "./fragments.js";
+import { FrameReader } from "./framing.js";
+import { maxFrameBytes, maxHandshakeBytes, maxHandshakeFrameBytes, type Limits } from "./limits.js";
+import {
+  isSessionMessage,
+  MessageType,
+  parseMessage,
+  type ConnectionMessage,
+  type FragmentMessage,
+  type SessionMessage,
+} from "./messages.js";
+
+/** The incoming half of a connection. */
+export class Inbox {
+  readonly #codec: Codec;
+  readonly #reader = new FrameReader();
+  readonly #reassembly: Reassembly;
+  #handshakeBytes = 0;
+  #receivedCount = 0;
+
+  /**
+   * @param codec - the connection's codec
+   * @param limits - bounds on what is received
+   */
+  constructor(codec: Codec, limits: Limits) {
+    this.#codec = codec;
+    this.#reassembly = new Reassembly(limits.maxMessageBytes);
+  }
+
+  /** Session messages received so far, each fragment counted. */
+  get receivedCount(): number {
+    return this.#receivedCount;
+  }
+
+  /** Whether a frame has begun and is not complete. */
+  get isWithinFrame(): boolean {
+    return this.#reader.partialBytes > 0;
+  }
+
+  /** Hands in the next chunk; every frame of the one before must have been read. */
+  push(chunk: Uint8Array): void {
+    this.#reader.push(chunk);
+  }
+
+  /**
+   * Reads the messages of the next complete frame.
+   * @param isStranger - whether the handshake is still to come: then frames are small and session messages refused
+   * @returns the messages, or `undefined` when more bytes must come
+   * @throws ProtocolError, LimitExceededError for whatever is not as it must be
+   */
+  read(isStranger: boolean): (SessionMessage | ConnectionMessage)[] | undefined {
+    const frame = this.#reader.read(isStranger ? maxHandshakeFrameBytes : maxFrameBytes);
+    if (frame === undefined) return undefined;
+    if (isStranger) this.#countHandshakeBytes(frame.length);
+    // The bytes of a fragment are joined, hence copied, in a moment: they may stay a view of the frame until then.
+    const isFragment = frame[1] === MessageType.fragment;
+    const messages: (SessionMessage | ConnectionMessage)[] = [];
+    for (const value of this.#codec.decodeFrame(frame, isFragment)) {
+      const message = parseMessage(value);
+      if (isSessionMessage(message)) {
+        if (isStranger) throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
+        this.#receivedCount += 1;
+      }
+      const whole = message[0] === MessageType.fragment ? this.#join(message) : message;
+      if (whole !== undefined) messages.push(whole);
+    }
+    return messages;
+  }
+
+  #countHandshakeBytes(bytes: number): void {
+    this.#handshakeBytes += bytes;
+    if (this.#handshakeBytes > maxHandshakeBytes) {
+      throw new ProtocolError(`more than ${maxHandshakeBytes} bytes before the handshake was complete`);
+    }
+  }
+
+  #join(fragment: FragmentMessage): SessionMessage | undefined {
+    const whole = this.#reassembly.receive(fragment);
+    if (whole === undefined) return undefined;
+    const values = this.#codec.decodeFrame(whole, true);
+    const message = parseMessage(values[0]);
+    if (values.length !== 1 || !isSessionMessage(message) || message[0] === MessageType.fragment) {
+      throw new ProtocolError("fragments that do not make up one message of the session");
+    }
+    return message;
+  }
+}

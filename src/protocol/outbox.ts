@@ -1,0 +1,139 @@
+/**
+ * What leaves a connection: messages are encoded at once, gathered in frames, and counted; long ones wait here in
+ * fragments until the transport has room. Knows how far each message got, since `executed` turns on it.
+ * PROTOCOL.md, "Numbers" and "Fragments".
+ */
+
+import type { Codec } from "./codec.js";
+import { LongMessage } from "./fragments.js";
+import { FrameWriter, type SlabPool } from "./framing.js";
+import { fragmentBytes } from "./limits.js";
+import type { ConnectionMessage, SessionMessage } from "./messages.js";
+import { opening } from "./opening.js";
+
+/** What `send` gives back: the number of the message, or the long message that gets its number later. */
+export type Sent = number | LongMessage;
+
+/** The outgoing half of a connection. */
+export class Outbox {
+  readonly #codec: Codec;
+  readonly #writer: FrameWriter;
+  #long: LongMessage[] = [];
+  #longCount = 0;
+  #sentCount = 0;
+  #handedOverCount = 0;
+  #hasOpening = false;
+
+  /**
+   * @param codec - the connection's codec
+   * @param slabs - lends the space for frames
+   */
+  constructor(codec: Codec, slabs: SlabPool) {
+    this.#codec = codec;
+    this.#writer = new FrameWriter(slabs);
+  }
+
+  /** Bytes accepted that `takeFrames` has not given out yet. */
+  get queuedBytes(): number {
+    let bytes = this.#writer.pendingBytes;
+    for (const message of this.#long) bytes += message.remainingBytes;
+    return bytes;
+  }
+
+  /** Sends the opening, once. */
+  sendOpening(): void {
+    if (this.#hasOpening) return;
+    this.#hasOpening = true;
+    this.#writer.addBytes(opening);
+  }
+
+  /** Sends bytes that are no frame, to somebody who does not speak this protocol. */
+  sendPlain(bytes: Uint8Array): void {
+    this.#writer.addBytes(bytes);
+  }
+
+  /** Sends a message of the connection: not counted. */
+  sendControl(message: ConnectionMessage): void {
+    this.#writer.append(this.#codec.encode(message));
+  }
+
+  /** Ends the present frame, so that what follows begins another. */
+  finishFrame(): void {
+    this.#writer.finishFrame();
+  }
+
+  /**
+   * Sends a message of the session; its fields are marshalled already.
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
+   */
+  send(message: SessionMessage): Sent {
+    const bytes = this.#codec.encode(message);
+    if (bytes.length <= fragmentBytes) return this.#append(bytes);
+    this.#longCount += 1;
+    const long = new LongMessage(this.#longCount, bytes.slice());
+    this.#long.push(long);
+    return long;
+  }
+
+  /** Takes a message back; true when it will never be whole at the other side, which then cannot act on it. */
+  withdraw(sent: Sent): boolean {
+    if (typeof sent === "number" || sent.lastNumber > 0) return false;
+    if (!this.#long.includes(sent)) return true;
+    this.#long = this.#long.filter((message) => message !== sent);
+    if (sent.hasBegun) this.#append(this.#codec.encode(sent.abandonment()));
+    return true;
+  }
+
+  /** Whether a message was given to the transport as a whole: if not, the peer cannot have seen it. */
+  isHandedOver(sent: Sent): boolean {
+    const number = numberOf(sent);
+    return number > 0 && number <= this.#handedOverCount;
+  }
+
+  /** Whether a message came after the last one that the peer says it has read. */
+  isBeyond(sent: Sent, lastReceived: number): boolean {
+    const number = numberOf(sent);
+    return number === 0 || number > lastReceived;
+  }
+
+  /**
+   * Takes the bytes to write now, in order.
+   * @param roomBytes - about how many bytes of long messages the transport has room for; short messages always go
+   */
+  takeFrames(roomBytes: number): readonly Uint8Array[] {
+    let room = roomBytes;
+    for (let message = this.#long[0]; message !== undefined && room > 0; message = this.#long[0]) {
+      const fragment = message.takeFragment();
+      room -= fragment[3].length;
+      // A frame for each, so that the peer's decoder needs no copy of it.
+      this.#writer.finishFrame();
+      const number = this.#append(this.#codec.encode(fragment));
+      this.#writer.finishFrame();
+      if (message.remainingBytes > 0) continue;
+      message.lastNumber = number;
+      this.#long.shift();
+    }
+    this.#handedOverCount = this.#sentCount;
+    return this.#writer.takeFrames();
+  }
+
+  /** Whether long messages wait for room. */
+  get hasLongMessages(): boolean {
+    return this.#long.length > 0;
+  }
+
+  /** Drops the long messages that have not left: the connection ends. */
+  dropLongMessages(): void {
+    this.#long = [];
+  }
+
+  #append(bytes: Uint8Array): number {
+    this.#writer.append(bytes);
+    this.#sentCount += 1;
+    return this.#sentCount;
+  }
+}
+
+function numberOf(sent: Sent): number {
+  return typeof sent === "number" ? sent : sent.lastNumber;
+}
