@@ -1,0 +1,220 @@
+/**
+ * The scheduler on which callbacks of the user run by default: at once when the thread is idle, in order always, in time
+ * slices under load.
+ *
+ * An event that arrives alone reaches its callback without waiting for a turn of the event loop. A flood, even one from
+ * within a single synchronous loop, uses up the slice, then queues, and drains slice by slice, with the event loop (and
+ * with it sockets, timers, heartbeats) getting its turn between slices. Clock, deferring and timers are given: this room
+ * has none of its own.
+ */
+import { Subscription, type SchedulerAction, type SchedulerLike } from 'rxjs';
+import { Fifo } from './fifo.js';
+import { RunBudget } from './run-budget.js';
+
+/** What a {@link MainThreadScheduler} needs from outside. */
+export interface MainThreadSchedulerOptions {
+  /** The time in milliseconds; must not go backwards. */
+  readonly now: () => number;
+  /** Runs its argument later, after the event loop had a turn: `setImmediate`. A microtask would starve the loop. */
+  readonly defer: (work: () => void) => void;
+  /** Waits for delays above 0; when one has passed, the work goes the way of all others. */
+  readonly delayed: SchedulerLike;
+  /**
+   * Gets what a work throws: throwing it on would stop the queue, or end the process. It must not throw itself.
+   */
+  readonly onError: (error: unknown) => void;
+  /**
+   * How long works may run before the event loop gets a turn, in milliseconds. Default 8, sensible from 1 to 50: too
+   * small, and a flood takes longer as turns of the event loop eat it up; too large, and sockets and timers wait.
+   */
+  readonly sliceMs?: number;
+}
+
+/**
+ * A scheduler for the main thread. `schedule(work, 0)` runs `work` before it returns if nothing is queued, nothing of this
+ * scheduler is running, and its works have run less than `sliceMs` within the last `2 * sliceMs`; else the work queues.
+ * Works start in the order of their scheduling, never one inside another. A work is never interrupted: one that takes
+ * longer than a slice makes its slice longer.
+ */
+export class MainThreadScheduler implements SchedulerLike {
+  readonly #options: MainThreadSchedulerOptions;
+  readonly #sliceMs: number;
+  readonly #budget: RunBudget;
+  readonly #queue = new Fifo<Turn>();
+  readonly #drain = (): void => {
+    this.#drainSlice();
+  };
+  #running = false;
+  #isDrainDue = false; // also while a drain runs: it looks again at its end
+
+  /** @param options - the clock, the ways to wait, and where errors go */
+  constructor(options: MainThreadSchedulerOptions) {
+    this.#options = options;
+    this.#sliceMs = options.sliceMs ?? DEFAULT_SLICE_MS;
+    this.#budget = new RunBudget(this.#sliceMs, 2 * this.#sliceMs);
+  }
+
+  /** @returns the time of the clock given at construction, in milliseconds */
+  now(): number {
+    return this.#options.now();
+  }
+
+  /**
+   * Schedules one run of `work`.
+   *
+   * @param work - called with the action as `this`; `this.schedule(state, delay)` schedules a further run
+   * @param delay - milliseconds to wait first; 0, the default, means at once or as soon as it is its turn
+   * @param state - passed to `work`
+   * @returns the action; unsubscribing cancels what has not run yet
+   */
+  schedule<T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T): Subscription {
+    return new MainThreadAction<T>(this.#run, this.#options.delayed, work).schedule(state, delay);
+  }
+
+  /** Runs a turn now if the thread is idle, else queues it. */
+  readonly #run = (turn: Turn): void => {
+    if (this.#running || this.#queue.length > 0) {
+      this.#enqueue(turn);
+      return;
+    }
+    const fromMs = this.now();
+    if (this.#budget.isSpent(fromMs)) {
+      this.#enqueue(turn);
+      return;
+    }
+    this.#running = true;
+    this.#take(turn);
+    this.#running = false;
+    this.#budget.record(fromMs, this.now());
+  };
+
+  #enqueue(turn: Turn): void {
+    this.#queue.push(turn);
+    if (!this.#isDrainDue) {
+      this.#isDrainDue = true;
+      this.#options.defer(this.#drain);
+    }
+  }
+
+  /** Runs what is queued until the slice is used up; the rest waits for the next turn of the event loop. */
+  #drainSlice(): void {
+    const fromMs = this.now();
+    let untilMs = fromMs;
+    this.#running = true;
+    for (
+      let turn = this.#queue.take();
+      turn !== undefined;
+      turn = untilMs - fromMs < this.#sliceMs ? this.#queue.take() : undefined
+    ) {
+      this.#take(turn);
+      untilMs = this.now();
+    }
+    this.#running = false;
+    this.#budget.record(fromMs, untilMs);
+    this.#isDrainDue = this.#queue.length > 0;
+    if (this.#isDrainDue) {
+      this.#options.defer(this.#drain);
+    }
+  }
+
+  #take(turn: Turn): void {
+    try {
+      turn.take();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #report(error: unknown): void {
+    try {
+      this.#options.onError(error);
+    } catch {
+      // There is nobody left to tell, and the works behind this one must run.
+    }
+  }
+}
+
+/** A place in the queue; it is empty once its action was cancelled or scheduled anew. */
+class Turn {
+  #work: (() => void) | undefined;
+
+  constructor(work: () => void) {
+    this.#work = work;
+  }
+
+  cancel(): void {
+    this.#work = undefined;
+  }
+
+  take(): void {
+    const work = this.#work;
+    this.#work = undefined;
+    work?.();
+  }
+}
+
+/**
+ * What a work is called on, by the contract of rxjs: one pending run at most, scheduling anew replaces it, and having run
+ * does not close it, as it may be scheduled again later.
+ */
+class MainThreadAction<T> extends Subscription implements SchedulerAction<T> {
+  readonly #run: (turn: Turn) => void;
+  readonly #delayed: SchedulerLike;
+  #work: ((this: SchedulerAction<T>, state?: T) => void) | undefined;
+  #turn: Turn | undefined = undefined;
+  #delay: Subscription | undefined = undefined;
+
+  constructor(
+    run: (turn: Turn) => void,
+    delayed: SchedulerLike,
+    work: (this: SchedulerAction<T>, state?: T) => void,
+  ) {
+    super();
+    this.#run = run;
+    this.#delayed = delayed;
+    this.#work = work;
+  }
+
+  schedule(state?: T, delay = 0): Subscription {
+    if (this.closed) {
+      return this;
+    }
+    this.#cancel();
+    const turn = new Turn(() => {
+      this.#execute(state);
+    });
+    this.#turn = turn;
+    if (delay > 0) {
+      this.#delay = this.#delayed.schedule(() => {
+        this.#run(turn);
+      }, delay);
+    } else {
+      this.#run(turn);
+    }
+    return this;
+  }
+
+  override unsubscribe(): void {
+    this.#cancel();
+    this.#work = undefined; // a cancelled action may stay in the queue, what it would have done shall not
+    super.unsubscribe();
+  }
+
+  #execute(state: T | undefined): void {
+    try {
+      this.#work?.call(this, state);
+    } catch (error) {
+      this.unsubscribe();
+      throw error;
+    }
+  }
+
+  #cancel(): void {
+    this.#turn?.cancel();
+    this.#turn = undefined;
+    this.#delay?.unsubscribe();
+    this.#delay = undefined;
+  }
+}
+
+const DEFAULT_SLICE_MS = 8;
