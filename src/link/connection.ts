@@ -1,0 +1,302 @@
+/**
+ * Drives one ConnectionCore over one transport: bytes in, events out, one write per turn, one timer.
+ *
+ * It knows no calls and no objects: session messages pass to the sink. Whoever creates a connection owns it; it reports
+ * `onClosed` exactly once and nothing after it. The sink is never called inside a call of the sink: what its handlers
+ * cause is delivered when they have returned.
+ */
+import type { SchedulerLike, Subscription } from 'rxjs';
+import type { PortOccupant } from '../errors.js';
+import type { CloseCode, CloseReason } from '../protocol/close-reason.js';
+import { ConnectionCore, type ConnectionEvent, type ConnectionSettings } from '../protocol/connection-core.js';
+import type { Identity, SessionMessage } from '../protocol/messages.js';
+import type { Sent } from '../protocol/outbox.js';
+import type { Transport, TransportSink } from '../transports/transport.js';
+
+/** How a connection ended. */
+export interface ConnectionEnd {
+  /** Why, and who ended it. */
+  readonly reason: CloseReason;
+  /** The number of the last message that the peer had read, if it said so. */
+  readonly lastReceived: number | undefined;
+  /** What seems to be there, when it is no Tandem peer. */
+  readonly occupant: PortOccupant | undefined;
+  /** When to try again, if the peer said so. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/** Receives what happens on a connection. */
+export interface ConnectionSink {
+  /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
+  onHello(ticket: string | undefined): void;
+  /** The handshake is done; messages may be sent. */
+  onEstablished(connectionID: string): void;
+  /** Session messages arrived, in order. */
+  onMessages(messages: readonly SessionMessage[]): void;
+  /** The server continues on another port; `onClosed` follows. */
+  onHandover(port: number, ticket: string): void;
+  /** A probe was answered; `onClosed` follows. */
+  onIdentity(identity: Identity): void;
+  /** A ping was answered. */
+  onHeartbeat(roundTripMs: number): void;
+  /** The end, once. */
+  onClosed(end: ConnectionEnd): void;
+  /** When the session's own next deadline is due; `Infinity`: never. */
+  nextDeadlineMs(): number;
+  /** The session's deadline has come. */
+  handleDeadline(nowMs: number): void;
+}
+
+/** Bytes that a transport may hold before long messages wait: enough to keep a fast link busy between two turns. */
+const transportRoomBytes = 256 * 1024;
+
+/** How long the other side may take to end its half after a goodbye, in milliseconds. */
+const lingerMs = 1_000;
+
+/** One live connection. */
+export class Connection implements TransportSink {
+  readonly #transport: Transport;
+  readonly #core: ConnectionCore;
+  readonly #scheduler: SchedulerLike;
+  readonly #sink: ConnectionSink;
+  readonly #maxQueuedBytes: number;
+  readonly #flush = (): void => {
+    this.#isFlushScheduled = false;
+    this.#writeFrames();
+  };
+  #timer: Subscription | undefined;
+  #timerAtMs = Infinity;
+  #isFlushScheduled = false;
+  #isDispatching = false;
+  #isEnded = false;
+
+  /**
+   * @param transport - owned by this connection from now on
+   * @param settings - of the protocol
+   * @param scheduler - for the timer and for the present time
+   * @param sink - receives what happens
+   */
+  constructor(transport: Transport, settings: ConnectionSettings, scheduler: SchedulerLike, sink: ConnectionSink) {
+    this.#transport = transport;
+    this.#scheduler = scheduler;
+    this.#sink = sink;
+    this.#maxQueuedBytes = settings.limits.maxQueuedBytes;
+    this.#core = new ConnectionCore(settings, scheduler.now());
+  }
+
+  /** Names both ends, for messages to people. */
+  get description(): string {
+    return this.#transport.description;
+  }
+
+  /** Whether session messages may be sent. */
+  get isEstablished(): boolean {
+    return this.#core.isEstablished;
+  }
+
+  /** Bytes waiting to be written. */
+  get queuedBytes(): number {
+    return this.#core.queuedBytes + this.#transport.queuedBytes;
+  }
+
+  /** Starts; called once. */
+  open(): void {
+    this.#transport.open(this);
+    this.#settle();
+  }
+
+  /** Answers HELLO: the connection is established. */
+  welcome(connectionID: string): void {
+    this.#core.welcome(connectionID);
+    this.#settle();
+  }
+
+  /** Answers HELLO: not now. */
+  refuse(code: CloseCode, message: string, retryAfterMs: number | undefined): void {
+    this.#core.refuse(code, message, retryAfterMs);
+    this.#settle();
+  }
+
+  /** Answers HELLO: continue on that port. */
+  handOver(port: number, ticket: string): void {
+    this.#core.handOver(port, ticket);
+    this.#settle();
+  }
+
+  /** The session has what it needs to begin: the handshake's deadline no longer counts. */
+  markReady(): void {
+    this.#core.markReady();
+  }
+
+  /**
+   * Sends a session message at the end of this turn.
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
+   */
+  send(message: SessionMessage): Sent {
+    const sent = this.#core.send(message);
+    if (!this.#isFlushScheduled) this.#scheduleFlush();
+    return sent;
+  }
+
+  /** Takes a message back; true when the other side will surely never act on it. */
+  withdraw(sent: Sent): boolean {
+    const isWithdrawn = this.#core.withdraw(sent);
+    if (isWithdrawn) this.#scheduleFlush();
+    return isWithdrawn;
+  }
+
+  /** Whether a message was given to the transport as a whole. */
+  isHandedOver(sent: Sent): boolean {
+    return this.#core.isHandedOver(sent);
+  }
+
+  /** Whether a message came after the last one that the peer says it has read. */
+  isBeyond(sent: Sent, lastReceived: number): boolean {
+    return this.#core.isBeyond(sent, lastReceived);
+  }
+
+  /** Changes how long this side bears silence. */
+  setTimeout(timeoutMs: number): void {
+    this.#core.setTimeout(timeoutMs, this.#scheduler.now());
+    this.#settle();
+  }
+
+  /** The session's next deadline may have moved forward. */
+  deadlineChanged(): void {
+    this.#arm();
+  }
+
+  /** Ends the connection, telling the peer why; `onClosed` follows, possibly before this returns. */
+  close(code: CloseCode, message: string): void {
+    this.#core.close(code, message);
+    this.#settle();
+  }
+
+  /** {@inheritDoc TransportSink.onChunk} */
+  onChunk(chunk: Uint8Array): void {
+    this.#core.receive(chunk, this.#scheduler.now());
+    this.#settle();
+  }
+
+  /** {@inheritDoc TransportSink.onWritable} */
+  onWritable(): void {
+    if (this.#core.hasLongMessages) this.#scheduleFlush();
+  }
+
+  /** {@inheritDoc TransportSink.onClosed} */
+  onClosed(error: Error | undefined): void {
+    this.#stopTimer();
+    this.#core.transportClosed(error);
+    this.#settle();
+  }
+
+  /** After any input: events to the sink, bytes to the transport, the timer to the next deadline. */
+  #settle(): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    for (let events = this.#core.takeEvents(); events.length > 0; events = this.#core.takeEvents()) {
+      for (const event of events) this.#dispatch(event);
+    }
+    this.#isDispatching = false;
+    if (this.#isEnded) return;
+    if (this.#core.queuedBytes > 0) this.#scheduleFlush();
+    this.#arm();
+  }
+
+  #dispatch(event: ConnectionEvent): void {
+    switch (event.type) {
+      case 'messages':
+        this.#sink.onMessages(event.messages);
+        return;
+      case 'hello':
+        this.#sink.onHello(event.ticket);
+        return;
+      case 'established':
+        this.#sink.onEstablished(event.connectionID);
+        return;
+      case 'handover':
+        this.#sink.onHandover(event.port, event.ticket);
+        return;
+      case 'identity':
+        this.#sink.onIdentity(event.identity);
+        return;
+      case 'heartbeat':
+        this.#sink.onHeartbeat(event.roundTripMs);
+        return;
+      case 'suspect':
+        this.#transport.afterReading(() => {
+          this.#core.confirmSilence();
+          this.#settle();
+        });
+        return;
+      case 'closed':
+        this.#end(event);
+    }
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled || this.#isEnded) return;
+    this.#isFlushScheduled = true;
+    this.#transport.scheduleFlush(this.#flush);
+  }
+
+  #writeFrames(): void {
+    if (this.#isEnded) return;
+    for (const bytes of this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes)) {
+      this.#transport.write(bytes);
+    }
+    if (this.#transport.queuedBytes <= this.#maxQueuedBytes) return;
+    this.close(
+      'limit-exceeded',
+      `more than ${this.#maxQueuedBytes} bytes wait because the peer does not read (limits.maxQueuedBytes changes the bound)`,
+    );
+  }
+
+  /** The last frames leave at once: after this nothing is written. */
+  #end(end: ConnectionEnd): void {
+    for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
+    this.#isEnded = true;
+    this.#stopTimer();
+    if (end.reason.by !== 'transport') this.#endTransport(end.reason.code === 'timeout' || end.reason.code === 'limit-exceeded');
+    this.#sink.onClosed(end);
+  }
+
+  /** A peer that is silent or does not read would keep a polite end waiting for ever. */
+  #endTransport(isPeerDeaf: boolean): void {
+    this.#transport.close();
+    this.#timer = this.#scheduler.schedule(
+      () => {
+        this.#transport.destroy();
+      },
+      isPeerDeaf ? 0 : lingerMs,
+    );
+  }
+
+  /** Arms the timer for the next deadline; one that is armed for an earlier time stays, and looks again when it fires. */
+  #arm(): void {
+    const nextMs = Math.min(this.#core.nextDeadlineMs, this.#sink.nextDeadlineMs());
+    if (nextMs >= this.#timerAtMs || this.#isEnded) return;
+    this.#stopTimer();
+    this.#timerAtMs = nextMs;
+    this.#timer = this.#scheduler.schedule(
+      () => {
+        this.#handleDeadline();
+      },
+      Math.max(0, nextMs - this.#scheduler.now()),
+    );
+  }
+
+  #handleDeadline(): void {
+    this.#timerAtMs = Infinity;
+    const nowMs = this.#scheduler.now();
+    if (nowMs >= this.#core.nextDeadlineMs) this.#core.handleDeadline(nowMs);
+    if (nowMs >= this.#sink.nextDeadlineMs()) this.#sink.handleDeadline(nowMs);
+    this.#settle();
+  }
+
+  #stopTimer(): void {
+    this.#timer?.unsubscribe();
+    this.#timer = undefined;
+    this.#timerAtMs = Infinity;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Asks who listens at an address, by a probe that is no connection: nobody's `connectionMade` hears of it.
+ * PROTOCOL.md, "Probe".
+ */
+import type { SchedulerLike, Subscription } from 'rxjs';
+import type { PortOccupant } from '../errors.js';
+import type { ConnectionSettings } from '../protocol/connection-core.js';
+import type { Address, Dial, TransportProvider } from '../transports/transport.js';
+import { Connection, type ConnectionEnd } from './connection.js';
+
+/** What a probe found: a Tandem server, another program, nobody, or no way to ask. */
+export type ProbeResult =
+  | { readonly kind: 'tandem' }
+  | { readonly kind: 'occupied'; readonly occupant: PortOccupant }
+  | { readonly kind: 'nobody' }
+  | { readonly kind: 'failed'; readonly error: Error };
+
+/** How long a probe waits for an answer, in milliseconds: a busy server answers within it, a hung one never would. */
+const probeTimeoutMs = 1_000;
+
+/** What a probe needs. */
+export interface ProbeSettings {
+  /** How to dial. */
+  readonly transports: TransportProvider;
+  /** Whom to ask. */
+  readonly address: Address;
+  /** For timers and the present time. */
+  readonly scheduler: SchedulerLike;
+  /** The protocol's settings; role and timeouts are the probe's own. */
+  readonly connection: ConnectionSettings;
+}
+
+/**
+ * Asks once.
+ * @param settings - whom and how
+ * @param onResult - called exactly once, unless the probe is cancelled first
+ * @returns cancels the probe
+ */
+export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) => void): () => void {
+  let connection: Connection | undefined;
+  let dial: Dial | undefined;
+  let timer: Subscription | undefined;
+  let isOver = false;
+  let isTandem = false;
+  const finish = (result: ProbeResult): void => {
+    if (isOver) return;
+    cancel();
+    onResult(result);
+  };
+  const cancel = (): void => {
+    isOver = true;
+    timer?.unsubscribe();
+    dial?.cancel();
+    connection?.close('disconnected', 'the probe was cancelled');
+  };
+  const onClosed = (end: ConnectionEnd): void => {
+    if (isTandem) finish({ kind: 'tandem' });
+    else finish({ kind: 'occupied', occupant: occupantOf(end) });
+  };
+  timer = settings.scheduler.schedule(() => {
+    finish({ kind: 'occupied', occupant: 'unresponsive' });
+  }, probeTimeoutMs);
+  dial = settings.transports.dial(settings.address, {
+    onTransport: (transport) => {
+      connection = new Connection(transport, proberSettings(settings.connection), settings.scheduler, {
+        onIdentity: (identity) => {
+          isTandem = identity.service === 'tandem';
+        },
+        onClosed,
+        nextDeadlineMs: () => Infinity,
+        onHello: ignore,
+        onEstablished: ignore,
+        onMessages: ignore,
+        onHandover: ignore,
+        onHeartbeat: ignore,
+        handleDeadline: ignore,
+      });
+      connection.open();
+    },
+    onFailed: ({ kind, error }) => {
+      finish(kind === 'refused' ? { kind: 'nobody' } : { kind: 'failed', error });
+    },
+  });
+  return cancel;
+}
+
+function proberSettings(settings: ConnectionSettings): ConnectionSettings {
+  return { ...settings, role: { side: 'prober' }, handshakeTimeoutMs: probeTimeoutMs };
+}
+
+/** A Tandem server of another version is one all the same, but cannot say so: it counts as unknown. */
+function occupantOf({ occupant, reason }: ConnectionEnd): PortOccupant {
+  return occupant ?? (reason.code === 'handshake-timeout' ? 'unresponsive' : 'unknown');
+}
+
+function ignore(): void {
+  // A probe sends nothing that this could answer.
+}

@@ -1,0 +1,107 @@
+/**
+ * Keeps a client connected: dials, waits, dials again, until it is told to stop.
+ *
+ * One attempt at a time: a new one begins only after the one before has ended, and every callback of an attempt that was
+ * given up is ignored. Knows no calls and no objects; the owner makes the Connection of each transport.
+ */
+import type { SchedulerLike, Subscription } from 'rxjs';
+import type { Address, Dial, Transport, TransportFailure, TransportProvider } from '../transports/transport.js';
+import type { Backoff } from './backoff.js';
+
+/** Receives the outcome of attempts. */
+export interface ReconnectSink {
+  /** A transport is open; its receiver owns it, and calls `ended` when it is over. */
+  onTransport(transport: Transport, ticket: string | undefined): void;
+  /** An attempt failed; the next one follows by itself. */
+  onFailed(failure: TransportFailure): void;
+}
+
+/** What a Reconnect needs. */
+export interface ReconnectSettings {
+  /** How to dial. */
+  readonly transports: TransportProvider;
+  /** Whom to dial. */
+  readonly address: Address;
+  /** For timers and the present time. */
+  readonly scheduler: SchedulerLike;
+  /** How long an attempt may take until a transport is open, in milliseconds. */
+  readonly dialTimeoutMs: () => number;
+  /** The pauses. */
+  readonly backoff: Backoff;
+}
+
+/** Dials again and again. */
+export class Reconnect {
+  readonly #settings: ReconnectSettings;
+  readonly #sink: ReconnectSink;
+  #dial: Dial | undefined;
+  #timer: Subscription | undefined;
+  #isStopped = false;
+
+  /** Nothing happens before `start`. */
+  constructor(settings: ReconnectSettings, sink: ReconnectSink) {
+    this.#settings = settings;
+    this.#sink = sink;
+  }
+
+  /** Begins with the first attempt. */
+  start(): void {
+    this.#attempt(this.#settings.address, undefined);
+  }
+
+  /**
+   * The transport of the last attempt is over.
+   * @param retryAfterMs - how long the server asked to wait, if it did
+   */
+  ended(retryAfterMs: number | undefined): void {
+    if (this.#isStopped) return;
+    const { backoff, scheduler, address } = this.#settings;
+    const pauseMs = backoff.ended(scheduler.now()) + (retryAfterMs ?? 0);
+    this.#timer = scheduler.schedule(() => {
+      this.#attempt(address, undefined);
+    }, pauseMs);
+  }
+
+  /** The server asked to continue on another port, showing a ticket there. */
+  handOver(port: number, ticket: string): void {
+    if (!this.#isStopped) this.#attempt({ host: this.#settings.address.host, port }, ticket);
+  }
+
+  /** Gives up for good; no callback follows. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#settle();
+  }
+
+  #attempt(address: Address, ticket: string | undefined): void {
+    this.#settle();
+    const { transports, scheduler, dialTimeoutMs } = this.#settings;
+    const timeoutMs = dialTimeoutMs();
+    this.#timer = scheduler.schedule(() => {
+      this.#settle();
+      this.#failed({ kind: 'other', error: new Error(`no answer to the dial within ${timeoutMs} ms`) });
+    }, timeoutMs);
+    this.#dial = transports.dial(address, {
+      onTransport: (transport) => {
+        this.#settle();
+        this.#sink.onTransport(transport, ticket);
+      },
+      onFailed: (failure) => {
+        this.#settle();
+        this.#failed(failure);
+      },
+    });
+  }
+
+  #failed(failure: TransportFailure): void {
+    this.#sink.onFailed(failure);
+    this.ended(undefined);
+  }
+
+  #settle(): void {
+    this.#timer?.unsubscribe();
+    this.#timer = undefined;
+    this.#dial?.cancel();
+    this.#dial = undefined;
+  }
+}
