@@ -142,7 +142,8 @@ class TcpTransport implements Transport {
     });
     socket.on('data', (chunk) => {
       // A socket that was ended or destroyed may still have buffered chunks to tell of.
-      if (!this.#isClosing) this.#sink?.onChunk(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      if (!this.#isClosing)
+        this.#sink?.onChunk(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     });
     socket.on('drain', () => {
       this.#owesWritable = true;
