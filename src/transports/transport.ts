@@ -26,7 +26,7 @@ export interface TransportSink {
 
 /** One live pipe of bytes. Whoever received it owns it, and must `close` or `destroy` it. */
 export interface Transport {
-  /** Names both ends for messages to people: `tcp 127.0.0.1:4000`. */
+  /** Names both ends for messages to people, the dialling one first: `tcp 127.0.0.1:51234 -> 127.0.0.1:4000`. */
   readonly description: string;
   /** Bytes given to `write` that have not been handed to the system yet. */
   readonly queuedBytes: number;
@@ -34,14 +34,17 @@ export interface Transport {
   open(sink: TransportSink): void;
   /**
    * Queues bytes in order; the caller must not change them afterwards. Ignored once the pipe has ended.
-   * @returns false when the queue is full and the caller should wait for `onWritable`
+   * @returns false when the queue is full and the caller should wait for `onWritable`; true on a pipe that has ended
    */
   write(bytes: Uint8Array): boolean;
-  /** Calls `flush` once, when the present turn of the event loop has run its microtasks. */
+  /** Calls `flush` once, when the present turn of the event loop has run its microtasks; never after `onClosed`. */
   scheduleFlush(flush: () => void): void;
-  /** Calls back once everything that had already reached this machine has been handed to `onChunk`. */
+  /** Calls back once everything that had already reached this machine has been handed to `onChunk`; never after `onClosed`. */
   afterReading(callback: () => void): void;
-  /** Writes what is queued, then ends the pipe; nothing more is read. Has no effect on an ended pipe. */
+  /**
+   * Writes what is queued, then ends the pipe; nothing more is read. Has no effect on an ended pipe. The end is reported
+   * when the peer has ended too, which a peer that hangs never does: whoever cannot wait calls `destroy` in the end.
+   */
   close(): void;
   /** Ends the pipe at once; what is queued is lost. Has no effect on an ended pipe. */
   destroy(): void;
@@ -50,7 +53,7 @@ export interface Transport {
 /** A failure to listen or to dial. */
 export interface TransportFailure {
   /** `"address-in-use"` and `"refused"` are told apart, since starting a server turns on them. */
-  readonly kind: "address-in-use" | "refused" | "other";
+  readonly kind: 'address-in-use' | 'refused' | 'other';
   /** The system's error. */
   readonly error: Error;
 }
@@ -67,7 +70,10 @@ export interface ListenSink {
 
 /** A place where transports arrive. */
 export interface Listener {
-  /** Stops listening and frees the address; transports that were accepted live on. `onClosed` is called once it is free. */
+  /**
+   * Stops listening and frees the address; transports that were accepted live on. Nothing more is reported to the sink.
+   * `onClosed` is called once the address is free.
+   */
   close(onClosed: () => void): void;
 }
 

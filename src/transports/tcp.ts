@@ -1,0 +1,244 @@
+/**
+ * TCP through `node:net`.
+ *
+ * A socket stays paused until `open`, so what arrives early waits in the system's buffer, bounded and in order. Nagle's
+ * algorithm is off on both ends, since Tandem itself gathers what belongs into one write. The end of a pipe is always
+ * reported from the socket's `close` event, which comes exactly once and after everything else.
+ *
+ * This is the only file that meets `Buffer`.
+ */
+
+import { createServer, Socket, type AddressInfo, type Server } from 'node:net';
+import { formatAddress, literalHost } from './address.js';
+import type {
+  Address,
+  Dial,
+  DialSink,
+  Listener,
+  ListenSink,
+  Transport,
+  TransportFailure,
+  TransportProvider,
+  TransportSink,
+} from './transport.js';
+
+/**
+ * Transports over TCP. A host of `localhost` is taken as 127.0.0.1.
+ * @returns a provider without state of its own; what it made is owned by whoever asked for it
+ */
+export function tcpTransports(): TransportProvider {
+  return {
+    listen: (address, sink) => new TcpListener(address, sink),
+    dial: dialTcp,
+  };
+}
+
+/** A server socket. Its `close` does not wait for the accepted sockets, as `node:net` by itself would. */
+class TcpListener implements Listener {
+  readonly #server: Server;
+  readonly #sink: ListenSink;
+  #state: 'starting' | 'listening' | 'stopped' = 'starting';
+  #waiting: (() => void)[] = [];
+
+  constructor(address: Address, sink: ListenSink) {
+    this.#server = createServer({ noDelay: true, pauseOnConnect: true });
+    this.#sink = sink;
+    this.#server.on('listening', () => {
+      this.#begin();
+    });
+    this.#server.on('connection', (socket) => {
+      sink.onTransport(new TcpTransport(socket, `${remoteEnd(socket)} -> ${localEnd(socket)}`));
+    });
+    this.#server.on('error', (error) => {
+      this.#fail(error);
+    });
+    try {
+      this.#server.listen({ host: literalHost(address.host), port: address.port });
+    } catch (error) {
+      // A port out of range is the one thing that is thrown; nothing may be reported before we return.
+      process.nextTick(() => {
+        this.#fail(error as Error);
+      });
+    }
+  }
+
+  close(onClosed: () => void): void {
+    this.#waiting.push(onClosed);
+    // While the host is still being looked up there is nothing to close yet: `node:net` would listen all the same.
+    if (this.#state !== 'starting') this.#stop();
+  }
+
+  #begin(): void {
+    if (this.#waiting.length > 0) {
+      this.#stop();
+      return;
+    }
+    this.#state = 'listening';
+    // A TCP server that listens has an address of this kind; the others belong to pipes and closed servers.
+    const { address, port } = this.#server.address() as AddressInfo;
+    this.#sink.onListening({ host: address, port });
+  }
+
+  #fail(error: Error): void {
+    const isWanted = this.#waiting.length === 0 && this.#state !== 'stopped';
+    this.#stop();
+    if (isWanted) this.#sink.onFailed(failureOf(error));
+  }
+
+  #stop(): void {
+    this.#state = 'stopped';
+    this.#server.close();
+    // The port is free as soon as `close` returns. The server's own `close` event waits for every accepted socket.
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const onClosed of waiting) setImmediate(onClosed);
+  }
+}
+
+function dialTcp(address: Address, sink: DialSink): Dial {
+  const socket = new Socket().pause();
+  let isSettled = false;
+  socket.once('connect', () => {
+    isSettled = true;
+    sink.onTransport(new TcpTransport(socket, `${localEnd(socket)} -> ${remoteEnd(socket)}`));
+  });
+  // It stays for good: from the connection on the transport hears the errors, and this one is silent.
+  socket.on('error', (error) => {
+    if (isSettled) return;
+    isSettled = true;
+    sink.onFailed(failureOf(error));
+  });
+  try {
+    socket.connect({ host: literalHost(address.host), port: address.port, noDelay: true });
+  } catch (error) {
+    // A port out of range is the one thing that is thrown; this way it is reported like any other failure.
+    socket.destroy(error as Error);
+  }
+  return {
+    cancel(): void {
+      if (isSettled) return;
+      isSettled = true;
+      socket.destroy();
+    },
+  };
+}
+
+/** A connected socket, which the constructor receives paused. */
+class TcpTransport implements Transport {
+  readonly description: string;
+  readonly #socket: Socket;
+  #sink: TransportSink | undefined;
+  #error: Error | undefined;
+  #isClosing = false;
+  #isEnded = false;
+  #isReported = false;
+  #owesWritable = false;
+
+  constructor(socket: Socket, ends: string) {
+    this.description = `tcp ${ends}`;
+    this.#socket = socket;
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('data', (chunk) => {
+      // A socket that was ended or destroyed may still have buffered chunks to tell of.
+      if (!this.#isClosing)
+        this.#sink?.onChunk(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    });
+    socket.on('drain', () => {
+      this.#owesWritable = true;
+      this.#reportWritable();
+    });
+    socket.on('end', () => {
+      // A peer that has ended reads no more: waiting until our queue is written could take for ever, or end in a reset.
+      if (!this.#isClosing) socket.destroy();
+    });
+    socket.on('close', () => {
+      this.#isEnded = true;
+      this.#reportEnd();
+    });
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.destroyed ? 0 : this.#socket.writableLength;
+  }
+
+  open(sink: TransportSink): void {
+    process.nextTick(() => {
+      this.#sink = sink;
+      this.#reportWritable();
+      this.#reportEnd();
+      this.#socket.resume();
+    });
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.writable ? this.#socket.write(bytes) : true;
+  }
+
+  scheduleFlush(flush: () => void): void {
+    // A tick asked for by the callback of a socket runs before that callback's microtasks; one asked for by a microtask
+    // runs when no microtask is left, and so the answers of handlers that await a few times share one write.
+    queueMicrotask(() => {
+      process.nextTick(() => {
+        if (!this.#isReported) flush();
+      });
+    });
+  }
+
+  afterReading(callback: () => void): void {
+    // The first may come in the present turn, before any socket was read; between it and the second all were.
+    setImmediate(() => {
+      setImmediate(() => {
+        if (!this.#isReported) callback();
+      });
+    });
+  }
+
+  close(): void {
+    if (this.#isClosing || this.#socket.destroyed) return;
+    this.#isClosing = true;
+    this.#socket.end();
+    // What the peer still sends is read and dropped until its end comes: closing a socket with unread bytes sends a
+    // reset, which may take away what we have just written.
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#isClosing = true;
+    this.#socket.destroy();
+  }
+
+  #reportWritable(): void {
+    if (!this.#owesWritable || this.#sink === undefined || this.#isClosing) return;
+    this.#owesWritable = false;
+    this.#sink.onWritable();
+  }
+
+  #reportEnd(): void {
+    if (!this.#isEnded || this.#sink === undefined || this.#isReported) return;
+    this.#isReported = true;
+    this.#sink.onClosed(this.#error);
+  }
+}
+
+function failureOf(error: Error): TransportFailure {
+  // By shape: an error of another realm or of several tried addresses is no instance of anything we know.
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') return { kind: 'address-in-use', error };
+  if (code === 'ECONNREFUSED') return { kind: 'refused', error };
+  return { kind: 'other', error };
+}
+
+function localEnd(socket: Socket): string {
+  return end(socket.localAddress, socket.localPort);
+}
+
+function remoteEnd(socket: Socket): string {
+  return end(socket.remoteAddress, socket.remotePort);
+}
+
+/** A socket that was reset before it was accepted can no longer tell its ends. */
+function end(host: string | undefined, port: number | undefined): string {
+  return host === undefined || port === undefined ? 'unknown' : formatAddress({ host, port });
+}
