@@ -1,0 +1,86 @@
+/**
+ * `currentCall()`: which call the code that runs now belongs to, also after an `await`.
+ *
+ * Each call runs in an asynchronous context of its own, so that a callback made inside one keeps that call's context.
+ * The storage is one for the process, found under a registered symbol, since an ESM and a CommonJS copy of the package
+ * may serve the same objects.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { NotConnectedError } from '../errors.js';
+
+/** What a method may know of the call that it answers. */
+export interface CurrentCall {
+  /** The connection that the call came by. */
+  readonly connectionID: string;
+  /** The name of the object called. */
+  readonly object: string;
+  /** The name of the method called. */
+  readonly member: string;
+  /** What the caller gave as `metadata`; `undefined` if nothing. */
+  readonly metadata: unknown;
+  /** Aborted when the caller gives the call up, or the connection ends, before the method has ended. */
+  readonly signal: AbortSignal;
+}
+
+const storageKey = Symbol.for('tandem-rpc.current-call');
+
+/** A call being served. Its signal is made when somebody asks for it. */
+export class ServedCall implements CurrentCall {
+  /** {@inheritDoc CurrentCall.connectionID} */
+  readonly connectionID: string;
+  /** {@inheritDoc CurrentCall.object} */
+  readonly object: string;
+  /** {@inheritDoc CurrentCall.member} */
+  readonly member: string;
+  /** {@inheritDoc CurrentCall.metadata} */
+  readonly metadata: unknown;
+  #controller: AbortController | undefined;
+  #abortReason: unknown;
+  #isAborted = false;
+
+  /** Made by the library, for each call. */
+  constructor(connectionID: string, object: string, member: string, metadata: unknown) {
+    this.connectionID = connectionID;
+    this.object = object;
+    this.member = member;
+    this.metadata = metadata;
+  }
+
+  /** Made at the first look: most methods never ask, and a controller costs more than the rest of a call's record. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The call was given up. */
+  abort(reason: unknown): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#abortReason = reason;
+    this.#controller?.abort(reason);
+  }
+}
+
+/**
+ * The call that the running code belongs to.
+ * @returns what is known of it
+ * @throws NotConnectedError when the running code does not belong to a call from the other side
+ */
+export function currentCall(): CurrentCall {
+  const call = storage().getStore();
+  if (call === undefined) throw new NotConnectedError('currentCall() is used outside a call from the other side');
+  return call;
+}
+
+/** Runs a method in the context of its call. */
+export function runInCall<Result>(call: ServedCall, run: () => Result): Result {
+  return storage().run(call, run);
+}
+
+function storage(): AsyncLocalStorage<CurrentCall> {
+  const shared = globalThis as typeof globalThis & { [storageKey]?: AsyncLocalStorage<CurrentCall> };
+  return (shared[storageKey] ??= new AsyncLocalStorage<CurrentCall>());
+}

@@ -1,0 +1,167 @@
+/**
+ * The calls that this side serves: runs the method, answers, and aborts what the caller no longer waits for.
+ *
+ * A slot is free only when the method has really ended, whatever the caller gave up meanwhile (HTTP/2 Rapid Reset).
+ */
+import { LimitExceededError, RPCError, UnserializableValueError } from '../errors.js';
+import type { Codec } from '../protocol/codec.js';
+import { MessageType, type ResponseMessage, type WireError } from '../protocol/messages.js';
+import type { ExposedMethod } from '../proxies/exposure.js';
+import { runInCall, type ServedCall } from './current-call.js';
+import { refusalOf, thrownToWire, type ErrorExposure } from './wire-errors.js';
+
+/** What serving calls needs. */
+export interface InvocationsSettings {
+  /** Marshals results. */
+  readonly codec: Codec;
+  /** How much of a thrown error crosses. */
+  readonly exposeErrors: ErrorExposure;
+  /**
+   * Sends an answer.
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
+   */
+  readonly send: (message: ResponseMessage) => void;
+  /** Gets what a notified method threw: no caller waits for it. */
+  readonly report: (error: unknown) => void;
+}
+
+/** One call to run. */
+export interface Invocation {
+  /** The call's id, `undefined` for a notification. */
+  readonly id: number | undefined;
+  /** What `currentCall()` gives. */
+  readonly call: ServedCall;
+  /** The registered object. */
+  readonly object: object;
+  /** Its method. */
+  readonly method: ExposedMethod;
+  /** The arguments. */
+  readonly args: readonly unknown[];
+}
+
+/** The running calls of one connection. */
+export class Invocations {
+  readonly #settings: InvocationsSettings;
+  readonly #running = new Set<Invocation>();
+  readonly #byID = new Map<number, Invocation>();
+  #onIdle: (() => void) | undefined;
+  #isClosed = false;
+
+  /** @param settings - how to marshal, send and report */
+  constructor(settings: InvocationsSettings) {
+    this.#settings = settings;
+  }
+
+  /** How many methods run, those included that nobody waits for any more. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Whether a call of this id runs and its caller still waits. */
+  has(id: number): boolean {
+    return this.#byID.has(id);
+  }
+
+  /** Runs a method; its answer follows, unless the caller gives it up. */
+  start(invocation: Invocation): void {
+    this.#running.add(invocation);
+    if (invocation.id !== undefined) this.#byID.set(invocation.id, invocation);
+    let result: unknown;
+    try {
+      result = runInCall(invocation.call, () => Reflect.apply(invocation.method, invocation.object, invocation.args));
+      if (isThenable(result)) {
+        // Whatever a foreign thenable does, only its first word counts; a rejection here is handled here.
+        Promise.resolve(result).then(
+          (value) => {
+            this.#succeed(invocation, value);
+          },
+          (error: unknown) => {
+            this.#fail(invocation, error);
+          },
+        );
+        return;
+      }
+    } catch (error) {
+      this.#fail(invocation, error);
+      return;
+    }
+    this.#succeed(invocation, result);
+  }
+
+  /** The caller no longer waits. */
+  cancel(id: number): void {
+    const invocation = this.#byID.get(id);
+    if (invocation === undefined) return;
+    this.#byID.delete(id);
+    invocation.call.abort(new DOMException('the caller gave the call up', 'AbortError'));
+  }
+
+  /** The connection has ended: nobody waits for anything. */
+  close(reason: Error): void {
+    this.#isClosed = true;
+    this.#byID.clear();
+    for (const invocation of [...this.#running]) invocation.call.abort(reason);
+  }
+
+  /** Calls back once no method runs: at once if none does. A later callback replaces an earlier one. */
+  whenIdle(onIdle: (() => void) | undefined): void {
+    this.#onIdle = onIdle;
+    this.#announceIdle();
+  }
+
+  #succeed(invocation: Invocation, result: unknown): void {
+    const { id } = invocation;
+    if (id !== undefined && this.#isAwaited(invocation)) this.#answer(id, () => this.#resultMessage(id, result));
+    this.#finish(invocation);
+  }
+
+  #fail(invocation: Invocation, error: unknown): void {
+    const { id } = invocation;
+    if (id === undefined) this.#settings.report(error);
+    else if (this.#isAwaited(invocation)) {
+      const { exposeErrors, codec } = this.#settings;
+      this.#answer(id, () => [MessageType.response, id, thrownToWire(error, exposeErrors, codec)]);
+    }
+    this.#finish(invocation);
+  }
+
+  #isAwaited(invocation: Invocation): boolean {
+    return !this.#isClosed && invocation.id !== undefined && this.#byID.get(invocation.id) === invocation;
+  }
+
+  #resultMessage(id: number, result: unknown): ResponseMessage {
+    if (result === undefined) return [MessageType.response, id];
+    return [MessageType.response, id, null, this.#settings.codec.marshal(result, 'result')];
+  }
+
+  /** A result that cannot cross is an error of this one call; the connection goes on. */
+  #answer(id: number, message: () => ResponseMessage): void {
+    try {
+      this.#settings.send(message());
+    } catch (error) {
+      this.#settings.send([MessageType.response, id, unsendable(error)]);
+    }
+  }
+
+  #finish(invocation: Invocation): void {
+    this.#running.delete(invocation);
+    if (invocation.id !== undefined && this.#byID.get(invocation.id) === invocation) this.#byID.delete(invocation.id);
+    this.#announceIdle();
+  }
+
+  #announceIdle(): void {
+    if (this.#running.size > 0 || this.#onIdle === undefined) return;
+    const onIdle = this.#onIdle;
+    this.#onIdle = undefined;
+    onIdle();
+  }
+}
+
+function unsendable(error: unknown): WireError {
+  if (error instanceof LimitExceededError || error instanceof UnserializableValueError) return refusalOf(error, 'yes');
+  return refusalOf(new RPCError('the result could not be sent'), 'yes');
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === 'function';
+}

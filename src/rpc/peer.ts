@@ -1,0 +1,164 @@
+/**
+ * One connection of a server or client from its transport to its end: makes the communicator once the handshake is
+ * done, and reports to its owner what the owner must know.
+ */
+import type { SchedulerLike } from 'rxjs';
+import { ProtocolError, type RPCError } from '../errors.js';
+import { Connection, type ConnectionEnd, type ConnectionSink } from '../link/connection.js';
+import type { CloseCode } from '../protocol/close-reason.js';
+import { Codec } from '../protocol/codec.js';
+import type { SlabPool } from '../protocol/framing.js';
+import type { ConnectionRole } from '../protocol/handshake.js';
+import type { Limits } from '../protocol/limits.js';
+import type { SessionMessage } from '../protocol/messages.js';
+import type { Transport } from '../transports/transport.js';
+import { RPCCommunicator, type CommunicatorSink, type LocalObjects } from './communicator.js';
+import type { ErrorExposure } from './wire-errors.js';
+
+/** What a server or client gives to each of its peers. */
+export interface PeerSettings {
+  readonly scheduler: SchedulerLike;
+  readonly limits: Limits;
+  readonly slabs: SlabPool;
+  readonly localObjects: LocalObjects;
+  readonly exposeErrors: ErrorExposure;
+  readonly callTimeoutMs: number | undefined;
+  readonly timeoutMs: number;
+  readonly heartbeatIntervalMs: number | undefined;
+}
+
+/** What happens to a peer. */
+export interface PeerSink extends CommunicatorSink {
+  /** A client wants in; only on a server. */
+  onHello(ticket: string | undefined): void;
+  /** The handshake is done, under this id; what this side has registered is being told. */
+  onEstablished(connectionID: string): string;
+  /** The server continues on another port; only on a client. */
+  onHandover(port: number, ticket: string): void;
+  /** A ping was answered. */
+  onHeartbeat(roundTripMs: number): void;
+  /** The end, once, after every open call has been settled. */
+  onClosed(end: ConnectionEnd): void;
+}
+
+/** The most that a handshake may take, in milliseconds; less where the timeout is shorter (reliability rule R24). */
+const maxHandshakeMs = 5_000;
+
+/** How long a handshake may take. */
+export function handshakeTimeoutMs(timeoutMs: number): number {
+  return Math.min(maxHandshakeMs, timeoutMs);
+}
+
+/** One peer of a server or client. */
+export class Peer implements ConnectionSink {
+  /** The connection; owned by this peer. */
+  readonly connection: Connection;
+  readonly #settings: PeerSettings;
+  readonly #sink: PeerSink;
+  readonly #codec: Codec;
+  #communicator: RPCCommunicator | undefined;
+
+  /**
+   * @param transport - owned by this peer from now on
+   * @param role - what this end is there for
+   * @param settings - of the server or client
+   * @param sink - the owner
+   */
+  constructor(transport: Transport, role: ConnectionRole, settings: PeerSettings, sink: PeerSink) {
+    this.#settings = settings;
+    this.#sink = sink;
+    this.#codec = new Codec(settings.limits);
+    const { timeoutMs, heartbeatIntervalMs, limits, slabs } = settings;
+    this.connection = new Connection(
+      transport,
+      {
+        role,
+        timeoutMs,
+        heartbeatIntervalMs,
+        handshakeTimeoutMs: handshakeTimeoutMs(timeoutMs),
+        limits,
+        slabs,
+        codec: this.#codec,
+      },
+      settings.scheduler,
+      this,
+    );
+  }
+
+  /** The calls and registrations, once the handshake is done. */
+  get communicator(): RPCCommunicator | undefined {
+    return this.#communicator;
+  }
+
+  /** Ends the connection. */
+  close(code: CloseCode, message: string): void {
+    this.connection.close(code, message);
+  }
+
+  /** {@inheritDoc ConnectionSink.onHello} */
+  onHello(ticket: string | undefined): void {
+    this.#sink.onHello(ticket);
+  }
+
+  /** {@inheritDoc ConnectionSink.onEstablished} */
+  onEstablished(connectionID: string): void {
+    const { scheduler, limits, localObjects, exposeErrors, callTimeoutMs } = this.#settings;
+    const identifier = this.#sink.onEstablished(connectionID);
+    this.#communicator = new RPCCommunicator({
+      connectionID,
+      connection: this.connection,
+      codec: this.#codec,
+      limits,
+      localObjects,
+      exposeErrors,
+      callTimeoutMs,
+      now: () => scheduler.now(),
+      sink: this.#sink,
+    });
+    this.#communicator.start(identifier);
+  }
+
+  /** {@inheritDoc ConnectionSink.onMessages} */
+  onMessages(messages: readonly SessionMessage[]): void {
+    this.#communicator?.receive(messages);
+  }
+
+  /** {@inheritDoc ConnectionSink.onHandover} */
+  onHandover(port: number, ticket: string): void {
+    this.#sink.onHandover(port, ticket);
+  }
+
+  /** {@inheritDoc ConnectionSink.onIdentity} */
+  onIdentity(): void {
+    // Only a prober is answered with an identity, and a peer is never one.
+  }
+
+  /** {@inheritDoc ConnectionSink.onHeartbeat} */
+  onHeartbeat(roundTripMs: number): void {
+    this.#sink.onHeartbeat(roundTripMs);
+  }
+
+  /** {@inheritDoc ConnectionSink.onClosed} */
+  onClosed(end: ConnectionEnd): void {
+    this.#communicator?.close(end);
+    this.#sink.onClosed(end);
+  }
+
+  /** {@inheritDoc ConnectionSink.nextDeadlineMs} */
+  nextDeadlineMs(): number {
+    return this.#communicator?.nextDeadlineMs ?? Infinity;
+  }
+
+  /** {@inheritDoc ConnectionSink.handleDeadline} */
+  handleDeadline(nowMs: number): void {
+    this.#communicator?.handleDeadline(nowMs);
+  }
+}
+
+/** The error to report for a connection that ended by a fault, `undefined` for an ordinary end. */
+export function faultOf(end: ConnectionEnd, description: string, connectionID?: string): RPCError | undefined {
+  const { code, message, by } = end.reason;
+  if (code !== 'protocol-error' && code !== 'limit-exceeded') return undefined;
+  const who = by === 'local' ? 'closed' : 'was closed by the other side';
+  return new ProtocolError(`the connection ${description} ${who}: ${message}`, { connectionID });
+}

@@ -1,0 +1,128 @@
+/**
+ * Failures on their way across: a thrown value becomes plain fields, and plain fields become one of our errors.
+ *
+ * By default a thrown error's name, message, code and own data cross, its stack and cause never. Reading a thrown value
+ * may itself throw (getters, proxies); the answer then is a constant text. Nothing a peer sends chooses a class by
+ * itself: codes are looked up in a Map, and an unknown one becomes a plain RPCError.
+ */
+import {
+  ConnectionLostError,
+  LimitExceededError,
+  NotConnectedError,
+  RemoteError,
+  RPCError,
+  UnknownMethodError,
+  UnknownObjectError,
+  UnserializableValueError,
+  type RPCErrorDetails,
+} from '../errors.js';
+import type { Codec } from '../protocol/codec.js';
+import type { WireError } from '../protocol/messages.js';
+
+/**
+ * How much of a thrown error the other side may see: `"code"` only its code, `"message"` its name, message, code and
+ * data, `"stack"` its stack as well, which is meant for development.
+ */
+export type ErrorExposure = 'code' | 'message' | 'stack';
+
+/** Longest message that crosses, in UTF-16 code units: an error is no place for a document. */
+const maxTextLength = 1_024;
+
+/** Largest data that crosses with an error, in encoded bytes; larger data is left out. */
+const maxDataBytes = 16 * 1024;
+
+/** Longest stack that crosses, in UTF-16 code units. */
+const maxStackLength = 8_192;
+
+const unreadable: WireError = { message: 'the method threw something that cannot be read', name: 'Error' };
+
+const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetails) => RPCError> = new Map([
+  ['unknown-object', UnknownObjectError],
+  ['unknown-method', UnknownMethodError],
+  ['unserializable-value', UnserializableValueError],
+  ['limit-exceeded', LimitExceededError],
+  ['not-connected', NotConnectedError],
+  ['connection-lost', ConnectionLostError],
+]);
+
+/** What the library itself answers in place of a result. */
+export function refusalOf(error: RPCError, executed: 'no' | 'yes'): WireError {
+  return { code: error.code, message: cut(error.message, maxTextLength), executed };
+}
+
+/** What crosses of a value that a method threw. */
+export function thrownToWire(thrown: unknown, exposure: ErrorExposure, codec: Codec): WireError {
+  try {
+    return exposure === 'code' ? codeOf(thrown) : describeThrown(thrown, exposure, codec);
+  } catch {
+    return unreadable;
+  }
+}
+
+/** The error that a caller gets for what crossed. */
+export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError {
+  if (wire.executed === undefined) {
+    return new RemoteError(
+      wire.message,
+      { remoteName: wire.name ?? 'Error', remoteCode: wire.code, data: wire.data, remoteStack: wire.stack },
+      { ...call, executed: 'yes' },
+    );
+  }
+  const details = { ...call, executed: wire.executed };
+  const code = String(wire.code);
+  const Refusal = refusals.get(code);
+  return Refusal === undefined ? new RPCError(wire.message, details, code) : new Refusal(wire.message, details);
+}
+
+function codeOf(thrown: unknown): WireError {
+  const fields = fieldsOf(thrown);
+  return { message: 'the method failed', name: 'Error', ...wireCode(fields['code']) };
+}
+
+function describeThrown(thrown: unknown, exposure: ErrorExposure, codec: Codec): WireError {
+  if (typeof thrown !== 'object' || thrown === null) {
+    return { message: cut(String(thrown), maxTextLength), name: 'Error', ...wireData(thrown, codec) };
+  }
+  const fields = fieldsOf(thrown);
+  const { name, message, code, stack } = fields;
+  return {
+    message: cut(typeof message === 'string' ? message : '', maxTextLength),
+    name: typeof name === 'string' ? cut(name, 128) : 'Error',
+    ...wireCode(code),
+    ...wireData(ownData(thrown), codec),
+    ...(exposure === 'stack' && typeof stack === 'string' ? { stack: cut(stack, maxStackLength) } : {}),
+  };
+}
+
+function fieldsOf(thrown: unknown): Readonly<Record<string, unknown>> {
+  return typeof thrown === 'object' && thrown !== null ? (thrown as Readonly<Record<string, unknown>>) : {};
+}
+
+function wireCode(code: unknown): { readonly code?: string | number } {
+  if (typeof code === 'string') return { code: cut(code, 128) };
+  return typeof code === 'number' ? { code } : {};
+}
+
+/** Its `data` where that is all it has besides what every error has, else its own members. */
+function ownData(thrown: object): unknown {
+  const standard = new Set(['name', 'message', 'code', 'stack', 'cause']);
+  const own = Object.entries(thrown).filter(([name]) => !standard.has(name));
+  if (own.length === 0) return undefined;
+  const [first] = own;
+  return own.length === 1 && first?.[0] === 'data' ? first[1] : Object.fromEntries(own);
+}
+
+function wireData(data: unknown, codec: Codec): { readonly data?: unknown } {
+  if (data === undefined) return {};
+  try {
+    const marshalled = codec.marshal(data, 'error.data');
+    return codec.encode([marshalled]).length <= maxDataBytes ? { data: marshalled } : {};
+  } catch {
+    // What cannot cross is left out: the error itself matters more.
+    return {};
+  }
+}
+
+function cut(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
+}
