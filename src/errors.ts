@@ -50,7 +50,7 @@ export class RPCError extends Error {
    * @param code - the kind; subclasses give their own
    */
   constructor(message: string, details: RPCErrorDetails = {}, code = "rpc") {
-    super(message, "cause" in details ? { cause: details.cause } : undefined);
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.executed = details.executed;
     this.connectionID = details.connectionID;

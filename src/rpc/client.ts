@@ -1,0 +1,445 @@
+/**
+ * RPCClient: one connection to one server, made again whenever it is lost, until it is told to stop.
+ */
+import type { Observable } from 'rxjs';
+import { NotConnectedError, ServerFullError } from '../errors.js';
+import { Backoff } from '../link/backoff.js';
+import type { ConnectionEnd } from '../link/connection.js';
+import { Reconnect } from '../link/reconnect.js';
+import { SlabPool } from '../protocol/framing.js';
+import type { Caller } from '../proxies/caller.js';
+import { createRemoteProxy } from '../proxies/remote-proxy.js';
+import type { RemoteProxy } from '../proxies/types.js';
+import { isSameList, Lifecycle } from '../streams/lifecycle.js';
+import type { StateStream } from '../streams/state-stream.js';
+import type { Transport } from '../transports/transport.js';
+import type { Counts, RPCCommunicator } from './communicator.js';
+import { RPCDispatcher } from './dispatcher.js';
+import { LocalRegistry } from './local-registry.js';
+import {
+  checkIdentifier,
+  checkTimeout,
+  resolveClientOptions,
+  type ClientOptions,
+  type ResolvedClientOptions,
+} from './options.js';
+import { faultOf, handshakeTimeoutMs, Peer } from './peer.js';
+import { clientStatuses, type ClientStatus } from './status.js';
+import { Waiting, type WaitOptions } from './waiting.js';
+
+const noCounts: Counts = { calls: 0, incomingCalls: 0, streams: 0, references: 0, queuedBytes: 0 };
+
+/**
+ * A client of one server, at one host and port. Start it with `connectToServer()`; it then keeps trying, and comes back
+ * after each loss, until `disconnectFromServer()`.
+ *
+ * Both sides register objects, and call each other's. A proxy of this class is addressed by name, and serves again after
+ * a reconnect. Derive from it and override hooks, or subscribe to the streams of the same names.
+ */
+export class RPCClient extends RPCDispatcher {
+  /** A server is being looked for, or waited for between two attempts. */
+  static readonly STATUS_AUTO_CONNECTING = clientStatuses.autoConnecting;
+  /** Not started, or stopped. */
+  static readonly STATUS_DISCONNECTED = clientStatuses.disconnected;
+  /** A server was reached, and the handshake runs. */
+  static readonly STATUS_CONNECTING = clientStatuses.connecting;
+  /** Connected. */
+  static readonly STATUS_CONNECTED = clientStatuses.connected;
+  /** Being stopped. */
+  static readonly STATUS_DISCONNECTING = clientStatuses.disconnecting;
+
+  /** The status now, then each change; completes on `dispose()`. */
+  readonly status$: Observable<ClientStatus>;
+  /** The names that the server has registered, now and after each change; empty while not connected. */
+  readonly remoteProxyObjects$: Observable<readonly string[]>;
+
+  readonly #options: ResolvedClientOptions;
+  readonly #lifecycle: Lifecycle;
+  readonly #registry: LocalRegistry;
+  readonly #slabs = new SlabPool();
+  readonly #statusStream: StateStream<ClientStatus>;
+  readonly #namesStream: StateStream<readonly string[]>;
+  readonly #objectStreams = new Map<string, StateStream<RemoteProxy<object> | undefined>>();
+  readonly #proxies = new Map<string, RemoteProxy<object>>();
+  readonly #connectedWaiting: Waiting<void>;
+  readonly #objectWaiting = new Map<string, Waiting<RemoteProxy<object>>>();
+  readonly #caller: Caller;
+  #status: ClientStatus = clientStatuses.disconnected;
+  #timeoutMs: number;
+  #identifier: string;
+  #reconnect: Reconnect | undefined;
+  #peer: Peer | undefined;
+  #connected: RPCCommunicator | undefined;
+  #lastFailure: string | undefined;
+  #isDisposed = false;
+
+  /**
+   * @param options - host, port, timeout, objects to register and more; see `ClientOptions`
+   * @throws TypeError, RangeError naming the option that cannot be
+   */
+  constructor(options: ClientOptions) {
+    const resolved = resolveClientOptions(options);
+    const lifecycle = new Lifecycle(resolved);
+    const registry = new LocalRegistry();
+    super(lifecycle, registry);
+    this.#options = resolved;
+    this.#lifecycle = lifecycle;
+    this.#registry = registry;
+    this.#timeoutMs = resolved.timeoutMs;
+    this.#identifier = resolved.identifier;
+    this.#statusStream = lifecycle.state<ClientStatus>(this.#status);
+    this.#namesStream = lifecycle.state<readonly string[]>([], isSameList);
+    this.#connectedWaiting = new Waiting(resolved.scheduler);
+    this.status$ = this.#statusStream.observable;
+    this.remoteProxyObjects$ = this.#namesStream.observable;
+    this.#caller = {
+      call: (object, member, args, callOptions) =>
+        this.#connected === undefined
+          ? Promise.reject(this.#notConnected(`call ${object}.${member}`, { object, member }))
+          : this.#connected.call(object, member, args, callOptions),
+      notify: (object, member, args, callOptions) => {
+        if (this.#connected === undefined) throw this.#notConnected(`notify ${object}.${member}`, { object, member });
+        this.#connected.notify(object, member, args, callOptions);
+      },
+      members: (object) => this.#connected?.members(object),
+    };
+    for (const [name, object] of Object.entries(resolved.localProxyObjects)) registry.add(name, object, {});
+  }
+
+  /**
+   * Hook: the status has changed.
+   * @param newStatus - one of `RPCClient.STATUS_…`
+   */
+  statusChanged(newStatus: ClientStatus): void | Promise<void> {}
+
+  /**
+   * Starts, and returns at once: the client connects, and connects again after each loss, until
+   * `disconnectFromServer()`. Has no effect on a client that is started.
+   * @throws NotConnectedError on a disposed client
+   */
+  connectToServer(): void {
+    if (this.#isDisposed) throw this.#notConnected('connect');
+    if (!this.canStart()) return;
+    this.#lifecycle.attach(this);
+    this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
+    const { transports, host, port, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
+    const backoff = new Backoff(initialDelayMs, maxDelayMs, random);
+    this.#reconnect = new Reconnect(
+      {
+        transports,
+        address: { host, port },
+        scheduler,
+        backoff,
+        dialTimeoutMs: () => handshakeTimeoutMs(this.#timeoutMs),
+      },
+      {
+        onTransport: (transport, ticket) => {
+          this.#begin(transport, ticket, backoff);
+        },
+        onFailed: ({ error }) => {
+          this.#lastFailure = error.message;
+          this.#setStatus(clientStatuses.autoConnecting);
+        },
+      },
+    );
+    this.#setStatus(clientStatuses.autoConnecting);
+    this.#reconnect.start();
+  }
+
+  /**
+   * Ends the connection, telling the server, and the trying. Open calls are settled, and everybody who waits is told.
+   * Has no effect on a client that is stopped.
+   * @returns resolves when that is done
+   */
+  disconnectFromServer(): Promise<void> {
+    if (this.canStop()) {
+      this.#setStatus(clientStatuses.disconnecting);
+      this.#reconnect?.stop();
+      this.#reconnect = undefined;
+      this.#peer?.close('disconnected', 'the client disconnected');
+      this.#setStatus(clientStatuses.disconnected);
+      const error = this.#notConnected('wait any longer');
+      this.#connectedWaiting.reject(error);
+      for (const waiting of this.#objectWaiting.values()) waiting.reject(error);
+      this.#objectWaiting.clear();
+    }
+    return Promise.resolve();
+  }
+
+  /** Whether `connectToServer()` would do something now. */
+  canStart(): boolean {
+    return this.#reconnect === undefined && !this.#isDisposed;
+  }
+
+  /** Whether `disconnectFromServer()` would do something now. */
+  canStop(): boolean {
+    return this.#reconnect !== undefined;
+  }
+
+  /** Whether there is a connection now. */
+  isConnected(): boolean {
+    return this.#connected !== undefined;
+  }
+
+  /** The status now: one of `RPCClient.STATUS_…`. */
+  status(): ClientStatus {
+    return this.#status;
+  }
+
+  /** The id that the server knows this client by, `undefined` while not connected; another one on each connection. */
+  connectionID(): string | undefined {
+    return this.#connected?.connectionID;
+  }
+
+  /**
+   * Tells the server who this is: now if connected, and again on every later connection.
+   * @param identifier - up to 4,096 characters
+   * @throws TypeError, RangeError for something else
+   */
+  sendUniqueIdentifier(identifier: string): void {
+    this.#identifier = checkIdentifier(identifier);
+    this.#connected?.identify(identifier);
+  }
+
+  /**
+   * The object that the server registered under a name.
+   * @returns a proxy, the same one at each call; `undefined` when none of this name is registered, or while not connected
+   */
+  remoteProxyObject<T extends object>(name: string): RemoteProxy<T> | undefined {
+    if (this.#connected?.members(name) === undefined) return undefined;
+    // The caller says which type the remote object has; the server alone knows.
+    return this.#proxy(name) as RemoteProxy<T>;
+  }
+
+  /** The names that the server has registered; none while not connected. */
+  remoteProxyObjects(): string[] {
+    return this.#connected?.remoteNames ?? [];
+  }
+
+  /** The object of this name now and after each change: `undefined` while it is not registered, or not connected. */
+  remoteProxyObject$<T extends object>(name: string): Observable<RemoteProxy<T> | undefined> {
+    let stream = this.#objectStreams.get(name);
+    if (stream === undefined) {
+      stream = this.#lifecycle.state<RemoteProxy<object> | undefined>(this.remoteProxyObject(name));
+      if (this.#isDisposed) stream.complete();
+      this.#objectStreams.set(name, stream);
+    }
+    return stream.observable as Observable<RemoteProxy<T> | undefined>;
+  }
+
+  /**
+   * Waits for a connection.
+   * @param options - `signal` and `timeoutInSeconds` to give up
+   * @returns resolves at once when connected
+   * @throws NotConnectedError when not started, or stopped meanwhile; RPCTimeoutError; the signal's reason
+   */
+  whenConnected(options: WaitOptions = {}): Promise<void> {
+    if (this.#connected !== undefined) return Promise.resolve();
+    if (this.#reconnect === undefined) return Promise.reject(this.#notConnected('wait for a connection'));
+    return this.#connectedWaiting.wait(options, () => `connection to ${this.#where}${this.#failure}`);
+  }
+
+  /**
+   * Waits until the server has registered an object of this name.
+   * @param options - `signal` and `timeoutInSeconds` to give up
+   * @returns its proxy, at once when it is registered
+   * @throws NotConnectedError when not started, or stopped meanwhile; RPCTimeoutError; the signal's reason
+   */
+  whenRemoteProxyObject<T extends object>(name: string, options: WaitOptions = {}): Promise<RemoteProxy<T>> {
+    const proxy = this.remoteProxyObject<T>(name);
+    if (proxy !== undefined) return Promise.resolve(proxy);
+    if (this.#reconnect === undefined) return Promise.reject(this.#notConnected(`wait for "${name}"`));
+    let waiting = this.#objectWaiting.get(name);
+    if (waiting === undefined) {
+      waiting = new Waiting(this.#options.scheduler);
+      this.#objectWaiting.set(name, waiting);
+    }
+    const what = (): string =>
+      this.#connected === undefined
+        ? `connection to ${this.#where}${this.#failure}, hence no object "${name}"`
+        : `object "${name}" was registered by the server`;
+    return waiting.wait(options, what) as Promise<RemoteProxy<T>>;
+  }
+
+  /**
+   * Changes `timeoutInSeconds` from now on, for the open connection too.
+   * @throws RangeError
+   */
+  setTimeout(seconds: number): void {
+    this.#timeoutMs = checkTimeout('timeoutInSeconds', seconds);
+    this.#peer?.connection.setTimeout(this.#timeoutMs);
+  }
+
+  /** What is open now. */
+  counts(): Counts {
+    return this.#connected?.counts ?? noCounts;
+  }
+
+  /** Disconnects, and completes every stream. The client cannot be started again. */
+  dispose(): Promise<void> {
+    const done = this.disconnectFromServer();
+    if (this.#isDisposed) return done;
+    this.#isDisposed = true;
+    this.#statusStream.complete();
+    this.#namesStream.complete();
+    for (const stream of this.#objectStreams.values()) stream.complete();
+    this.#lifecycle.complete();
+    return done;
+  }
+
+  /** {@inheritDoc RPCClient.dispose} */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** A transport is open: the handshake begins. */
+  #begin(transport: Transport, ticket: string | undefined, backoff: Backoff): void {
+    let handover: { readonly port: number; readonly ticket: string } | undefined;
+    const { scheduler } = this.#options;
+    this.#setStatus(clientStatuses.connecting);
+    const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
+      onEstablished: () => this.#identifier,
+      onReady: () => {
+        backoff.established(scheduler.now());
+        this.#made(peer.communicator);
+      },
+      onRegistered: (name) => {
+        this.#registered(name);
+      },
+      onUnregistered: (name) => {
+        this.#unregistered(name);
+      },
+      onHandover: (port, given) => {
+        handover = { port, ticket: given };
+      },
+      onHeartbeat: (roundTripMs) => {
+        backoff.confirmed();
+        const connectionID = peer.communicator?.connectionID ?? '';
+        this.#lifecycle.heartbeat.emit({ connectionID, roundTripMs, at: scheduler.now() });
+      },
+      onClosed: (end) => {
+        this.#ended(peer, end);
+        if (handover === undefined) this.#reconnect?.ended(end.retryAfterMs);
+        else this.#reconnect?.handOver(handover.port, handover.ticket);
+      },
+      onError: this.#lifecycle.report,
+      onIdentified: undefined,
+      onHello: () => {
+        // Only a listening side is greeted.
+      },
+    });
+    this.#peer = peer;
+    peer.connection.open();
+  }
+
+  #made(communicator: RPCCommunicator | undefined): void {
+    if (communicator === undefined) return;
+    this.#connected = communicator;
+    this.#registry.listen(communicator);
+    this.#lastFailure = undefined;
+    const { connectionID, remoteNames } = communicator;
+    // A proxy of a name that came back stays the same; names that did not are forgotten, since a server chooses them.
+    for (const name of [...this.#proxies.keys()]) if (!remoteNames.includes(name)) this.#proxies.delete(name);
+    this.#setStatus(clientStatuses.connected);
+    this.#lifecycle.connectionMade.emit(connectionID);
+    this.#namesStream.set(remoteNames);
+    for (const name of remoteNames) this.#announce(connectionID, name);
+    this.#connectedWaiting.resolve();
+  }
+
+  #registered(name: string): void {
+    const communicator = this.#connected;
+    if (communicator === undefined) return;
+    this.#namesStream.set(communicator.remoteNames);
+    this.#announce(communicator.connectionID, name);
+  }
+
+  #announce(connectionID: string, name: string): void {
+    const proxy = this.#proxy(name);
+    this.#objectStreams.get(name)?.set(proxy);
+    this.#lifecycle.registered.emit({ connectionID, name });
+    this.#objectWaiting.get(name)?.resolve(proxy);
+    this.#objectWaiting.delete(name);
+  }
+
+  #unregistered(name: string): void {
+    const communicator = this.#connected;
+    if (communicator === undefined) return;
+    this.#proxies.delete(name);
+    this.#namesStream.set(communicator.remoteNames);
+    this.#objectStreams.get(name)?.set(undefined);
+    this.#lifecycle.unregistered.emit({ connectionID: communicator.connectionID, name });
+  }
+
+  /** A connection, or an attempt at one, is over. */
+  #ended(peer: Peer, end: ConnectionEnd): void {
+    this.#peer = undefined;
+    this.#lastFailure = end.reason.message;
+    this.#reportFault(peer, end);
+    const communicator = this.#connected;
+    if (communicator !== undefined) {
+      this.#connected = undefined;
+      this.#registry.unlisten(communicator);
+      this.#namesStream.set([]);
+      for (const stream of this.#objectStreams.values()) stream.set(undefined);
+    }
+    if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
+    if (communicator === undefined) return;
+    this.#lifecycle.disconnectionMade.emit({ connectionID: communicator.connectionID, reason: end.reason });
+  }
+
+  #reportFault(peer: Peer, end: ConnectionEnd): void {
+    const { description } = peer.connection;
+    const fault =
+      end.reason.code === 'server-full'
+        ? new ServerFullError(`${description}: ${end.reason.message}`)
+        : faultOf(end, description, this.#connected?.connectionID);
+    if (fault !== undefined) this.#lifecycle.report(fault);
+  }
+
+  #setStatus(status: ClientStatus): void {
+    this.#status = status;
+    this.#statusStream.set(status);
+  }
+
+  #proxy(name: string): RemoteProxy<object> {
+    let proxy = this.#proxies.get(name);
+    if (proxy === undefined) {
+      proxy = createRemoteProxy(this.#caller, name);
+      this.#proxies.set(name, proxy);
+    }
+    return proxy;
+  }
+
+  #peerSettings(): ConstructorParameters<typeof Peer>[2] {
+    const { scheduler, limits, exposeErrors, callTimeoutMs, heartbeatIntervalMs } = this.#options;
+    return {
+      scheduler,
+      limits,
+      exposeErrors,
+      callTimeoutMs,
+      heartbeatIntervalMs,
+      slabs: this.#slabs,
+      localObjects: this.#registry.objects,
+      timeoutMs: this.#timeoutMs,
+    };
+  }
+
+  get #where(): string {
+    return `${this.#options.host}:${this.#options.port}`;
+  }
+
+  get #failure(): string {
+    return this.#lastFailure === undefined ? '' : ` (the last attempt: ${this.#lastFailure})`;
+  }
+
+  /** Says what could not be done for want of a connection, and why there is none. */
+  #notConnected(what: string, call?: { readonly object: string; readonly member: string }): NotConnectedError {
+    const why = this.#isDisposed
+      ? 'the client was disposed'
+      : this.#reconnect === undefined
+        ? 'the client is stopped: connectToServer() starts it'
+        : `not connected to ${this.#where}${this.#failure}`;
+    return new NotConnectedError(`cannot ${what}: ${why}`, call === undefined ? {} : { ...call, executed: 'no' });
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * The options of servers and clients: checked and completed once, at the door. Inside, nothing is optional any more,
+ * and durations are milliseconds.
+ *
+ * The only file, beside the schedulers and transports, that reaches for the platform's clock, chance and console: as
+ * defaults.
+ */
+import type { SchedulerLike } from 'rxjs';
+import { monotonicScheduler } from '../link/monotonic-scheduler.js';
+import { defaultLimits, limitRanges, type Limits } from '../protocol/limits.js';
+import { MainThreadScheduler } from '../streams/main-thread-scheduler.js';
+import { tcpTransports } from '../transports/tcp.js';
+import type { TransportProvider } from '../transports/transport.js';
+import type { ErrorExposure } from './wire-errors.js';
+
+/** What servers and clients have in common. */
+export interface DispatcherOptions {
+  /** The port: 1 to 65,535; on a server also 0, for one chosen by the system. */
+  readonly port: number;
+  /** The host name or address. Default `"127.0.0.1"`; `"localhost"` is taken as that. */
+  readonly host?: string;
+  /** Objects to register from the start, by name. Default: none. */
+  readonly localProxyObjects?: Readonly<Record<string, object>>;
+  /**
+   * Seconds of silence after which the other side counts as gone. Default 10; more than 0, at most 2,147,483. Too small,
+   * and a busy machine's pauses count as silence; too large, and a peer that hangs is noticed late.
+   */
+  readonly timeoutInSeconds?: number;
+  /** Seconds between heartbeats. Default a third of the timeout; where the other side needs more, more are sent. */
+  readonly heartbeatIntervalInSeconds?: number;
+  /** Seconds that a call may take unless its own options say otherwise; `null` (default): as long as its connection lives. */
+  readonly callTimeoutInSeconds?: number | null;
+  /** Where hooks and subscribers are called. Default `mainThreadScheduler`. */
+  readonly callbackScheduler?: SchedulerLike;
+  /** Every timer, and the time. Default: a monotonic one; in tests a `TestScheduler`. */
+  readonly scheduler?: SchedulerLike;
+  /** Bounds on what one connection may hold or send; see `Limits` for each. */
+  readonly limits?: Partial<Limits>;
+  /** What carries the bytes. Default: TCP. */
+  readonly transport?: TransportProvider;
+  /** How much of an error that a local method throws the other side may see. Default `"message"`. */
+  readonly exposeErrors?: ErrorExposure;
+  /** Chance, from 0 up to 1, for the pauses between attempts. Default `Math.random`; in tests a seeded one. */
+  readonly random?: () => number;
+}
+
+/** The options of an RPCServer. */
+export interface ServerOptions extends DispatcherOptions {
+  /** How many clients may be connected at one time; `null` (default): no bound. */
+  readonly maxConnectionsAllowed?: number | null;
+  /** Hand each client over to a port of its own, which the system picks. Default false: firewalls pass one port. */
+  readonly dedicatedPorts?: boolean;
+  /** Listen beyond this machine although nothing is encrypted and nobody is authenticated. Default false. */
+  readonly allowInsecure?: boolean;
+}
+
+/** The options of an RPCClient. */
+export interface ClientOptions extends DispatcherOptions {
+  /** The unique identifier told to the server on each connection. Default `""`: none. */
+  readonly identifier?: string;
+  /** The pauses between attempts to connect. */
+  readonly reconnect?: ReconnectOptions;
+}
+
+/** The pauses between attempts to connect: each is random up to a ceiling that doubles from attempt to attempt. */
+export interface ReconnectOptions {
+  /** The first ceiling, in seconds. Default 0.1; 0 to 3,600. */
+  readonly initialDelayInSeconds?: number;
+  /** The last ceiling, in seconds. Default 5; 0 to 3,600. */
+  readonly maxDelayInSeconds?: number;
+}
+
+/** The options in common, checked and complete. */
+export interface ResolvedOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly localProxyObjects: Readonly<Record<string, object>>;
+  readonly timeoutMs: number;
+  readonly heartbeatIntervalMs: number | undefined;
+  readonly callTimeoutMs: number | undefined;
+  readonly callbackScheduler: SchedulerLike;
+  readonly scheduler: SchedulerLike;
+  readonly limits: Limits;
+  readonly transports: TransportProvider;
+  readonly exposeErrors: ErrorExposure;
+  readonly random: () => number;
+  readonly createID: () => string;
+  readonly warn: (message: string, kind: string) => void;
+}
+
+/** A server's options, checked and complete. */
+export interface ResolvedServerOptions extends ResolvedOptions {
+  readonly maxConnectionsAllowed: number | null;
+  readonly dedicatedPorts: boolean;
+}
+
+/** A client's options, checked and complete. */
+export interface ResolvedClientOptions extends ResolvedOptions {
+  readonly identifier: string;
+  readonly initialDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+/** Longest timeout: a timer of the platform cannot be armed for more than 2^31 - 1 milliseconds. */
+const maxSeconds = 2_147_483;
+
+/** Characters of an identifier: what the wire carries. */
+const maxIdentifierLength = 4_096;
+
+/** The default callback scheduler: on the thread it is used on, at once when idle, in order, in time slices under load. */
+export const mainThreadScheduler: SchedulerLike = new MainThreadScheduler({
+  now: () => monotonicScheduler.now(),
+  defer: (work) => {
+    setImmediate(work);
+  },
+  delayed: monotonicScheduler,
+  onError: (error) => {
+    warn(`a callback on mainThreadScheduler threw: ${String(error)}`, 'callback');
+  },
+});
+
+const commonNames = [
+  'port',
+  'host',
+  'localProxyObjects',
+  'timeoutInSeconds',
+  'heartbeatIntervalInSeconds',
+  'callTimeoutInSeconds',
+  'callbackScheduler',
+  'scheduler',
+  'limits',
+  'transport',
+  'exposeErrors',
+  'random',
+] as const;
+const serverNames: readonly string[] = [...commonNames, 'maxConnectionsAllowed', 'dedicatedPorts', 'allowInsecure'];
+const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect'];
+
+/**
+ * Checks and completes a server's options.
+ * @throws TypeError, RangeError naming the option, the value and what is allowed
+ */
+export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
+  checkNames('RPCServer', options, serverNames);
+  const host = checkHost(options.host);
+  if (!isLoopback(host) && options.transport === undefined && checkBoolean('allowInsecure', options.allowInsecure) !== true) {
+    throw new RangeError(
+      `host is ${JSON.stringify(host)}, which others can reach, and nothing is encrypted or authenticated; ` +
+        'listen on 127.0.0.1 or ::1, or say allowInsecure: true',
+    );
+  }
+  return {
+    ...resolveCommon(options, 0),
+    maxConnectionsAllowed: checkMaxConnections(options.maxConnectionsAllowed ?? null),
+    dedicatedPorts: checkBoolean('dedicatedPorts', options.dedicatedPorts) ?? false,
+  };
+}
+
+/**
+ * Checks and completes a client's options.
+ * @throws TypeError, RangeError naming the option, the value and what is allowed
+ */
+export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
+  checkNames('RPCClient', options, clientNames);
+  const reconnect = options.reconnect ?? {};
+  checkNames('reconnect', reconnect, ['initialDelayInSeconds', 'maxDelayInSeconds']);
+  return {
+    ...resolveCommon(options, 1),
+    identifier: checkIdentifier(options.identifier ?? ''),
+    initialDelayMs: checkNumber('reconnect.initialDelayInSeconds', reconnect.initialDelayInSeconds ?? 0.1, 0, 3_600) * 1_000,
+    maxDelayMs: checkNumber('reconnect.maxDelayInSeconds', reconnect.maxDelayInSeconds ?? 5, 0, 3_600) * 1_000,
+  };
+}
+
+/**
+ * Checks a timeout.
+ * @returns it in milliseconds
+ * @throws RangeError
+ */
+export function checkTimeout(name: string, seconds: unknown): number {
+  if (typeof seconds === 'number' && seconds > 0 && seconds <= maxSeconds) return seconds * 1_000;
+  throw new RangeError(`${name} is ${show(seconds)}; allowed is a number of seconds above 0, up to ${maxSeconds}`);
+}
+
+/**
+ * Checks a bound on connections.
+ * @throws RangeError
+ */
+export function checkMaxConnections(max: unknown): number | null {
+  if (max === null || (Number.isSafeInteger(max) && (max as number) >= 0)) return max as number | null;
+  throw new RangeError(`maxConnectionsAllowed is ${show(max)}; allowed is a whole number from 0, or null for no bound`);
+}
+
+/**
+ * Checks a unique identifier.
+ * @throws TypeError, RangeError
+ */
+export function checkIdentifier(identifier: unknown): string {
+  if (typeof identifier !== 'string') throw new TypeError(`the identifier is ${show(identifier)}; a string is needed`);
+  if (identifier.length <= maxIdentifierLength) return identifier;
+  throw new RangeError(`the identifier has ${identifier.length} characters; at most ${maxIdentifierLength} are allowed`);
+}
+
+/**
+ * Checks that only known options were given.
+ * @throws TypeError naming the unknown one and the known ones
+ */
+export function checkNames(what: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError(`${what} needs an object of options`);
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new TypeError(`${what} has no option "${name}"; there are ${known.join(', ')}`);
+  }
+}
+
+function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOptions {
+  const timeoutMs = checkTimeout('timeoutInSeconds', options.timeoutInSeconds ?? 10);
+  const interval = options.heartbeatIntervalInSeconds;
+  const callTimeout = options.callTimeoutInSeconds ?? null;
+  return {
+    host: checkHost(options.host),
+    port: checkPort(options.port, minPort),
+    localProxyObjects: checkObject('localProxyObjects', options.localProxyObjects ?? {}),
+    timeoutMs,
+    heartbeatIntervalMs: interval === undefined ? undefined : checkTimeout('heartbeatIntervalInSeconds', interval),
+    callTimeoutMs: callTimeout === null ? undefined : checkTimeout('callTimeoutInSeconds', callTimeout),
+    callbackScheduler: checkScheduler('callbackScheduler', options.callbackScheduler ?? mainThreadScheduler),
+    scheduler: checkScheduler('scheduler', options.scheduler ?? monotonicScheduler),
+    limits: checkLimits(options.limits ?? {}),
+    transports: checkTransport(options.transport ?? tcpTransports()),
+    exposeErrors: checkExposure(options.exposeErrors ?? 'message'),
+    random: checkFunction('random', options.random ?? Math.random),
+    createID: () => crypto.randomUUID(),
+    warn,
+  };
+}
+
+function warn(message: string, kind: string): void {
+  process.emitWarning(message, { type: 'TandemWarning', code: kind });
+}
+
+function checkHost(host: unknown = '127.0.0.1'): string {
+  if (typeof host === 'string' && host.length > 0) return host === 'localhost' ? '127.0.0.1' : host;
+  throw new TypeError(`host is ${show(host)}; a host name or address is needed`);
+}
+
+function checkPort(port: unknown, minPort: number): number {
+  if (Number.isInteger(port) && (port as number) >= minPort && (port as number) <= 65_535) return port as number;
+  throw new RangeError(`port is ${show(port)}; allowed is a whole number from ${minPort} to 65535`);
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+function checkLimits(given: Partial<Limits>): Limits {
+  checkNames('limits', given, Object.keys(limitRanges));
+  for (const [name, [least, most]] of Object.entries(limitRanges)) {
+    const value: unknown = given[name as keyof Limits];
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+      throw new RangeError(`limits.${name} is ${show(value)}; allowed is a whole number from ${least} to ${most}`);
+    }
+  }
+  return { ...defaultLimits, ...given };
+}
+
+function checkExposure(exposure: unknown): ErrorExposure {
+  if (exposure === 'code' || exposure === 'message' || exposure === 'stack') return exposure;
+  throw new RangeError(`exposeErrors is ${show(exposure)}; allowed is "code", "message" or "stack"`);
+}
+
+function checkScheduler(name: string, scheduler: SchedulerLike): SchedulerLike {
+  const { now, schedule } = scheduler as Partial<SchedulerLike>;
+  if (typeof now === 'function' && typeof schedule === 'function') return scheduler;
+  throw new TypeError(`${name} is no scheduler: it needs the methods now() and schedule()`);
+}
+
+function checkTransport(transports: TransportProvider): TransportProvider {
+  const { listen, dial } = transports as Partial<TransportProvider>;
+  if (typeof listen === 'function' && typeof dial === 'function') return transports;
+  throw new TypeError('transport is no TransportProvider: it needs the methods listen() and dial()');
+}
+
+function checkObject<Value extends object>(name: string, value: Value): Value {
+  if (typeof value === 'object' && (value as unknown) !== null) return value;
+  throw new TypeError(`${name} is ${show(value)}; an object is needed`);
+}
+
+function checkFunction<Value>(name: string, value: Value): Value {
+  if (typeof value === 'function') return value;
+  throw new TypeError(`${name} is ${show(value)}; a function is needed`);
+}
+
+function checkBoolean(name: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value;
+  throw new TypeError(`${name} is ${show(value)}; allowed is true or false`);
+}
+
+function checkNumber(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && value >= least && value <= most) return value;
+  throw new RangeError(`${name} is ${show(value)}; allowed is a number from ${least} to ${most}`);
+}
+
+/** A value as it stands in a message: strings quoted, objects by kind. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}

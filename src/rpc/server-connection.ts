@@ -1,0 +1,73 @@
+/**
+ * One client as its server knows it: who it is, what it has registered, and how it stands. Readable until its
+ * `disconnectionMade` has been delivered.
+ */
+import { createRemoteProxy } from '../proxies/remote-proxy.js';
+import type { RemoteProxy } from '../proxies/types.js';
+import type { StateStream } from '../streams/state-stream.js';
+import type { RPCCommunicator } from './communicator.js';
+import type { Peer } from './peer.js';
+import { clientStatuses, type ClientStatus } from './status.js';
+
+/** The streams of one connection. */
+export interface ServerConnectionStreams {
+  /** Its status, as delivered. */
+  readonly status: StateStream<ClientStatus>;
+  /** The names that the client has registered, as delivered. */
+  readonly names: StateStream<readonly string[]>;
+}
+
+/** One client of a server. */
+export class ServerConnection {
+  /** Random, and never used again. */
+  readonly id: string;
+  /** Its connection; owned by the server. */
+  readonly peer: Peer;
+  /** Its streams; completed by the server. */
+  readonly streams: ServerConnectionStreams;
+  /** What the client sent as its identifier. */
+  identifier = '';
+  #status: ClientStatus = clientStatuses.connecting;
+  readonly #communicator: () => RPCCommunicator;
+  readonly #proxies = new Map<string, RemoteProxy<object>>();
+
+  /** Made by the server when it welcomes a client. */
+  constructor(id: string, peer: Peer, streams: ServerConnectionStreams, communicator: () => RPCCommunicator) {
+    this.id = id;
+    this.peer = peer;
+    this.streams = streams;
+    this.#communicator = communicator;
+  }
+
+  /** Its status now. */
+  get status(): ClientStatus {
+    return this.#status;
+  }
+
+  /** Whether its connection is made. */
+  get isConnected(): boolean {
+    return this.#status === clientStatuses.connected;
+  }
+
+  /** Its calls and registrations. */
+  get communicator(): RPCCommunicator {
+    return this.#communicator();
+  }
+
+  /** Its status changes. */
+  setStatus(status: ClientStatus): void {
+    this.#status = status;
+    this.streams.status.set(status);
+  }
+
+  /** The proxy of an object, the same one at each call; `undefined` when the client registered none of this name. */
+  proxy(name: string): RemoteProxy<object> | undefined {
+    if (this.communicator.members(name) === undefined) return undefined;
+    let proxy = this.#proxies.get(name);
+    if (proxy === undefined) {
+      proxy = createRemoteProxy(this.communicator, name);
+      this.#proxies.set(name, proxy);
+    }
+    return proxy;
+  }
+}
