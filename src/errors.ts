@@ -15,7 +15,7 @@
  */
 
 /** Whether the body of a called method ran at the other side. */
-export type Executed = "no" | "yes" | "unknown";
+export type Executed = 'no' | 'yes' | 'unknown';
 
 /** What an error can tell about the call or connection it belongs to. */
 export interface RPCErrorDetails {
@@ -49,7 +49,7 @@ export class RPCError extends Error {
    * @param details - the call and connection concerned
    * @param code - the kind; subclasses give their own
    */
-  constructor(message: string, details: RPCErrorDetails = {}, code = "rpc") {
+  constructor(message: string, details: RPCErrorDetails = {}, code = 'rpc') {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.executed = details.executed;
@@ -59,7 +59,7 @@ export class RPCError extends Error {
   }
 
   static {
-    this.prototype.name = "RPCError";
+    this.prototype.name = 'RPCError';
   }
 }
 
@@ -67,11 +67,11 @@ export class RPCError extends Error {
 export class ServerAlreadyRunningException extends RPCError {
   /** @param message - which address, and what answered there */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "server-already-running");
+    super(message, details, 'server-already-running');
   }
 
   static {
-    this.prototype.name = "ServerAlreadyRunningException";
+    this.prototype.name = 'ServerAlreadyRunningException';
   }
 }
 
@@ -79,7 +79,7 @@ export class ServerAlreadyRunningException extends RPCError {
  * What holds a port: a program speaking another protocol, one that was not recognised (`"unknown"`), or one that
  * accepts connections and says nothing (`"unresponsive"`: hung, stopped, or waiting for something else).
  */
-export type PortOccupant = "http" | "tls" | "ssh" | "messagepack-rpc" | "unknown" | "unresponsive";
+export type PortOccupant = 'http' | 'tls' | 'ssh' | 'messagepack-rpc' | 'unknown' | 'unresponsive';
 
 /** A program that is not a Tandem server holds the port. */
 export class PortInUseError extends RPCError {
@@ -91,12 +91,12 @@ export class PortInUseError extends RPCError {
    * @param occupant - what seems to be there
    */
   constructor(message: string, occupant: PortOccupant, details?: RPCErrorDetails) {
-    super(message, details, "port-in-use");
+    super(message, details, 'port-in-use');
     this.occupant = occupant;
   }
 
   static {
-    this.prototype.name = "PortInUseError";
+    this.prototype.name = 'PortInUseError';
   }
 }
 
@@ -104,11 +104,11 @@ export class PortInUseError extends RPCError {
 export class NotConnectedError extends RPCError {
   /** @param message - what needed the connection */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "not-connected");
+    super(message, details, 'not-connected');
   }
 
   static {
-    this.prototype.name = "NotConnectedError";
+    this.prototype.name = 'NotConnectedError';
   }
 }
 
@@ -116,11 +116,11 @@ export class NotConnectedError extends RPCError {
 export class ConnectionLostError extends RPCError {
   /** @param message - which connection, and why it ended */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "connection-lost");
+    super(message, details, 'connection-lost');
   }
 
   static {
-    this.prototype.name = "ConnectionLostError";
+    this.prototype.name = 'ConnectionLostError';
   }
 }
 
@@ -128,11 +128,11 @@ export class ConnectionLostError extends RPCError {
 export class ServerFullError extends RPCError {
   /** @param message - the server's words */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "server-full");
+    super(message, details, 'server-full');
   }
 
   static {
-    this.prototype.name = "ServerFullError";
+    this.prototype.name = 'ServerFullError';
   }
 }
 
@@ -140,11 +140,11 @@ export class ServerFullError extends RPCError {
 export class ProtocolError extends RPCError {
   /** @param message - what was found and what is allowed */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "protocol");
+    super(message, details, 'protocol');
   }
 
   static {
-    this.prototype.name = "ProtocolError";
+    this.prototype.name = 'ProtocolError';
   }
 }
 
@@ -152,11 +152,11 @@ export class ProtocolError extends RPCError {
 export class LimitExceededError extends RPCError {
   /** @param message - what was too large, its size, the bound and the option that changes it */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "limit-exceeded");
+    super(message, details, 'limit-exceeded');
   }
 
   static {
-    this.prototype.name = "LimitExceededError";
+    this.prototype.name = 'LimitExceededError';
   }
 }
 
@@ -164,11 +164,11 @@ export class LimitExceededError extends RPCError {
 export class UnknownConnectionError extends RPCError {
   /** @param message - the id that was given */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "unknown-connection");
+    super(message, details, 'unknown-connection');
   }
 
   static {
-    this.prototype.name = "UnknownConnectionError";
+    this.prototype.name = 'UnknownConnectionError';
   }
 }
 
@@ -176,11 +176,11 @@ export class UnknownConnectionError extends RPCError {
 export class UnknownObjectError extends RPCError {
   /** @param message - the name that was called */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "unknown-object");
+    super(message, details, 'unknown-object');
   }
 
   static {
-    this.prototype.name = "UnknownObjectError";
+    this.prototype.name = 'UnknownObjectError';
   }
 }
 
@@ -188,11 +188,11 @@ export class UnknownObjectError extends RPCError {
 export class UnknownMethodError extends RPCError {
   /** @param message - the member that was called, and those there are */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "unknown-method");
+    super(message, details, 'unknown-method');
   }
 
   static {
-    this.prototype.name = "UnknownMethodError";
+    this.prototype.name = 'UnknownMethodError';
   }
 }
 
@@ -200,11 +200,11 @@ export class UnknownMethodError extends RPCError {
 export class UnserializableValueError extends RPCError {
   /** @param message - the path of the value and why it cannot cross */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "unserializable-value");
+    super(message, details, 'unserializable-value');
   }
 
   static {
-    this.prototype.name = "UnserializableValueError";
+    this.prototype.name = 'UnserializableValueError';
   }
 }
 
@@ -212,11 +212,11 @@ export class UnserializableValueError extends RPCError {
 export class RPCTimeoutError extends RPCError {
   /** @param message - what was waited for, and for how long */
   constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, "timeout");
+    super(message, details, 'timeout');
   }
 
   static {
-    this.prototype.name = "RPCTimeoutError";
+    this.prototype.name = 'RPCTimeoutError';
   }
 }
 
@@ -248,7 +248,7 @@ export class RemoteError extends RPCError {
    * @param content - what else it carried
    */
   constructor(message: string, content: RemoteErrorContent, details?: RPCErrorDetails) {
-    super(message, details, "remote");
+    super(message, details, 'remote');
     this.remoteName = content.remoteName;
     this.remoteCode = content.remoteCode;
     this.data = content.data;
@@ -256,6 +256,6 @@ export class RemoteError extends RPCError {
   }
 
   static {
-    this.prototype.name = "RemoteError";
+    this.prototype.name = 'RemoteError';
   }
 }

@@ -8,7 +8,11 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { PortOccupant } from '../errors.js';
 import type { CloseCode, CloseReason } from '../protocol/close-reason.js';
-import { ConnectionCore, type ConnectionEvent, type ConnectionSettings } from '../protocol/connection-core.js';
+import {
+  ConnectionCore,
+  type ConnectionEvent,
+  type ConnectionSettings,
+} from '../protocol/connection-core.js';
 import type { Identity, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { Transport, TransportSink } from '../transports/transport.js';
@@ -76,7 +80,12 @@ export class Connection implements TransportSink {
    * @param scheduler - for the timer and for the present time
    * @param sink - receives what happens
    */
-  constructor(transport: Transport, settings: ConnectionSettings, scheduler: SchedulerLike, sink: ConnectionSink) {
+  constructor(
+    transport: Transport,
+    settings: ConnectionSettings,
+    scheduler: SchedulerLike,
+    sink: ConnectionSink,
+  ) {
     this.#transport = transport;
     this.#scheduler = scheduler;
     this.#sink = sink;
@@ -257,7 +266,8 @@ export class Connection implements TransportSink {
     for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
     this.#isEnded = true;
     this.#stopTimer();
-    if (end.reason.by !== 'transport') this.#endTransport(end.reason.code === 'timeout' || end.reason.code === 'limit-exceeded');
+    if (end.reason.by !== 'transport')
+      this.#endTransport(end.reason.code === 'timeout' || end.reason.code === 'limit-exceeded');
     this.#sink.onClosed(end);
   }
 

@@ -5,7 +5,13 @@
  * given up is ignored. Knows no calls and no objects; the owner makes the Connection of each transport.
  */
 import type { SchedulerLike, Subscription } from 'rxjs';
-import type { Address, Dial, Transport, TransportFailure, TransportProvider } from '../transports/transport.js';
+import type {
+  Address,
+  Dial,
+  Transport,
+  TransportFailure,
+  TransportProvider,
+} from '../transports/transport.js';
 import type { Backoff } from './backoff.js';
 
 /** Receives the outcome of attempts. */

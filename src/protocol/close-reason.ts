@@ -6,31 +6,31 @@
 /** The kinds of end. */
 export type CloseCode =
   /** One side ended it on purpose: `disconnect`, `disconnectFromServer`, `dispose`. */
-  | "disconnected"
+  | 'disconnected'
   /** The server stops. */
-  | "server-stopped"
+  | 'server-stopped'
   /** The server has as many clients as it allows. */
-  | "server-full"
+  | 'server-full'
   /** Nothing was heard for longer than the timeout. */
-  | "timeout"
+  | 'timeout'
   /** The handshake was not complete in time. */
-  | "handshake-timeout"
+  | 'handshake-timeout'
   /** A side sent what the protocol does not allow, or something else than this protocol. */
-  | "protocol-error"
+  | 'protocol-error'
   /** A bound on what one connection may hold was reached. */
-  | "limit-exceeded"
+  | 'limit-exceeded'
   /** The pipe broke, or ended without a word. */
-  | "connection-lost";
+  | 'connection-lost';
 
 const codes: ReadonlySet<string> = new Set<CloseCode>([
-  "disconnected",
-  "server-stopped",
-  "server-full",
-  "timeout",
-  "handshake-timeout",
-  "protocol-error",
-  "limit-exceeded",
-  "connection-lost",
+  'disconnected',
+  'server-stopped',
+  'server-full',
+  'timeout',
+  'handshake-timeout',
+  'protocol-error',
+  'limit-exceeded',
+  'connection-lost',
 ]);
 
 /** Why and by whom a connection was ended. */
@@ -40,10 +40,10 @@ export class CloseReason {
   /** For people: what happened. */
   readonly message: string;
   /** Who ended it: this side, the other, or the transport below both. */
-  readonly by: "local" | "remote" | "transport";
+  readonly by: 'local' | 'remote' | 'transport';
 
   /** Made by the library only. */
-  constructor(code: CloseCode, message: string, by: "local" | "remote" | "transport") {
+  constructor(code: CloseCode, message: string, by: 'local' | 'remote' | 'transport') {
     this.code = code;
     this.message = message;
     this.by = by;
@@ -51,7 +51,7 @@ export class CloseReason {
 
   /** A reason that a peer gave: an unknown code, from a newer peer, is an ordinary end; its text is made safe to log. */
   static fromPeer(code: string, message: string): CloseReason {
-    return new CloseReason(isCloseCode(code) ? code : "disconnected", printable(message, 1_024), "remote");
+    return new CloseReason(isCloseCode(code) ? code : 'disconnected', printable(message, 1_024), 'remote');
   }
 
   /** The sentence, so that a reason can stand in a log line as it is. */
@@ -63,7 +63,7 @@ export class CloseReason {
 /** Makes a peer's text safe to stand in ours: no control characters, not endless. */
 export function printable(text: string, maxLength: number): string {
   // Control characters could forge log lines or drive a terminal.
-  const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "\ufffd");
+  const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\ufffd');
   return safe.length > maxLength ? `${safe.slice(0, maxLength)}…` : safe;
 }
 

@@ -10,14 +10,14 @@
  *   opening ──8 bytes──► handshaking ──WELCOME──► established ──GOODBYE, fault, loss──► closed
  */
 
-import { LimitExceededError, ProtocolError, RPCError, type PortOccupant } from "../errors.js";
-import { CloseReason, printable, type CloseCode } from "./close-reason.js";
-import type { Codec } from "./codec.js";
-import type { SlabPool } from "./framing.js";
-import { Handshake, type ConnectionRole, type HandshakeMessage } from "./handshake.js";
-import { Heartbeat } from "./heartbeat.js";
-import { Inbox } from "./inbox.js";
-import type { Limits } from "./limits.js";
+import { LimitExceededError, ProtocolError, RPCError, type PortOccupant } from '../errors.js';
+import { CloseReason, printable, type CloseCode } from './close-reason.js';
+import type { Codec } from './codec.js';
+import type { SlabPool } from './framing.js';
+import { Handshake, type ConnectionRole, type HandshakeMessage } from './handshake.js';
+import { Heartbeat } from './heartbeat.js';
+import { Inbox } from './inbox.js';
+import type { Limits } from './limits.js';
 import {
   isSessionMessage,
   MessageType,
@@ -25,8 +25,8 @@ import {
   type ConnectionMessage,
   type Identity,
   type SessionMessage,
-} from "./messages.js";
-import { Outbox, type Sent } from "./outbox.js";
+} from './messages.js';
+import { Outbox, type Sent } from './outbox.js';
 
 /** What a connection is told at its making. */
 export interface ConnectionSettings {
@@ -49,22 +49,22 @@ export interface ConnectionSettings {
 /** What happened, in order. */
 export type ConnectionEvent =
   /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
-  | { readonly type: "hello"; readonly ticket: string | undefined }
+  | { readonly type: 'hello'; readonly ticket: string | undefined }
   /** The handshake is done. */
-  | { readonly type: "established"; readonly connectionID: string }
+  | { readonly type: 'established'; readonly connectionID: string }
   /** Session messages that arrived together. */
-  | { readonly type: "messages"; readonly messages: readonly SessionMessage[] }
+  | { readonly type: 'messages'; readonly messages: readonly SessionMessage[] }
   /** The server continues on another port. */
-  | { readonly type: "handover"; readonly port: number; readonly ticket: string }
+  | { readonly type: 'handover'; readonly port: number; readonly ticket: string }
   /** The answer to a probe. */
-  | { readonly type: "identity"; readonly identity: Identity }
+  | { readonly type: 'identity'; readonly identity: Identity }
   /** A ping was answered. */
-  | { readonly type: "heartbeat"; readonly roundTripMs: number }
+  | { readonly type: 'heartbeat'; readonly roundTripMs: number }
   /** The peer seems silent: read what has arrived, then call `confirmSilence`. */
-  | { readonly type: "suspect" }
+  | { readonly type: 'suspect' }
   /** The end; nothing follows. `occupant` says what seems to be there when it is not a Tandem peer. */
   | {
-      readonly type: "closed";
+      readonly type: 'closed';
       readonly reason: CloseReason;
       readonly lastReceived: number | undefined;
       readonly occupant: PortOccupant | undefined;
@@ -80,7 +80,7 @@ export class ConnectionCore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #handshake: Handshake;
-  #state: "handshaking" | "established" | "closed" = "handshaking";
+  #state: 'handshaking' | 'established' | 'closed' = 'handshaking';
   #isReady = false;
   #heartbeat: Heartbeat | undefined;
   #timeoutMs: number;
@@ -105,12 +105,12 @@ export class ConnectionCore {
 
   /** Whether session messages may be sent. */
   get isEstablished(): boolean {
-    return this.#state === "established";
+    return this.#state === 'established';
   }
 
   /** Whether the end has come. */
   get isClosed(): boolean {
-    return this.#state === "closed";
+    return this.#state === 'closed';
   }
 
   /** Bytes accepted for sending that `takeFrames` has not given out yet. */
@@ -122,7 +122,7 @@ export class ConnectionCore {
 
   /** Takes bytes from the transport. */
   receive(chunk: Uint8Array, nowMs: number): void {
-    if (this.#state === "closed") return;
+    if (this.#state === 'closed') return;
     this.#heartbeat?.receiveBytes(nowMs);
     try {
       const rest = this.#handshake.awaitsOpening ? this.#handshake.receiveOpening(chunk) : chunk;
@@ -136,30 +136,33 @@ export class ConnectionCore {
 
   /** Acts on the deadlines that have passed. */
   handleDeadline(nowMs: number): void {
-    if (this.#state === "closed") return;
+    if (this.#state === 'closed') return;
     if (nowMs >= this.#partialEndsMs) {
-      this.#fail(new ProtocolError("a frame that was begun did not end in time"));
+      this.#fail(new ProtocolError('a frame that was begun did not end in time'));
     } else if (!this.#isReady && nowMs >= this.#handshakeEndsMs) {
-      const doing = this.#handshake.awaitsOpening ? "did not begin to speak this protocol" : "did not complete the handshake";
-      this.close("handshake-timeout", `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
+      const doing = this.#handshake.awaitsOpening
+        ? 'did not begin to speak this protocol'
+        : 'did not complete the handshake';
+      this.close('handshake-timeout', `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
     } else if (this.#heartbeat !== undefined) {
       const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
       if (ping !== undefined) this.#outbox.sendControl([MessageType.ping, ping]);
-      if (isSuspect) this.#events.push({ type: "suspect" });
+      if (isSuspect) this.#events.push({ type: 'suspect' });
     }
   }
 
   /** After the event `suspect`, once everything that had arrived was received: closes if the peer is still silent. */
   confirmSilence(): void {
-    if (this.#state === "closed" || this.#heartbeat?.isDead() !== true) return;
-    this.close("timeout", `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
+    if (this.#state === 'closed' || this.#heartbeat?.isDead() !== true) return;
+    this.close('timeout', `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
   }
 
   /** The transport has ended. */
   transportClosed(error: Error | undefined): void {
-    if (this.#state === "closed") return;
-    const how = error === undefined ? "the other side ended it without a word" : printable(error.message, 256);
-    this.#end(new CloseReason("connection-lost", `the connection was lost: ${how}`, "transport"), undefined);
+    if (this.#state === 'closed') return;
+    const how =
+      error === undefined ? 'the other side ended it without a word' : printable(error.message, 256);
+    this.#end(new CloseReason('connection-lost', `the connection was lost: ${how}`, 'transport'), undefined);
   }
 
   // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,13 +185,13 @@ export class ConnectionCore {
         ? [MessageType.refuse, code, message]
         : [MessageType.refuse, code, message, retryAfterMs],
     );
-    this.#end(new CloseReason(code, message, "local"), undefined);
+    this.#end(new CloseReason(code, message, 'local'), undefined);
   }
 
   /** Answers HELLO: continue on that port, and show this ticket there. */
   handOver(port: number, ticket: string): void {
     this.#outbox.sendControl([MessageType.handover, port, ticket]);
-    this.#end(new CloseReason("disconnected", `handed over to port ${port}`, "local"), undefined);
+    this.#end(new CloseReason('disconnected', `handed over to port ${port}`, 'local'), undefined);
   }
 
   /** The session has what it needs to begin: the handshake's deadline no longer counts. */
@@ -224,18 +227,18 @@ export class ConnectionCore {
   setTimeout(timeoutMs: number, nowMs: number): void {
     this.#timeoutMs = timeoutMs;
     this.#heartbeat?.setTimeout(timeoutMs, nowMs);
-    if (this.#state === "established") this.#outbox.sendControl([MessageType.timeout, timeoutMs]);
+    if (this.#state === 'established') this.#outbox.sendControl([MessageType.timeout, timeoutMs]);
   }
 
   /** Ends the connection: tells the peer why, after everything that is queued short of unfinished long messages. */
   close(code: CloseCode, message: string): void {
-    if (this.#state === "closed") return;
-    if (this.#state === "established") {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'established') {
       this.#outbox.sendControl([MessageType.goodbye, code, message, this.#inbox.receivedCount]);
     } else {
       this.#handshake.sendRefusal(code, message);
     }
-    this.#end(new CloseReason(code, message, "local"), undefined);
+    this.#end(new CloseReason(code, message, 'local'), undefined);
   }
 
   // ── Outputs ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,7 +265,7 @@ export class ConnectionCore {
 
   /** When `handleDeadline` must be called next; `Infinity`: not at all. */
   get nextDeadlineMs(): number {
-    if (this.#state === "closed") return Infinity;
+    if (this.#state === 'closed') return Infinity;
     const handshakeMs = this.#isReady ? Infinity : this.#handshakeEndsMs;
     return Math.min(handshakeMs, this.#partialEndsMs, this.#heartbeat?.nextDeadlineMs ?? Infinity);
   }
@@ -272,7 +275,7 @@ export class ConnectionCore {
   #receiveFrames(chunk: Uint8Array, nowMs: number): void {
     this.#inbox.push(chunk);
     for (;;) {
-      const messages = this.#inbox.read(this.#state !== "established");
+      const messages = this.#inbox.read(this.#state !== 'established');
       if (messages === undefined) return;
       this.#partialEndsMs = Infinity;
       for (const message of messages) {
@@ -285,7 +288,7 @@ export class ConnectionCore {
   }
 
   #receiveControl(message: ConnectionMessage, nowMs: number): void {
-    if (this.#state === "established") this.#receiveEstablished(message, nowMs);
+    if (this.#state === 'established') this.#receiveEstablished(message, nowMs);
     else this.#receiveHandshake(this.#handshake.receive(message), nowMs);
   }
 
@@ -293,11 +296,11 @@ export class ConnectionCore {
     switch (message[0]) {
       case MessageType.hello:
         this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
-        this.#events.push({ type: "hello", ticket: message[1].ticket });
+        this.#events.push({ type: 'hello', ticket: message[1].ticket });
         return;
       case MessageType.probe:
-        this.#outbox.sendControl([MessageType.identity, { version: protocolVersion, service: "tandem" }]);
-        this.#end(new CloseReason("disconnected", "a probe was answered", "local"), undefined);
+        this.#outbox.sendControl([MessageType.identity, { version: protocolVersion, service: 'tandem' }]);
+        this.#end(new CloseReason('disconnected', 'a probe was answered', 'local'), undefined);
         return;
       case MessageType.welcome:
         this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
@@ -308,12 +311,12 @@ export class ConnectionCore {
         this.#end(CloseReason.fromPeer(message[1], message[2]), undefined);
         return;
       case MessageType.handover:
-        this.#events.push({ type: "handover", port: message[1], ticket: message[2] });
-        this.#end(new CloseReason("disconnected", `handed over to port ${message[1]}`, "remote"), undefined);
+        this.#events.push({ type: 'handover', port: message[1], ticket: message[2] });
+        this.#end(new CloseReason('disconnected', `handed over to port ${message[1]}`, 'remote'), undefined);
         return;
       case MessageType.identity:
-        this.#events.push({ type: "identity", identity: message[1] });
-        this.#end(new CloseReason("disconnected", "the probe was answered", "local"), undefined);
+        this.#events.push({ type: 'identity', identity: message[1] });
+        this.#end(new CloseReason('disconnected', 'the probe was answered', 'local'), undefined);
         return;
     }
   }
@@ -338,11 +341,12 @@ export class ConnectionCore {
   }
 
   #receivePong(id: number, nowMs: number): void {
-    if (this.#heartbeat?.hasSent(id) !== true) throw new ProtocolError(`a PONG for ping ${id}, which was never sent`);
+    if (this.#heartbeat?.hasSent(id) !== true)
+      throw new ProtocolError(`a PONG for ping ${id}, which was never sent`);
     const roundTripMs = this.#heartbeat.receivePong(id, nowMs);
     if (roundTripMs === undefined) return;
     this.#emitMessages();
-    this.#events.push({ type: "heartbeat", roundTripMs });
+    this.#events.push({ type: 'heartbeat', roundTripMs });
   }
 
   #startHeartbeat(peerTimeoutMs: number, nowMs: number): Heartbeat {
@@ -357,29 +361,30 @@ export class ConnectionCore {
   // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #establish(connectionID: string): void {
-    this.#state = "established";
-    this.#events.push({ type: "established", connectionID });
+    this.#state = 'established';
+    this.#events.push({ type: 'established', connectionID });
   }
 
   #emitMessages(): void {
     if (this.#messages.length === 0) return;
-    this.#events.push({ type: "messages", messages: this.#messages });
+    this.#events.push({ type: 'messages', messages: this.#messages });
     this.#messages = [];
   }
 
   /** Whatever was thrown on the receive path ends this connection and nothing else. */
   #fail(error: unknown): void {
-    const code = error instanceof LimitExceededError ? "limit-exceeded" : "protocol-error";
-    const text = error instanceof RPCError ? error.message : `what was received could not be handled: ${String(error)}`;
+    const code = error instanceof LimitExceededError ? 'limit-exceeded' : 'protocol-error';
+    const text =
+      error instanceof RPCError ? error.message : `what was received could not be handled: ${String(error)}`;
     this.close(code, printable(text, 512));
   }
 
   #end(reason: CloseReason, lastReceived: number | undefined): void {
     this.#emitMessages();
-    this.#state = "closed";
+    this.#state = 'closed';
     this.#outbox.dropLongMessages();
     this.#events.push({
-      type: "closed",
+      type: 'closed',
       reason,
       lastReceived,
       occupant: this.#handshake.occupant,

@@ -3,9 +3,9 @@
  * together again within bounds. PROTOCOL.md, "Fragments".
  */
 
-import { LimitExceededError, ProtocolError } from "../errors.js";
-import { fragmentBytes, maxPartialMessages } from "./limits.js";
-import { MessageType, type FragmentMessage } from "./messages.js";
+import { LimitExceededError, ProtocolError } from '../errors.js';
+import { fragmentBytes, maxPartialMessages } from './limits.js';
+import { MessageType, type FragmentMessage } from './messages.js';
 
 /** A long message on its way out. */
 export class LongMessage {
@@ -74,7 +74,9 @@ export class Reassembly {
   receive([, id, end, bytes]: FragmentMessage): Uint8Array | undefined {
     // Tiny pieces would cost many times their bytes in bookkeeping.
     if (end === 0 && bytes.length !== fragmentBytes) {
-      throw new ProtocolError(`a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}`);
+      throw new ProtocolError(
+        `a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}`,
+      );
     }
     const partial = this.#partials.get(id) ?? this.#begin(id);
     if (end === 2) {

@@ -7,8 +7,8 @@
  * an idle connection holds none. PROTOCOL.md, "Framing".
  */
 
-import { ProtocolError } from "../errors.js";
-import { frameTargetBytes } from "./limits.js";
+import { ProtocolError } from '../errors.js';
+import { frameTargetBytes } from './limits.js';
 
 const headerBytes = 4;
 
@@ -63,7 +63,7 @@ export class FrameReader {
   }
 
   #checkLength(maxBytes: number): void {
-    if (this.#length === 0) throw new ProtocolError("a frame of no bytes");
+    if (this.#length === 0) throw new ProtocolError('a frame of no bytes');
     if (this.#length > maxBytes) {
       throw new ProtocolError(`a frame of ${this.#length} bytes, where at most ${maxBytes} are allowed`);
     }

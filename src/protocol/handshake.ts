@@ -6,21 +6,24 @@
  * PROTOCOL.md, "Handshake".
  */
 
-import { ProtocolError, type PortOccupant } from "../errors.js";
-import { MessageType, protocolVersion, type ConnectionMessage, type Hello } from "./messages.js";
-import { httpAnswer, OpeningReader, type OpeningVerdict } from "./opening.js";
-import type { Outbox } from "./outbox.js";
+import { ProtocolError, type PortOccupant } from '../errors.js';
+import { MessageType, protocolVersion, type ConnectionMessage, type Hello } from './messages.js';
+import { httpAnswer, OpeningReader, type OpeningVerdict } from './opening.js';
+import type { Outbox } from './outbox.js';
 
 /** What this end of the connection is there for. */
 export type ConnectionRole =
   /** Waits for a HELLO or a PROBE. */
-  | { readonly side: "listener" }
+  | { readonly side: 'listener' }
   /** Wants a connection; with the ticket of a handover, if it was sent here by one. */
-  | { readonly side: "dialer"; readonly ticket?: string | undefined }
+  | { readonly side: 'dialer'; readonly ticket?: string | undefined }
   /** Only asks who listens. */
-  | { readonly side: "prober" };
+  | { readonly side: 'prober' };
 
-type MessageOf<Type extends number> = Extract<ConnectionMessage, readonly [type: Type, ...fields: readonly unknown[]]>;
+type MessageOf<Type extends number> = Extract<
+  ConnectionMessage,
+  readonly [type: Type, ...fields: readonly unknown[]]
+>;
 
 /** The messages that mean something before a connection is established. */
 export type HandshakeMessage = MessageOf<
@@ -33,7 +36,7 @@ export type HandshakeMessage = MessageOf<
 >;
 
 /** Which of them each side may receive. */
-const expected: Readonly<Record<ConnectionRole["side"], readonly number[]>> = {
+const expected: Readonly<Record<ConnectionRole['side'], readonly number[]>> = {
   listener: [MessageType.hello, MessageType.probe],
   dialer: [MessageType.welcome, MessageType.refuse, MessageType.handover],
   prober: [MessageType.identity, MessageType.refuse],
@@ -55,9 +58,9 @@ export class Handshake {
   constructor(role: ConnectionRole, outbox: Outbox, timeoutMs: number) {
     this.#role = role;
     this.#outbox = outbox;
-    if (role.side === "listener") return;
+    if (role.side === 'listener') return;
     outbox.sendOpening();
-    if (role.side === "prober") outbox.sendControl([MessageType.probe]);
+    if (role.side === 'prober') outbox.sendControl([MessageType.probe]);
     else outbox.sendControl([MessageType.hello, helloOf(timeoutMs, role.ticket)]);
   }
 
@@ -84,12 +87,12 @@ export class Handshake {
   receiveOpening(chunk: Uint8Array): Uint8Array | undefined {
     const verdict = this.#opening?.receive(chunk);
     if (verdict === undefined) return undefined;
-    if (verdict.kind !== "tandem") {
-      if (verdict.kind === "foreign") this.#occupant = verdict.occupant;
+    if (verdict.kind !== 'tandem') {
+      if (verdict.kind === 'foreign') this.#occupant = verdict.occupant;
       throw new ProtocolError(describe(verdict));
     }
     this.#opening = undefined;
-    if (this.#role.side === "listener") this.#outbox.sendOpening();
+    if (this.#role.side === 'listener') this.#outbox.sendOpening();
     return verdict.rest;
   }
 
@@ -108,8 +111,8 @@ export class Handshake {
 
   /** Tells a peer whose handshake failed why, in words that it can read. */
   sendRefusal(code: string, reason: string): void {
-    if (this.#role.side !== "listener") return;
-    if (this.#occupant === "http") {
+    if (this.#role.side !== 'listener') return;
+    if (this.#occupant === 'http') {
       this.#outbox.sendPlain(httpAnswer);
       return;
     }
@@ -118,7 +121,7 @@ export class Handshake {
   }
 
   #checkHello(hello: Hello): void {
-    if (this.#hasHello) throw new ProtocolError("a second HELLO");
+    if (this.#hasHello) throw new ProtocolError('a second HELLO');
     this.#hasHello = true;
     if (hello.version === protocolVersion) return;
     throw new ProtocolError(`protocol version ${hello.version}, where ${protocolVersion} is spoken`);
@@ -130,10 +133,10 @@ function helloOf(timeoutMs: number, ticket: string | undefined): Hello {
   return ticket === undefined ? hello : { ...hello, ticket };
 }
 
-function describe(verdict: Exclude<OpeningVerdict, { readonly kind: "tandem" }>): string {
-  if (verdict.kind === "other-version") {
+function describe(verdict: Exclude<OpeningVerdict, { readonly kind: 'tandem' }>): string {
+  if (verdict.kind === 'other-version') {
     return `the other side speaks version ${verdict.version} of the protocol, this side ${protocolVersion}`;
   }
-  const who = verdict.occupant === "unknown" ? "something else" : verdict.occupant;
+  const who = verdict.occupant === 'unknown' ? 'something else' : verdict.occupant;
   return `the other side does not speak this protocol, but ${who}`;
 }

@@ -123,7 +123,8 @@ export class Heartbeat {
     this.#nextPingMs = nowMs + this.intervalMs;
     this.#lastPing += 1;
     this.#sentAtMs.set(this.#lastPing, nowMs);
-    if (this.#sentAtMs.size > maxOutstandingPings) this.#sentAtMs.delete(this.#lastPing - maxOutstandingPings);
+    if (this.#sentAtMs.size > maxOutstandingPings)
+      this.#sentAtMs.delete(this.#lastPing - maxOutstandingPings);
     return this.#lastPing;
   }
 }

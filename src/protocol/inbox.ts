@@ -3,11 +3,11 @@
  * become the message they make up, and session messages are counted. PROTOCOL.md, "Framing" and "Numbers".
  */
 
-import { ProtocolError } from "../errors.js";
-import type { Codec } from "./codec.js";
-import { Reassembly } from "./fragments.js";
-import { FrameReader } from "./framing.js";
-import { maxFrameBytes, maxHandshakeBytes, maxHandshakeFrameBytes, type Limits } from "./limits.js";
+import { ProtocolError } from '../errors.js';
+import type { Codec } from './codec.js';
+import { Reassembly } from './fragments.js';
+import { FrameReader } from './framing.js';
+import { maxFrameBytes, maxHandshakeBytes, maxHandshakeFrameBytes, type Limits } from './limits.js';
 import {
   isSessionMessage,
   MessageType,
@@ -15,7 +15,7 @@ import {
   type ConnectionMessage,
   type FragmentMessage,
   type SessionMessage,
-} from "./messages.js";
+} from './messages.js';
 
 /** The incoming half of a connection. */
 export class Inbox {
@@ -65,7 +65,8 @@ export class Inbox {
     for (const value of this.#codec.decodeFrame(frame, isFragment)) {
       const message = parseMessage(value);
       if (isSessionMessage(message)) {
-        if (isStranger) throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
+        if (isStranger)
+          throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
         this.#receivedCount += 1;
       }
       const whole = message[0] === MessageType.fragment ? this.#join(message) : message;
@@ -87,7 +88,7 @@ export class Inbox {
     const values = this.#codec.decodeFrame(whole, true);
     const message = parseMessage(values[0]);
     if (values.length !== 1 || !isSessionMessage(message) || message[0] === MessageType.fragment) {
-      throw new ProtocolError("fragments that do not make up one message of the session");
+      throw new ProtocolError('fragments that do not make up one message of the session');
     }
     return message;
   }

@@ -6,7 +6,7 @@
  * PROTOCOL.md, "Messages".
  */
 
-import { ProtocolError } from "../errors.js";
+import { ProtocolError } from '../errors.js';
 
 /** The protocol's major version, in the opening and the handshake. */
 export const protocolVersion = 1;
@@ -52,7 +52,7 @@ export interface WireError {
   /** Its stack, only where that side exposes stacks. */
   readonly stack?: string;
   /** For a refusal: whether the method's body ran. Absent when the method threw, which says that it ran. */
-  readonly executed?: "no" | "yes";
+  readonly executed?: 'no' | 'yes';
 }
 
 /** A registered object: its name and the names of its exposed members. */
@@ -95,7 +95,12 @@ export type UnregisterMessage = readonly [type: typeof MessageType.unregister, n
 /** The client's unique identifier. */
 export type IdentifyMessage = readonly [type: typeof MessageType.identify, identifier: string];
 /** A piece of a long message: 0 more follow, 1 the last, 2 abandoned. */
-export type FragmentMessage = readonly [type: typeof MessageType.fragment, id: number, end: 0 | 1 | 2, bytes: Uint8Array];
+export type FragmentMessage = readonly [
+  type: typeof MessageType.fragment,
+  id: number,
+  end: 0 | 1 | 2,
+  bytes: Uint8Array,
+];
 
 /** A message of the session: counted, and seen by the communicator (except fragments, which become messages before). */
 export type SessionMessage =
@@ -166,24 +171,27 @@ type Parser = (fields: Fields) => boolean;
 
 /** One check for each type: whether the fields are of the form that PROTOCOL.md gives. */
 const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = new Map([
-  [MessageType.request, ["REQUEST", (f: Fields) => isID(f[1]) && isCall(f, 2)]],
-  [MessageType.response, ["RESPONSE", isResponse]],
-  [MessageType.notify, ["NOTIFY", (f: Fields) => isCall(f, 1)]],
-  [MessageType.cancel, ["CANCEL", (f: Fields) => f.length === 2 && isID(f[1])]],
-  [MessageType.register, ["REGISTER", isRegister]],
-  [MessageType.unregister, ["UNREGISTER", (f: Fields) => f.length === 2 && isListOf(f[1], isObjectName)]],
-  [MessageType.identify, ["IDENTIFY", (f: Fields) => f.length === 2 && isText(f[1])]],
-  [MessageType.fragment, ["FRAGMENT", isFragment]],
-  [MessageType.hello, ["HELLO", (f: Fields) => f.length === 2 && isHello(f[1])]],
-  [MessageType.welcome, ["WELCOME", (f: Fields) => f.length === 2 && isWelcome(f[1])]],
-  [MessageType.refuse, ["REFUSE", isRefuse]],
-  [MessageType.ping, ["PING", (f: Fields) => f.length === 2 && isID(f[1])]],
-  [MessageType.pong, ["PONG", (f: Fields) => f.length === 2 && isID(f[1])]],
-  [MessageType.goodbye, ["GOODBYE", (f: Fields) => f.length === 4 && isText(f[1]) && isText(f[2]) && isCount(f[3])]],
-  [MessageType.timeout, ["TIMEOUT", (f: Fields) => f.length === 2 && isTimeout(f[1])]],
-  [MessageType.probe, ["PROBE", (f: Fields) => f.length === 1]],
-  [MessageType.identity, ["IDENTITY", (f: Fields) => f.length === 2 && isIdentity(f[1])]],
-  [MessageType.handover, ["HANDOVER", (f: Fields) => f.length === 3 && isPort(f[1]) && isText(f[2])]],
+  [MessageType.request, ['REQUEST', (f: Fields) => isID(f[1]) && isCall(f, 2)]],
+  [MessageType.response, ['RESPONSE', isResponse]],
+  [MessageType.notify, ['NOTIFY', (f: Fields) => isCall(f, 1)]],
+  [MessageType.cancel, ['CANCEL', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [MessageType.register, ['REGISTER', isRegister]],
+  [MessageType.unregister, ['UNREGISTER', (f: Fields) => f.length === 2 && isListOf(f[1], isObjectName)]],
+  [MessageType.identify, ['IDENTIFY', (f: Fields) => f.length === 2 && isText(f[1])]],
+  [MessageType.fragment, ['FRAGMENT', isFragment]],
+  [MessageType.hello, ['HELLO', (f: Fields) => f.length === 2 && isHello(f[1])]],
+  [MessageType.welcome, ['WELCOME', (f: Fields) => f.length === 2 && isWelcome(f[1])]],
+  [MessageType.refuse, ['REFUSE', isRefuse]],
+  [MessageType.ping, ['PING', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [MessageType.pong, ['PONG', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [
+    MessageType.goodbye,
+    ['GOODBYE', (f: Fields) => f.length === 4 && isText(f[1]) && isText(f[2]) && isCount(f[3])],
+  ],
+  [MessageType.timeout, ['TIMEOUT', (f: Fields) => f.length === 2 && isTimeout(f[1])]],
+  [MessageType.probe, ['PROBE', (f: Fields) => f.length === 1]],
+  [MessageType.identity, ['IDENTITY', (f: Fields) => f.length === 2 && isIdentity(f[1])]],
+  [MessageType.handover, ['HANDOVER', (f: Fields) => f.length === 3 && isPort(f[1]) && isText(f[2])]],
 ] as const);
 
 /**
@@ -214,16 +222,20 @@ function isResponse(f: Fields): boolean {
 }
 
 function isRegister(f: Fields): boolean {
-  if (f.length !== 2 && !(f.length === 3 && typeof f[2] === "boolean")) return false;
+  if (f.length !== 2 && !(f.length === 3 && typeof f[2] === 'boolean')) return false;
   return isListOf(f[1], isRegisteredObject);
 }
 
 function isRegisteredObject(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 2 && isObjectName(value[0]) && isListOf(value[1], isMemberName);
+  return (
+    Array.isArray(value) && value.length === 2 && isObjectName(value[0]) && isListOf(value[1], isMemberName)
+  );
 }
 
 function isFragment(f: Fields): boolean {
-  return f.length === 4 && isID(f[1]) && (f[2] === 0 || f[2] === 1 || f[2] === 2) && f[3] instanceof Uint8Array;
+  return (
+    f.length === 4 && isID(f[1]) && (f[2] === 0 || f[2] === 1 || f[2] === 2) && f[3] instanceof Uint8Array
+  );
 }
 
 function isRefuse(f: Fields): boolean {
@@ -243,11 +255,11 @@ function isWelcome(value: unknown): boolean {
 }
 
 function isIdentity(value: unknown): boolean {
-  return isRecord(value) && isID(value["version"]) && isText(value["service"]);
+  return isRecord(value) && isID(value['version']) && isText(value['service']);
 }
 
 function isCall(f: Fields, at: number): boolean {
-  if (typeof f[at] !== "string" || typeof f[at + 1] !== "string" || !Array.isArray(f[at + 2])) return false;
+  if (typeof f[at] !== 'string' || typeof f[at + 1] !== 'string' || !Array.isArray(f[at + 2])) return false;
   return f.length === at + 3 || (f.length === at + 4 && isRecord(f[at + 3]));
 }
 
@@ -255,11 +267,11 @@ function isWireError(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { code, message, name, stack, executed } = value;
   return (
-    typeof message === "string" &&
-    (code === undefined || typeof code === "string" || typeof code === "number") &&
-    (name === undefined || typeof name === "string") &&
-    (stack === undefined || typeof stack === "string") &&
-    (executed === undefined || executed === "no" || executed === "yes")
+    typeof message === 'string' &&
+    (code === undefined || typeof code === 'string' || typeof code === 'number') &&
+    (name === undefined || typeof name === 'string') &&
+    (stack === undefined || typeof stack === 'string') &&
+    (executed === undefined || executed === 'no' || executed === 'yes')
   );
 }
 
@@ -268,16 +280,16 @@ function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null) return false;
+  if (typeof value !== 'object' || value === null) return false;
   return Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function isObjectName(value: unknown): boolean {
-  return typeof value === "string" && objectNamePattern.test(value);
+  return typeof value === 'string' && objectNamePattern.test(value);
 }
 
 function isMemberName(value: unknown): boolean {
-  return typeof value === "string" && memberNamePattern.test(value);
+  return typeof value === 'string' && memberNamePattern.test(value);
 }
 
 function isID(value: unknown): boolean {
@@ -289,7 +301,7 @@ function isCount(value: unknown): boolean {
 }
 
 function isTimeout(value: unknown): boolean {
-  return typeof value === "number" && value >= 0 && value <= maxTimeoutMs;
+  return typeof value === 'number' && value >= 0 && value <= maxTimeoutMs;
 }
 
 function isPort(value: unknown): boolean {
@@ -297,9 +309,9 @@ function isPort(value: unknown): boolean {
 }
 
 function isText(value: unknown): boolean {
-  return typeof value === "string" && value.length <= maxTextLength;
+  return typeof value === 'string' && value.length <= maxTextLength;
 }
 
 function describe(value: unknown): string {
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : typeof value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : typeof value;
 }

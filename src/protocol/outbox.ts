@@ -4,12 +4,12 @@
  * PROTOCOL.md, "Numbers" and "Fragments".
  */
 
-import type { Codec } from "./codec.js";
-import { LongMessage } from "./fragments.js";
-import { FrameWriter, type SlabPool } from "./framing.js";
-import { fragmentBytes } from "./limits.js";
-import type { ConnectionMessage, SessionMessage } from "./messages.js";
-import { opening } from "./opening.js";
+import type { Codec } from './codec.js';
+import { LongMessage } from './fragments.js';
+import { FrameWriter, type SlabPool } from './framing.js';
+import { fragmentBytes } from './limits.js';
+import type { ConnectionMessage, SessionMessage } from './messages.js';
+import { opening } from './opening.js';
 
 /** What `send` gives back: the number of the message, or the long message that gets its number later. */
 export type Sent = number | LongMessage;
@@ -77,7 +77,7 @@ export class Outbox {
 
   /** Takes a message back; true when it will never be whole at the other side, which then cannot act on it. */
   withdraw(sent: Sent): boolean {
-    if (typeof sent === "number" || sent.lastNumber > 0) return false;
+    if (typeof sent === 'number' || sent.lastNumber > 0) return false;
     if (!this.#long.includes(sent)) return true;
     this.#long = this.#long.filter((message) => message !== sent);
     if (sent.hasBegun) this.#append(this.#codec.encode(sent.abandonment()));
@@ -135,5 +135,5 @@ export class Outbox {
 }
 
 function numberOf(sent: Sent): number {
-  return typeof sent === "number" ? sent : sent.lastNumber;
+  return typeof sent === 'number' ? sent : sent.lastNumber;
 }

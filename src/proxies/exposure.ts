@@ -35,7 +35,12 @@ const neverExposed: ReadonlySet<string> = new Set([
 ]);
 
 /** Classes whose methods nobody means to offer to a peer by inheriting from them; known by name, since realms differ. */
-const baseClassNames: ReadonlySet<string> = new Set(['EventEmitter', 'EventTarget', 'Observable', 'RPCDispatcher']);
+const baseClassNames: ReadonlySet<string> = new Set([
+  'EventEmitter',
+  'EventTarget',
+  'Observable',
+  'RPCDispatcher',
+]);
 
 /**
  * Checks the name of an object to register.
@@ -60,7 +65,8 @@ export function expose(name: string, object: unknown, options: RegistrationOptio
     throw new TypeError(`cannot register "${name}": an object is needed, not ${describe(object)}`);
   }
   for (const option of Object.keys(options)) {
-    if (option !== 'only') throw new TypeError(`cannot register "${name}": there is no option "${option}", only "only"`);
+    if (option !== 'only')
+      throw new TypeError(`cannot register "${name}": there is no option "${option}", only "only"`);
   }
   const methods = publicMethods(object);
   if (options.only === undefined) return { object, methods };
@@ -68,7 +74,9 @@ export function expose(name: string, object: unknown, options: RegistrationOptio
   for (const member of options.only) {
     const method = methods.get(member);
     if (method === undefined) {
-      throw new TypeError(`cannot register "${name}": "only" names ${describe(member)}, which is no public method of it`);
+      throw new TypeError(
+        `cannot register "${name}": "only" names ${describe(member)}, which is no public method of it`,
+      );
     }
     chosen.set(member, method);
   }

@@ -62,9 +62,14 @@ export function checkCallOptions(options: CallOptions): CallOptions {
   }
   const { timeoutInSeconds, signal } = options;
   if (timeoutInSeconds !== undefined && timeoutInSeconds !== null && !isTimeout(timeoutInSeconds)) {
-    throw new RangeError(`timeoutInSeconds is ${String(timeoutInSeconds)}; allowed is more than 0 up to ${maxTimeoutInSeconds}, or null`);
+    throw new RangeError(
+      `timeoutInSeconds is ${String(timeoutInSeconds)}; allowed is more than 0 up to ${maxTimeoutInSeconds}, or null`,
+    );
   }
-  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
+  if (
+    signal !== undefined &&
+    typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function'
+  ) {
     throw new TypeError('signal is no AbortSignal');
   }
   return options;
@@ -107,7 +112,8 @@ function makeProxy(content: ProxyContent, makeMethod: MakeMethod): object {
       }
       return method;
     },
-    has: (_, key) => typeof key === 'string' && content.caller.members(content.object)?.includes(key) === true,
+    has: (_, key) =>
+      typeof key === 'string' && content.caller.members(content.object)?.includes(key) === true,
     ownKeys: () => [],
     getOwnPropertyDescriptor: () => undefined,
     set: () => false,

@@ -19,7 +19,11 @@ export interface CallOptions {
 type LocalName = 'constructor' | 'then' | 'catch' | 'finally' | 'toJSON' | keyof object;
 
 /** Whether a member of this name can be called from the other side: no stream, no private name, no symbol. */
-type IsCallableName<Name> = Name extends LocalName | `_${string}` | `${string}$` ? false : Name extends string ? true : false;
+type IsCallableName<Name> = Name extends LocalName | `_${string}` | `${string}$`
+  ? false
+  : Name extends string
+    ? true
+    : false;
 
 type AnyMethod = (...args: never) => unknown;
 
@@ -29,11 +33,17 @@ export type RemoteMethod<Method> = Method extends (...args: infer Parameters) =>
   : never;
 
 /** A method as `notify` calls it: the same parameters, and no answer. */
-export type NotifyMethod<Method> = Method extends (...args: infer Parameters) => unknown ? (...args: Parameters) => void : never;
+export type NotifyMethod<Method> = Method extends (...args: infer Parameters) => unknown
+  ? (...args: Parameters) => void
+  : never;
 
 /** The names of the members of `T` that can be called from the other side. */
 export type RemoteMethodName<T> = {
-  [Name in keyof T]-?: IsCallableName<Name> extends true ? (NonNullable<T[Name]> extends AnyMethod ? Name : never) : never;
+  [Name in keyof T]-?: IsCallableName<Name> extends true
+    ? NonNullable<T[Name]> extends AnyMethod
+      ? Name
+      : never
+    : never;
 }[keyof T];
 
 /**

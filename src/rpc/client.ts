@@ -98,7 +98,8 @@ export class RPCClient extends RPCDispatcher {
           ? Promise.reject(this.#notConnected(`call ${object}.${member}`, { object, member }))
           : this.#connected.call(object, member, args, callOptions),
       notify: (object, member, args, callOptions) => {
-        if (this.#connected === undefined) throw this.#notConnected(`notify ${object}.${member}`, { object, member });
+        if (this.#connected === undefined)
+          throw this.#notConnected(`notify ${object}.${member}`, { object, member });
         this.#connected.notify(object, member, args, callOptions);
       },
       members: (object) => this.#connected?.members(object),
@@ -434,12 +435,18 @@ export class RPCClient extends RPCDispatcher {
   }
 
   /** Says what could not be done for want of a connection, and why there is none. */
-  #notConnected(what: string, call?: { readonly object: string; readonly member: string }): NotConnectedError {
+  #notConnected(
+    what: string,
+    call?: { readonly object: string; readonly member: string },
+  ): NotConnectedError {
     const why = this.#isDisposed
       ? 'the client was disposed'
       : this.#reconnect === undefined
         ? 'the client is stopped: connectToServer() starts it'
         : `not connected to ${this.#where}${this.#failure}`;
-    return new NotConnectedError(`cannot ${what}: ${why}`, call === undefined ? {} : { ...call, executed: 'no' });
+    return new NotConnectedError(
+      `cannot ${what}: ${why}`,
+      call === undefined ? {} : { ...call, executed: 'no' },
+    );
   }
 }

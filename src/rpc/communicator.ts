@@ -148,7 +148,9 @@ export class RPCCommunicator implements Caller {
   start(identifier: string): void {
     this.#guard(() => {
       if (identifier !== '') this.#connection.send([MessageType.identify, identifier]);
-      const objects = [...this.#settings.localObjects].map(([name, exposed]) => [name, membersOf(exposed)] as const);
+      const objects = [...this.#settings.localObjects].map(
+        ([name, exposed]) => [name, membersOf(exposed)] as const,
+      );
       this.#connection.send([MessageType.register, objects, true]);
     });
   }
@@ -192,7 +194,11 @@ export class RPCCommunicator implements Caller {
       );
       this.#lastID = id;
       const timeoutMs = this.#timeoutMs(options);
-      this.#pending.add(id, { sent, object, member, timeoutMs, signal, resolve, reject }, timeoutMs === undefined ? 0 : now());
+      this.#pending.add(
+        id,
+        { sent, object, member, timeoutMs, signal, resolve, reject },
+        timeoutMs === undefined ? 0 : now(),
+      );
       if (timeoutMs !== undefined) this.#connection.deadlineChanged();
     });
   }
@@ -257,10 +263,12 @@ export class RPCCommunicator implements Caller {
   }
 
   #checkTarget(object: string, member: string, args: readonly unknown[]): void {
-    if (this.#end !== undefined) throw new ConnectionLostError(`the connection has ended: ${this.#end.reason.message}`);
+    if (this.#end !== undefined)
+      throw new ConnectionLostError(`the connection has ended: ${this.#end.reason.message}`);
     const members = this.#remote.members(object);
     if (members === undefined) throw new UnknownObjectError(`no object "${object}" is registered`);
-    if (!members.has(member)) throw new UnknownMethodError(`"${object}" has no method "${member}": ${listOf(members)}`);
+    if (!members.has(member))
+      throw new UnknownMethodError(`"${object}" has no method "${member}": ${listOf(members)}`);
     const { maxArguments } = this.#settings.limits;
     if (args.length > maxArguments) {
       throw new LimitExceededError(
@@ -273,7 +281,13 @@ export class RPCCommunicator implements Caller {
   #asCallError(error: unknown, object: string, member: string): unknown {
     if (!(error instanceof RPCError)) return error;
     const Kind = error.constructor as new (message: string, details: object) => RPCError;
-    const details = { executed: 'no', connectionID: this.connectionID, object, member, cause: error.cause } as const;
+    const details = {
+      executed: 'no',
+      connectionID: this.connectionID,
+      object,
+      member,
+      cause: error.cause,
+    } as const;
     return new Kind(`cannot call ${object}.${member}: ${error.message}`, details);
   }
 
@@ -335,7 +349,8 @@ export class RPCCommunicator implements Caller {
   }
 
   #receiveResponse(id: number, wasOpen: boolean): void {
-    if (!wasOpen && id > this.#lastID) throw new ProtocolError(`an answer to call ${id}, which was never made`);
+    if (!wasOpen && id > this.#lastID)
+      throw new ProtocolError(`an answer to call ${id}, which was never made`);
   }
 
   #receiveRegister([, objects, isComplete]: RegisterMessage): void {
@@ -357,11 +372,17 @@ export class RPCCommunicator implements Caller {
   }
 
   /** Finds what a peer wants to call, in Maps only: the object itself is not touched. */
-  #find(object: string, member: string, args: readonly unknown[]): Pick<Found, 'object' | 'method'> | RPCError {
+  #find(
+    object: string,
+    member: string,
+    args: readonly unknown[],
+  ): Pick<Found, 'object' | 'method'> | RPCError {
     const details = { connectionID: this.connectionID, object, member };
-    if (this.#isDraining) return new NotConnectedError('this side is stopping and takes no new calls', details);
+    if (this.#isDraining)
+      return new NotConnectedError('this side is stopping and takes no new calls', details);
     const exposed = this.#settings.localObjects.get(object);
-    if (exposed === undefined) return new UnknownObjectError(`no object ${quote(object)} is registered`, details);
+    if (exposed === undefined)
+      return new UnknownObjectError(`no object ${quote(object)} is registered`, details);
     const method = exposed.methods.get(member);
     if (method === undefined) {
       const members = listOf(exposed.methods.keys());
@@ -369,7 +390,10 @@ export class RPCCommunicator implements Caller {
     }
     const { maxArguments } = this.#settings.limits;
     if (args.length > maxArguments) {
-      return new LimitExceededError(`${args.length} arguments, where the other side allows ${maxArguments}`, details);
+      return new LimitExceededError(
+        `${args.length} arguments, where the other side allows ${maxArguments}`,
+        details,
+      );
     }
     return { object: exposed.object, method };
   }
@@ -382,7 +406,10 @@ export class RPCCommunicator implements Caller {
     } catch (error) {
       this.#settings.sink.onError(error);
       const code = error instanceof LimitExceededError ? 'limit-exceeded' : 'protocol-error';
-      this.#connection.close(code, error instanceof RPCError ? error.message : 'a message could not be handled');
+      this.#connection.close(
+        code,
+        error instanceof RPCError ? error.message : 'a message could not be handled',
+      );
     }
   }
 }
@@ -399,7 +426,9 @@ function listOf(members: Iterable<string>): string {
   const names = [...members];
   if (names.length === 0) return 'it has none';
   const listed = names.slice(0, maxListedMembers).join(', ');
-  return names.length > maxListedMembers ? `it has ${listed} and ${names.length - maxListedMembers} more` : `it has ${listed}`;
+  return names.length > maxListedMembers
+    ? `it has ${listed} and ${names.length - maxListedMembers} more`
+    : `it has ${listed}`;
 }
 
 function membersOf(exposed: ExposedObject): readonly string[] {

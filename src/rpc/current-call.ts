@@ -71,7 +71,8 @@ export class ServedCall implements CurrentCall {
  */
 export function currentCall(): CurrentCall {
   const call = storage().getStore();
-  if (call === undefined) throw new NotConnectedError('currentCall() is used outside a call from the other side');
+  if (call === undefined)
+    throw new NotConnectedError('currentCall() is used outside a call from the other side');
   return call;
 }
 

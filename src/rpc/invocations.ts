@@ -68,7 +68,9 @@ export class Invocations {
     if (invocation.id !== undefined) this.#byID.set(invocation.id, invocation);
     let result: unknown;
     try {
-      result = runInCall(invocation.call, () => Reflect.apply(invocation.method, invocation.object, invocation.args));
+      result = runInCall(invocation.call, () =>
+        Reflect.apply(invocation.method, invocation.object, invocation.args),
+      );
       if (isThenable(result)) {
         // Whatever a foreign thenable does, only its first word counts; a rejection here is handled here.
         Promise.resolve(result).then(
@@ -111,7 +113,8 @@ export class Invocations {
 
   #succeed(invocation: Invocation, result: unknown): void {
     const { id } = invocation;
-    if (id !== undefined && this.#isAwaited(invocation)) this.#answer(id, () => this.#resultMessage(id, result));
+    if (id !== undefined && this.#isAwaited(invocation))
+      this.#answer(id, () => this.#resultMessage(id, result));
     this.#finish(invocation);
   }
 
@@ -145,7 +148,8 @@ export class Invocations {
 
   #finish(invocation: Invocation): void {
     this.#running.delete(invocation);
-    if (invocation.id !== undefined && this.#byID.get(invocation.id) === invocation) this.#byID.delete(invocation.id);
+    if (invocation.id !== undefined && this.#byID.get(invocation.id) === invocation)
+      this.#byID.delete(invocation.id);
     this.#announceIdle();
   }
 
@@ -158,10 +162,15 @@ export class Invocations {
 }
 
 function unsendable(error: unknown): WireError {
-  if (error instanceof LimitExceededError || error instanceof UnserializableValueError) return refusalOf(error, 'yes');
+  if (error instanceof LimitExceededError || error instanceof UnserializableValueError)
+    return refusalOf(error, 'yes');
   return refusalOf(new RPCError('the result could not be sent'), 'yes');
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === 'function';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
+  );
 }

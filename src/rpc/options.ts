@@ -133,7 +133,12 @@ const commonNames = [
   'exposeErrors',
   'random',
 ] as const;
-const serverNames: readonly string[] = [...commonNames, 'maxConnectionsAllowed', 'dedicatedPorts', 'allowInsecure'];
+const serverNames: readonly string[] = [
+  ...commonNames,
+  'maxConnectionsAllowed',
+  'dedicatedPorts',
+  'allowInsecure',
+];
 const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect'];
 
 /**
@@ -143,7 +148,11 @@ const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   checkNames('RPCServer', options, serverNames);
   const host = checkHost(options.host);
-  if (!isLoopback(host) && options.transport === undefined && checkBoolean('allowInsecure', options.allowInsecure) !== true) {
+  if (
+    !isLoopback(host) &&
+    options.transport === undefined &&
+    checkBoolean('allowInsecure', options.allowInsecure) !== true
+  ) {
     throw new RangeError(
       `host is ${JSON.stringify(host)}, which others can reach, and nothing is encrypted or authenticated; ` +
         'listen on 127.0.0.1 or ::1, or say allowInsecure: true',
@@ -167,8 +176,11 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
   return {
     ...resolveCommon(options, 1),
     identifier: checkIdentifier(options.identifier ?? ''),
-    initialDelayMs: checkNumber('reconnect.initialDelayInSeconds', reconnect.initialDelayInSeconds ?? 0.1, 0, 3_600) * 1_000,
-    maxDelayMs: checkNumber('reconnect.maxDelayInSeconds', reconnect.maxDelayInSeconds ?? 5, 0, 3_600) * 1_000,
+    initialDelayMs:
+      checkNumber('reconnect.initialDelayInSeconds', reconnect.initialDelayInSeconds ?? 0.1, 0, 3_600) *
+      1_000,
+    maxDelayMs:
+      checkNumber('reconnect.maxDelayInSeconds', reconnect.maxDelayInSeconds ?? 5, 0, 3_600) * 1_000,
   };
 }
 
@@ -179,7 +191,9 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
  */
 export function checkTimeout(name: string, seconds: unknown): number {
   if (typeof seconds === 'number' && seconds > 0 && seconds <= maxSeconds) return seconds * 1_000;
-  throw new RangeError(`${name} is ${show(seconds)}; allowed is a number of seconds above 0, up to ${maxSeconds}`);
+  throw new RangeError(
+    `${name} is ${show(seconds)}; allowed is a number of seconds above 0, up to ${maxSeconds}`,
+  );
 }
 
 /**
@@ -188,7 +202,9 @@ export function checkTimeout(name: string, seconds: unknown): number {
  */
 export function checkMaxConnections(max: unknown): number | null {
   if (max === null || (Number.isSafeInteger(max) && (max as number) >= 0)) return max as number | null;
-  throw new RangeError(`maxConnectionsAllowed is ${show(max)}; allowed is a whole number from 0, or null for no bound`);
+  throw new RangeError(
+    `maxConnectionsAllowed is ${show(max)}; allowed is a whole number from 0, or null for no bound`,
+  );
 }
 
 /**
@@ -196,9 +212,12 @@ export function checkMaxConnections(max: unknown): number | null {
  * @throws TypeError, RangeError
  */
 export function checkIdentifier(identifier: unknown): string {
-  if (typeof identifier !== 'string') throw new TypeError(`the identifier is ${show(identifier)}; a string is needed`);
+  if (typeof identifier !== 'string')
+    throw new TypeError(`the identifier is ${show(identifier)}; a string is needed`);
   if (identifier.length <= maxIdentifierLength) return identifier;
-  throw new RangeError(`the identifier has ${identifier.length} characters; at most ${maxIdentifierLength} are allowed`);
+  throw new RangeError(
+    `the identifier has ${identifier.length} characters; at most ${maxIdentifierLength} are allowed`,
+  );
 }
 
 /**
@@ -206,9 +225,11 @@ export function checkIdentifier(identifier: unknown): string {
  * @throws TypeError naming the unknown one and the known ones
  */
 export function checkNames(what: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || (options as unknown) === null) throw new TypeError(`${what} needs an object of options`);
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new TypeError(`${what} needs an object of options`);
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new TypeError(`${what} has no option "${name}"; there are ${known.join(', ')}`);
+    if (!known.includes(name))
+      throw new TypeError(`${what} has no option "${name}"; there are ${known.join(', ')}`);
   }
 }
 
@@ -221,7 +242,8 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     port: checkPort(options.port, minPort),
     localProxyObjects: checkObject('localProxyObjects', options.localProxyObjects ?? {}),
     timeoutMs,
-    heartbeatIntervalMs: interval === undefined ? undefined : checkTimeout('heartbeatIntervalInSeconds', interval),
+    heartbeatIntervalMs:
+      interval === undefined ? undefined : checkTimeout('heartbeatIntervalInSeconds', interval),
     callTimeoutMs: callTimeout === null ? undefined : checkTimeout('callTimeoutInSeconds', callTimeout),
     callbackScheduler: checkScheduler('callbackScheduler', options.callbackScheduler ?? mainThreadScheduler),
     scheduler: checkScheduler('scheduler', options.scheduler ?? monotonicScheduler),
@@ -244,7 +266,8 @@ function checkHost(host: unknown = '127.0.0.1'): string {
 }
 
 function checkPort(port: unknown, minPort: number): number {
-  if (Number.isInteger(port) && (port as number) >= minPort && (port as number) <= 65_535) return port as number;
+  if (Number.isInteger(port) && (port as number) >= minPort && (port as number) <= 65_535)
+    return port as number;
   throw new RangeError(`port is ${show(port)}; allowed is a whole number from ${minPort} to 65535`);
 }
 
@@ -258,7 +281,9 @@ function checkLimits(given: Partial<Limits>): Limits {
     const value: unknown = given[name as keyof Limits];
     if (value === undefined) continue;
     if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
-      throw new RangeError(`limits.${name} is ${show(value)}; allowed is a whole number from ${least} to ${most}`);
+      throw new RangeError(
+        `limits.${name} is ${show(value)}; allowed is a whole number from ${least} to ${most}`,
+      );
     }
   }
   return { ...defaultLimits, ...given };

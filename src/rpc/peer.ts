@@ -156,7 +156,11 @@ export class Peer implements ConnectionSink {
 }
 
 /** The error to report for a connection that ended by a fault, `undefined` for an ordinary end. */
-export function faultOf(end: ConnectionEnd, description: string, connectionID?: string): RPCError | undefined {
+export function faultOf(
+  end: ConnectionEnd,
+  description: string,
+  connectionID?: string,
+): RPCError | undefined {
   const { code, message, by } = end.reason;
   if (code !== 'protocol-error' && code !== 'limit-exceeded') return undefined;
   const who = by === 'local' ? 'closed' : 'was closed by the other side';

@@ -43,6 +43,7 @@ export class RemoteObjects {
    * @throws ProtocolError for a name that is not registered
    */
   remove(name: string): void {
-    if (!this.#members.delete(name)) throw new ProtocolError(`an object "${name}" was unregistered that was not registered`);
+    if (!this.#members.delete(name))
+      throw new ProtocolError(`an object "${name}" was unregistered that was not registered`);
   }
 }

@@ -113,7 +113,8 @@ export class RPCServer extends RPCDispatcher {
    * has the port; RPCError when listening is not possible, or `stop()` came before
    */
   start(): Promise<void> {
-    if (this.#isDisposed) return Promise.reject(new NotConnectedError('cannot start: the server was disposed'));
+    if (this.#isDisposed)
+      return Promise.reject(new NotConnectedError('cannot start: the server was disposed'));
     if (this.#status === serverStates.running) return Promise.resolve();
     const running = this.#running.wait({}, () => 'listening');
     if (this.#status === serverStates.notRunning) this.#start();
@@ -211,7 +212,8 @@ export class RPCServer extends RPCDispatcher {
    * @throws UnknownConnectionError
    */
   counts(connectionID?: string): Counts {
-    const of = connectionID === undefined ? [...this.#connections.values()] : [this.#connection(connectionID)];
+    const of =
+      connectionID === undefined ? [...this.#connections.values()] : [this.#connection(connectionID)];
     const counts = of.map(({ communicator }) => communicator.counts);
     const sum = (key: keyof Counts): number => counts.reduce((total, one) => total + one[key], 0);
     return {
@@ -368,7 +370,10 @@ export class RPCServer extends RPCDispatcher {
   // ── Connections ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Somebody dialled: on the server's port, or on the dedicated one of a client that has been given this ticket. */
-  #accept(transport: Transport, dedicated: { readonly ticket: string; readonly port: DedicatedPort } | undefined): void {
+  #accept(
+    transport: Transport,
+    dedicated: { readonly ticket: string; readonly port: DedicatedPort } | undefined,
+  ): void {
     let connection: ServerConnection | undefined;
     const peer = new Peer(transport, { side: 'listener' }, this.#peerSettings(), {
       onHello: (ticket) => {
@@ -433,7 +438,9 @@ export class RPCServer extends RPCDispatcher {
   #isFull(): boolean {
     const max = this.#maxConnectionsAllowed;
     if (max === null) return false;
-    const ending = [...this.#connections.values()].filter(({ status }) => status === clientStatuses.disconnected).length;
+    const ending = [...this.#connections.values()].filter(
+      ({ status }) => status === clientStatuses.disconnected,
+    ).length;
     return this.#connections.size - ending + this.#dedicatedPorts.size >= max;
   }
 
@@ -514,7 +521,9 @@ export class RPCServer extends RPCDispatcher {
   #connection(connectionID: string): ServerConnection {
     const connection = this.#connections.get(connectionID);
     if (connection !== undefined && connection.status !== clientStatuses.connecting) return connection;
-    throw new UnknownConnectionError(`there is no connection ${JSON.stringify(connectionID)}`, { connectionID });
+    throw new UnknownConnectionError(`there is no connection ${JSON.stringify(connectionID)}`, {
+      connectionID,
+    });
   }
 
   // ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -533,7 +542,11 @@ export class RPCServer extends RPCDispatcher {
     };
   }
 
-  #probeSettings(): ConstructorParameters<typeof StartListening>[0] extends { connection: () => infer Settings } ? Settings : never {
+  #probeSettings(): ConstructorParameters<typeof StartListening>[0] extends {
+    connection: () => infer Settings;
+  }
+    ? Settings
+    : never {
     const { limits } = this.#options;
     return {
       role: { side: 'prober' },

@@ -8,7 +8,13 @@ import type { SchedulerLike, Subscription } from 'rxjs';
 import { PortInUseError, RPCError, ServerAlreadyRunningException, type PortOccupant } from '../errors.js';
 import { probe, type ProbeResult } from '../link/probe.js';
 import type { ConnectionSettings } from '../protocol/connection-core.js';
-import type { Address, Listener, Transport, TransportFailure, TransportProvider } from '../transports/transport.js';
+import type {
+  Address,
+  Listener,
+  Transport,
+  TransportFailure,
+  TransportProvider,
+} from '../transports/transport.js';
 
 /** What starting needs. */
 export interface StartSettings {
@@ -79,7 +85,9 @@ export class StartListening {
   #failed({ kind, error }: TransportFailure): void {
     this.#listener = undefined;
     if (kind !== 'address-in-use') {
-      this.#sink.onFailed(new RPCError(`cannot listen on ${this.#where}: ${error.message}`, { cause: error }));
+      this.#sink.onFailed(
+        new RPCError(`cannot listen on ${this.#where}: ${error.message}`, { cause: error }),
+      );
       return;
     }
     const { transports, address, scheduler, connection } = this.#settings;
@@ -108,7 +116,11 @@ export class StartListening {
   }
 
   #portInUse(occupant: PortOccupant, cause: Error): PortInUseError {
-    return new PortInUseError(`cannot listen on ${this.#where}: ${describe(occupant)} holds the port`, occupant, { cause });
+    return new PortInUseError(
+      `cannot listen on ${this.#where}: ${describe(occupant)} holds the port`,
+      occupant,
+      { cause },
+    );
   }
 
   get #where(): string {

@@ -43,7 +43,8 @@ export class Waiting<Value> {
     return new Promise((resolve, reject) => {
       checkNames('waiting', options, ['signal', 'timeoutInSeconds']);
       const { signal, timeoutInSeconds } = options;
-      const timeoutMs = timeoutInSeconds === undefined ? undefined : checkTimeout('timeoutInSeconds', timeoutInSeconds);
+      const timeoutMs =
+        timeoutInSeconds === undefined ? undefined : checkTimeout('timeoutInSeconds', timeoutInSeconds);
       if (signal?.aborted === true) {
         reject(signal.reason as Error);
         return;

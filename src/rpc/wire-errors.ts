@@ -71,7 +71,9 @@ export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError 
   const details = { ...call, executed: wire.executed };
   const code = String(wire.code);
   const Refusal = refusals.get(code);
-  return Refusal === undefined ? new RPCError(wire.message, details, code) : new Refusal(wire.message, details);
+  return Refusal === undefined
+    ? new RPCError(wire.message, details, code)
+    : new Refusal(wire.message, details);
 }
 
 function codeOf(thrown: unknown): WireError {

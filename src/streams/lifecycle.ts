@@ -96,14 +96,26 @@ export class Lifecycle {
   /** Makes the hooks the first subscriptions; doing so again changes nothing. */
   attach(hooks: LifecycleHooks): void {
     this.connectionMade.setHook((connectionID) => hooks.connectionMade(connectionID));
-    this.disconnectionMade.setHook(({ connectionID, reason }) => hooks.disconnectionMade(connectionID, reason));
-    this.registered.setHook(({ connectionID, name }) => hooks.remoteProxyObjectRegistered(connectionID, name));
-    this.unregistered.setHook(({ connectionID, name }) => hooks.remoteProxyObjectUnregistered(connectionID, name));
+    this.disconnectionMade.setHook(({ connectionID, reason }) =>
+      hooks.disconnectionMade(connectionID, reason),
+    );
+    this.registered.setHook(({ connectionID, name }) =>
+      hooks.remoteProxyObjectRegistered(connectionID, name),
+    );
+    this.unregistered.setHook(({ connectionID, name }) =>
+      hooks.remoteProxyObjectUnregistered(connectionID, name),
+    );
   }
 
   /** Completes all streams, the errors last. */
   complete(): void {
-    for (const stream of [this.connectionMade, this.disconnectionMade, this.registered, this.unregistered, this.heartbeat]) {
+    for (const stream of [
+      this.connectionMade,
+      this.disconnectionMade,
+      this.registered,
+      this.unregistered,
+      this.heartbeat,
+    ]) {
       stream.complete();
     }
     this.errors.complete();
