@@ -12,12 +12,12 @@ ensureBuilt();
 const workshop = mkdtempSync(join(tmpdir(), 'tandem-pack-'));
 process.once('exit', () => rmSync(workshop, { recursive: true, force: true }));
 
-const tarball = pack();
-run('publint', tool('publint'), [tarball, '--strict']);
+const packed = pack();
+run('publint', tool('publint'), [packed, '--strict']);
 // node16: resolution by the old node10 rules cannot see subpaths, in any package.
-run('attw', tool('@arethetypeswrong/cli', 'attw'), [tarball, '--profile', 'node16']);
-checkConsumer('module', tarball);
-checkConsumer('commonjs', tarball);
+run('attw', tool('@arethetypeswrong/cli', 'attw'), [packed, '--profile', 'node16']);
+checkConsumer('module', packed);
+checkConsumer('commonjs', packed);
 
 function pack() {
   npm(['pack', '--silent', '--pack-destination', workshop]);
