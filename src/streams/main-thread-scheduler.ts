@@ -134,35 +134,19 @@ export class MainThreadScheduler implements SchedulerLike {
   }
 }
 
-/** A place in the queue; it is empty once its action was cancelled or scheduled anew. */
-class Turn {
-  #work: (() => void) | undefined;
-
-  constructor(work: () => void) {
-    this.#work = work;
-  }
-
-  cancel(): void {
-    this.#work = undefined;
-  }
-
-  take(): void {
-    const work = this.#work;
-    this.#work = undefined;
-    work?.();
-  }
-}
-
 /**
  * What a work is called on, by the contract of rxjs: one pending run at most, scheduling anew replaces it, and having run
  * does not close it, as it may be scheduled again later.
  */
-class MainThreadAction<T> extends Subscription implements SchedulerAction<T> {
+class MainThreadAction<T> extends Subscription implements SchedulerAction<T>, Turn {
   readonly #run: (turn: Turn) => void;
   readonly #delayed: SchedulerLike;
   #work: ((this: SchedulerAction<T>, state?: T) => void) | undefined;
-  #turn: Turn | undefined = undefined;
+  #state: T | undefined = undefined;
   #delay: Subscription | undefined = undefined;
+  #isPending = false;
+  /** How many of its turns in the queue were cancelled; they come before the one that counts. */
+  #cancelledTurns = 0;
 
   constructor(
     run: (turn: Turn) => void,
@@ -180,41 +164,57 @@ class MainThreadAction<T> extends Subscription implements SchedulerAction<T> {
       return this;
     }
     this.#cancel();
-    const turn = new Turn(() => {
-      this.#execute(state);
-    });
-    this.#turn = turn;
+    this.#state = state;
     if (delay > 0) {
       this.#delay = this.#delayed.schedule(() => {
-        this.#run(turn);
+        this.#begin();
       }, delay);
     } else {
-      this.#run(turn);
+      this.#begin();
     }
     return this;
   }
 
-  override unsubscribe(): void {
-    this.#cancel();
-    this.#work = undefined; // a cancelled action may stay in the queue, what it would have done shall not
-    super.unsubscribe();
-  }
-
-  #execute(state: T | undefined): void {
+  take(): void {
+    if (this.#cancelledTurns > 0) {
+      this.#cancelledTurns -= 1;
+      return;
+    }
+    this.#isPending = false;
     try {
-      this.#work?.call(this, state);
+      this.#work?.call(this, this.#state);
     } catch (error) {
       this.unsubscribe();
       throw error;
     }
   }
 
+  override unsubscribe(): void {
+    this.#cancel();
+    this.#work = undefined; // a cancelled action may stay in the queue, but must not keep its work alive
+    this.#state = undefined;
+    super.unsubscribe();
+  }
+
+  #begin(): void {
+    this.#delay = undefined;
+    this.#isPending = true;
+    this.#run(this);
+  }
+
   #cancel(): void {
-    this.#turn?.cancel();
-    this.#turn = undefined;
+    if (this.#isPending) {
+      this.#isPending = false;
+      this.#cancelledTurns += 1;
+    }
     this.#delay?.unsubscribe();
     this.#delay = undefined;
   }
+}
+
+/** One run of a work, in its place in the queue. */
+interface Turn {
+  take(): void;
 }
 
 const DEFAULT_SLICE_MS = 8;

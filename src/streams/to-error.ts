@@ -25,10 +25,12 @@ export function toError(value: unknown): Error {
  */
 export function quoted(text: string): string {
   const cut = text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}…` : text;
-  return JSON.stringify(cut).replace(
-    UNPRINTABLE,
-    (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+  return JSON.stringify(cut).replace(UNPRINTABLE, escaped);
+}
+
+function escaped(char: string): string {
+  const units = char.split(''); // by UTF-16, as JSON writes them
+  return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('');
 }
 
 function isError(value: unknown): value is Error {
