@@ -1,0 +1,31 @@
+// What a user writes first. The package check compiles and runs it twice: as an ES module, and as CommonJS.
+import { RPCClient, RPCServer } from 'tandem-rpc';
+import * as testing from 'tandem-rpc/testing';
+
+class Greeter {
+  greet(name: string): string {
+    return `Hello, ${name}`;
+  }
+}
+
+async function main(): Promise<void> {
+  const server = new RPCServer({ port: 0, localProxyObjects: { greeter: new Greeter() } });
+  await server.start();
+  const address = server.address();
+  if (!address) throw new Error('the server does not listen');
+
+  const client = new RPCClient({ host: address.host, port: address.port });
+  client.connectToServer();
+  const greeter = await client.whenRemoteProxyObject<Greeter>('greeter');
+  const greeting: string = await greeter.greet('Tandem');
+  if (greeting !== 'Hello, Tandem') throw new Error(`answered ${greeting}`);
+
+  await client.disconnectFromServer();
+  await server.stop();
+  if (Object.keys(testing).length === 0) throw new Error('tandem-rpc/testing exports nothing');
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,17 @@
+import type { UserConfig } from 'tsdown';
+
+const config: UserConfig = {
+  entry: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
+  format: ['esm', 'cjs'],
+  outDir: 'dist',
+  target: 'es2022',
+  platform: 'node',
+  fixedExtension: true, // .mjs/.cjs and .d.mts/.d.cts, whatever "type" says
+  dts: true,
+  sourcemap: true,
+  shims: true, // import.meta.url works in the CommonJS output as well
+  deps: { skipNodeModulesBundle: true },
+  report: false,
+};
+
+export default config;
