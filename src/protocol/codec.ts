@@ -1,0 +1,137 @@
+/**
+ * Values and messages to bytes and back, for one connection.
+ *
+ * Out: `marshal` each field, then `encode` the message. In: `decodeFrame`, which scans all of a frame before it decodes
+ * any of it. What the messages mean is not known here; each is an array. The encoder, the decoders and their buffers
+ * belong to this connection and are used again and again; the decoder's cache of short keys is the library's own and
+ * shared by the process, which costs a peer's neighbours nothing but hits. PROTOCOL.md, "Frames" and "Values".
+ */
+import { Decoder } from '@msgpack/msgpack';
+
+import { LimitExceededError, ProtocolError, UnserializableValueError } from '../errors.js';
+import { itemAt } from './bytes.js';
+import { Extensions } from './extensions.js';
+import type { Limits } from './limits.js';
+import { Marshal } from './marshal.js';
+import { Prescan } from './prescan.js';
+import { ReusedEncoder } from './reused-encoder.js';
+
+/** The codec of one connection. */
+export class Codec {
+  readonly #limits: Limits;
+  readonly #extensions = new Extensions();
+  readonly #marshal: Marshal;
+  readonly #prescan: Prescan;
+  readonly #encoder: ReusedEncoder;
+  readonly #decoder: Decoder;
+
+  /** @param limits - the bounds of what is sent and of what is received */
+  constructor(limits: Limits) {
+    this.#limits = limits;
+    this.#marshal = new Marshal(limits, this.#extensions);
+    this.#prescan = new Prescan(limits);
+    this.#encoder = new ReusedEncoder(this.#extensions, limits.maxDepth);
+    this.#decoder = new Decoder({ extensionCodec: this.#extensions });
+  }
+
+  /**
+   * Prepares a value for `encode`.
+   *
+   * @param value - the user's; only read, and to be encoded in the same turn
+   * @param path - what to call it in errors, such as `arguments`
+   * @param enclosing - how many arrays of the message will lie around it: 1 for a field of the message
+   * @returns the value itself if nothing in it needs conversion, else a copy
+   * @throws {@link UnserializableValueError} if something in it cannot cross
+   * @throws {@link LimitExceededError} if something in it is larger than a limit
+   */
+  marshal(value: unknown, path: string, enclosing = 1): unknown {
+    return this.#marshal.marshal(value, path, enclosing);
+  }
+
+  /**
+   * Encodes one message.
+   *
+   * @param message - its fields, of which those that come from users have been marshalled
+   * @returns a view that is valid until the next `encode`: to be copied or written before
+   * @throws {@link UnserializableValueError} if a value has changed since it was marshalled
+   * @throws {@link LimitExceededError} if the message as a whole is larger than a limit
+   */
+  encode(message: readonly unknown[]): Uint8Array {
+    const { maxMessageBytes, maxNodes } = this.#limits;
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#encoder.encode(message);
+    } catch (cause) {
+      throw new UnserializableValueError('cannot send a message: a value in it changed while it was sent', {
+        cause,
+      });
+    }
+    if (bytes.length > maxMessageBytes) {
+      const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
+      throw new LimitExceededError(`cannot send a message of ${bytes.length} bytes, ${bound}`);
+    }
+    // Each field is within the limits, and all of them together: a value takes a byte at least.
+    if (bytes.length > maxNodes) this.#proveReadable(bytes);
+    return bytes;
+  }
+
+  /**
+   * Decodes all messages of a frame.
+   *
+   * @param frame - untrusted; only read
+   * @param isPrivate - whether nobody else uses the frame's buffer from now on: then a byte array that fills at least
+   *   half of that buffer may stay a view of it; in any other case nothing that is handed out refers to the frame
+   * @returns the messages, for the caller to keep
+   * @throws {@link ProtocolError} if anything in the frame is not as it must be, whatever the reason
+   */
+  decodeFrame(frame: Uint8Array, isPrivate: boolean): unknown[][] {
+    try {
+      // Decoded byte arrays are made like the frame: a Buffer would yield Buffers.
+      const bytes =
+        Object.getPrototypeOf(frame) === Uint8Array.prototype
+          ? frame
+          : new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
+      const hasBinary = this.#scan(bytes);
+      this.#extensions.expectFrame(
+        hasBinary,
+        isPrivate ? frame.buffer.byteLength / 2 : Number.POSITIVE_INFINITY,
+      );
+      const messages: unknown[] = [];
+      for (const message of this.#decoder.decodeMulti(bytes)) messages.push(message);
+      if (hasBinary) this.#extensions.detach(messages);
+      // The scan proved that each is an array.
+      return messages as unknown[][];
+    } catch (cause) {
+      if (cause instanceof ProtocolError) throw cause;
+      throw new ProtocolError('a frame could not be decoded', { cause });
+    }
+  }
+
+  /** Scans every message of a frame, and tells whether there is a byte array in any. */
+  #scan(bytes: Uint8Array): boolean {
+    const { maxMessageBytes } = this.#limits;
+    let hasBinary = false;
+    for (let start = 0; start < bytes.length;) {
+      const head = itemAt(bytes, start);
+      if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)
+        throw new ProtocolError('a message that is no array');
+      const end = this.#prescan.scan(bytes, start, bytes.length);
+      if (end - start > maxMessageBytes) {
+        const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
+        throw new ProtocolError(`a message of ${end - start} bytes, ${bound}`);
+      }
+      hasBinary ||= this.#prescan.hasBinary;
+      start = end;
+    }
+    return hasBinary;
+  }
+
+  #proveReadable(bytes: Uint8Array): void {
+    try {
+      this.#prescan.scan(bytes, 0, bytes.length);
+    } catch (cause) {
+      // What the scan throws is a ProtocolError, which says what was found and which limit changes it.
+      throw new LimitExceededError(`cannot send a message: ${(cause as ProtocolError).message}`, { cause });
+    }
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * The outgoing pass over a value: what MessagePack lacks becomes an extension, what cannot cross is refused by its path.
+ *
+ * Usually there is nothing to do; then the walk allocates nothing and the very same value comes back. A refusal happens
+ * here, before the first byte is encoded, so that a value too large or too strange never costs a connection. Reading a
+ * value may run its owner's code (getters, proxies): whatever that throws is a refusal as well.
+ *
+ * The pass recurses, once a level: at most `maxDepth` (512) levels fit any stack, and a recursive walk needs no stack
+ * of its own on the heap. Cycles need no search either: they run into a limit, and then it shows that they are cycles.
+ * PROTOCOL.md, "Values" and "Limits".
+ */
+import type { ExtData } from '@msgpack/msgpack';
+
+import { LimitExceededError, type RPCErrorDetails, UnserializableValueError } from '../errors.js';
+import { binaryKinds, writeBinary } from './binary-kinds.js';
+import { copyBytes, isWellFormed, utf8Length } from './bytes.js';
+import { membersOf } from './error-values.js';
+import {
+  type Extensions,
+  extensionTypes,
+  negativeZeroExtension,
+  undefinedExtension,
+  writeBigint,
+  writeDate,
+  writePayload,
+  writeText,
+} from './extensions.js';
+import type { Limits } from './limits.js';
+import { ReusedEncoder } from './reused-encoder.js';
+import { describeRefused, Shapes, tagOf } from './shapes.js';
+import { describePath, findCycle } from './value-path.js';
+
+/** Prepares values for the encoder, for one sender. */
+export class Marshal {
+  readonly #limits: Limits;
+  readonly #extensions: Extensions;
+  readonly #shapes = new Shapes();
+  readonly #contents: ReusedEncoder;
+  // The containers around the value at hand and the way through them, for errors: written always, read rarely.
+  readonly #containers: object[] = [];
+  readonly #keys: (string | number)[] = [];
+  readonly #open = { root: '', containers: this.#containers, keys: this.#keys };
+  #enclosing = 0;
+  #nodes = 0;
+  #leastBytes = 0;
+  #isBusy = false;
+  #refusal: Error | undefined;
+
+  /**
+   * @param limits - the bounds of what this side sends
+   * @param extensions - the codec's
+   */
+  constructor(limits: Limits, extensions: Extensions) {
+    this.#limits = limits;
+    this.#extensions = extensions;
+    this.#contents = new ReusedEncoder(extensions, limits.maxDepth + 1);
+  }
+
+  /**
+   * Prepares one value.
+   *
+   * @param value - the user's; only read, and to be encoded in the same turn
+   * @param path - what to call it in errors, such as `arguments`
+   * @param enclosing - how many arrays of the message will lie around it: 1 for a field of the message
+   * @returns the value itself if it can be encoded as it is, else a copy in which extensions stand for parts of it
+   * @throws {@link UnserializableValueError} if something in it cannot cross
+   * @throws {@link LimitExceededError} if something in it is larger than a limit
+   */
+  marshal(value: unknown, path: string, enclosing = 1): unknown {
+    // A getter may send something by the same codec.
+    if (this.#isBusy) return new Marshal(this.#limits, this.#extensions).marshal(value, path, enclosing);
+    this.#isBusy = true;
+    this.#open.root = path;
+    this.#enclosing = enclosing;
+    this.#nodes = this.#leastBytes = 0;
+    try {
+      return this.#walk(value);
+    } catch (error) {
+      const ours = error === this.#refusal ? this.#refusal : undefined;
+      const refusal = ours ?? this.#refuse('reading it failed', { cause: error });
+      // Else what was refused would stay in memory until the next value.
+      this.#containers.length = 0;
+      this.#refusal = undefined;
+      throw refusal;
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #walk(value: unknown): unknown {
+    if (++this.#nodes > this.#limits.maxNodes) throw this.#tooLarge('values', this.#nodes, 'maxNodes');
+    switch (typeof value) {
+      case 'string':
+        return this.#text(value);
+      case 'number':
+        return Object.is(value, -0) ? negativeZeroExtension : value;
+      case 'boolean':
+        return value;
+      case 'undefined':
+        return undefinedExtension;
+      case 'bigint':
+        return this.#bigint(value);
+      case 'object':
+        return value === null ? null : this.#object(value);
+      default:
+        throw this.#refuse(`a ${typeof value}`);
+    }
+  }
+
+  #object(value: object): unknown {
+    if (Array.isArray(value)) return this.#array(value);
+    if (ArrayBuffer.isView(value))
+      return this.#binary(value, value.buffer, value.byteOffset, value.byteLength);
+    switch (this.#shapes.shapeOf(value)) {
+      case 'plain':
+        return this.#record(value as Record<string, unknown>);
+      case 'map':
+        return this.#map(value);
+      case 'set':
+        return this.#set(value);
+      case 'date':
+        return writeDate(Date.prototype.getTime.call(value));
+      case 'error':
+        return this.#error(value as Error);
+      case 'bytes':
+        return this.#binary(value, value as ArrayBuffer, 0, (value as ArrayBuffer).byteLength);
+      case 'refused':
+        throw this.#refuse(describeRefused(value));
+    }
+  }
+
+  #array(array: readonly unknown[]): unknown {
+    const { length } = array;
+    if (length > this.#limits.maxArrayItems) throw this.#tooLarge('array items', length, 'maxArrayItems');
+    const level = this.#enter(array);
+    // The encoder trusts an array's iterator to agree with its length; a subclass may have another one.
+    let copy: unknown[] | undefined = array[Symbol.iterator] === arrayIterator ? undefined : [];
+    for (let index = 0; index < length; index++) {
+      this.#keys[level] = index;
+      const item = array[index];
+      const marshalled = this.#walk(item);
+      if (copy !== undefined) copy.push(marshalled);
+      else if (!Object.is(marshalled, item)) copy = [...array.slice(0, index), marshalled];
+    }
+    this.#containers.pop();
+    return copy ?? array;
+  }
+
+  #record(record: Readonly<Record<string, unknown>>): unknown {
+    const level = this.#enter(record);
+    let copy: Record<string, unknown> | undefined;
+    let entries = 0;
+    for (const key in record) {
+      if (!Object.hasOwn(record, key)) continue;
+      if (++entries > this.#limits.maxMapEntries) {
+        throw this.#tooLarge('map entries', Object.keys(record).length, 'maxMapEntries');
+      }
+      this.#keys[level] = key;
+      this.#key(key);
+      const value = record[key];
+      const marshalled = this.#walk(value);
+      if (copy !== undefined) copy[key] = marshalled;
+      else if (!Object.is(marshalled, value)) copy = { ...record, [key]: marshalled };
+    }
+    this.#containers.pop();
+    // Math, Reflect and their like have a plain prototype and nothing to enumerate.
+    if (entries === 0 && tagOf(record) !== 'Object') throw this.#refuse(describeRefused(record));
+    return copy ?? record;
+  }
+
+  #map(map: object): ExtData {
+    // Asked of the intrinsic: of any realm, whatever a subclass overrides, and a TypeError for what is no Map.
+    const size = Reflect.get(Map.prototype, 'size', map);
+    if (size > this.#limits.maxMapEntries) throw this.#tooLarge('map entries', size, 'maxMapEntries');
+    const level = this.#enter(map);
+    const items: unknown[] = [];
+    Map.prototype.forEach.call(map as Map<unknown, unknown>, (value, key) => {
+      this.#keys[level] = items.length;
+      items.push(this.#walk(key));
+      this.#keys[level] = items.length;
+      items.push(this.#walk(value));
+    });
+    return this.#payload(extensionTypes.map, items);
+  }
+
+  #set(set: object): ExtData {
+    const size = Reflect.get(Set.prototype, 'size', set);
+    if (size > this.#limits.maxArrayItems) throw this.#tooLarge('members of a Set', size, 'maxArrayItems');
+    const level = this.#enter(set);
+    const items: unknown[] = [];
+    Set.prototype.forEach.call(set as Set<unknown>, (member) => {
+      this.#keys[level] = items.length;
+      items.push(this.#walk(member));
+    });
+    return this.#payload(extensionTypes.set, items);
+  }
+
+  #error(error: Error): ExtData {
+    const members = membersOf(error);
+    if (members.size > this.#limits.maxMapEntries)
+      throw this.#tooLarge('map entries', members.size, 'maxMapEntries');
+    const level = this.#enter(error);
+    const record: Record<string, unknown> = {};
+    for (const [key, value] of members) {
+      this.#keys[level] = key;
+      this.#key(key);
+      record[key] = this.#walk(value);
+    }
+    return this.#payload(extensionTypes.error, record);
+  }
+
+  /** Ends the innermost container, which crosses as an extension with `contents`. */
+  #payload(type: number, contents: unknown): ExtData {
+    const bytes = copyBytes(this.#contents.encode(contents));
+    this.#containers.pop();
+    return writePayload(type, bytes);
+  }
+
+  #binary(value: object, buffer: ArrayBufferLike, offset: number, size: number): unknown {
+    if (size > this.#limits.maxBinaryBytes) throw this.#tooLarge('binary bytes', size, 'maxBinaryBytes');
+    this.#countBytes(size);
+    const tag = tagOf(value);
+    // A Buffer has this tag as well.
+    if (tag === 'Uint8Array') return value;
+    const kind = binaryKinds.get(tag);
+    if (kind === undefined) throw this.#refuse(describeRefused(value));
+    return writeBinary(kind, new Uint8Array(buffer, offset, size));
+  }
+
+  #bigint(value: bigint): ExtData {
+    const magnitude = value < 0n ? -value : value;
+    const { maxBigintBits } = this.#limits;
+    if (BigInt.asUintN(maxBigintBits, magnitude) !== magnitude) {
+      const hex = magnitude.toString(16);
+      const bits = hex.length * 4 - Math.clz32(Number.parseInt(hex.charAt(0), 16)) + 28;
+      throw this.#tooLarge('bigint bits', bits, 'maxBigintBits');
+    }
+    return writeBigint(value);
+  }
+
+  #text(text: string): unknown {
+    const { maxStringBytes } = this.#limits;
+    this.#countBytes(text.length);
+    // A code unit is three bytes at most: long texts alone are counted.
+    if (text.length * 3 > maxStringBytes) {
+      const size = utf8Length(text);
+      if (size > maxStringBytes) throw this.#tooLarge('string bytes', size, 'maxStringBytes');
+    }
+    // The encoder would write something that is not UTF-8, or silently another character.
+    if (!isWellFormed(text)) throw this.#refuse('a string with a lone surrogate, which UTF-8 does not have');
+    return text.charCodeAt(0) === byteOrderMark ? writeText(text) : text;
+  }
+
+  #key(key: string): void {
+    this.#nodes++;
+    const { maxKeyBytes } = this.#limits;
+    if (key.length * 3 > maxKeyBytes) {
+      const size = utf8Length(key);
+      if (size > maxKeyBytes) throw this.#tooLarge('key bytes', size, 'maxKeyBytes');
+      // Decoders drop the mark from long texts, and a key cannot be an extension.
+      if (key.charCodeAt(0) === byteOrderMark) throw this.#refuse('a long key that begins with U+FEFF');
+    }
+    if (key === '__proto__') throw this.#refuse('the key __proto__, which could change a prototype');
+    if (!isWellFormed(key)) throw this.#refuse('a key with a lone surrogate, which UTF-8 does not have');
+  }
+
+  /** A lower bound of the message, so that one text shared a thousand times is refused before it is written. */
+  #countBytes(size: number): void {
+    this.#leastBytes += size;
+    if (this.#leastBytes > this.#limits.maxMessageBytes) {
+      throw this.#tooLarge('bytes up to here', this.#leastBytes, 'maxMessageBytes');
+    }
+  }
+
+  #enter(container: object): number {
+    const level = this.#containers.length;
+    if (level + this.#enclosing >= this.#limits.maxDepth) {
+      throw this.#tooLarge('levels', level + this.#enclosing + 1, 'maxDepth');
+    }
+    this.#containers.push(container);
+    return level;
+  }
+
+  #tooLarge(what: string, found: number, option: keyof Limits): Error {
+    const cycle = findCycle(this.#open);
+    if (cycle !== undefined) return this.#refuse(`a cycle: ${cycle[1]} is ${cycle[0]} again`);
+    const bound = `${found} ${what}, at most ${this.#limits[option]} are allowed (limits.${option})`;
+    this.#refusal = new LimitExceededError(`cannot send ${describePath(this.#open)}: ${bound}`);
+    return this.#refusal;
+  }
+
+  #refuse(what: string, details?: RPCErrorDetails): Error {
+    this.#refusal = new UnserializableValueError(`cannot send ${describePath(this.#open)}: ${what}`, details);
+    return this.#refusal;
+  }
+}
+
+const arrayIterator = Reflect.get(Array.prototype, Symbol.iterator);
+const byteOrderMark = 0xfeff;

@@ -1,0 +1,297 @@
+/**
+ * A look over untrusted bytes before anything is decoded: are they exactly one MessagePack value, within the limits?
+ *
+ * The decoder believes declared sizes (5 bytes make it reserve 268 MB), nests without bound and lets duplicate keys and
+ * invalid UTF-8 pass. So one pass over the bytes, iterative and without allocation (but for maps of more than 16
+ * entries), checks all that first. It knows the form of each extension's payload, not its meaning (extensions.ts); the
+ * contents of Map, Set and Error are scanned in place, within the same budget. PROTOCOL.md, "Values" and "Limits".
+ */
+import { ProtocolError } from '../errors.js';
+import { isUtf8, itemAt } from './bytes.js';
+import { binaryKindsByType } from './binary-kinds.js';
+import { extensionTypes } from './extensions.js';
+import type { Limits } from './limits.js';
+import { SeenKeys } from './seen-keys.js';
+
+/** Scans values for one receiver; between two scans it keeps nothing but scratch memory. */
+export class Prescan {
+  readonly #limits: Limits;
+  // What is known of the levels around the innermost one, four numbers each: values left, form, end, first key.
+  readonly #outer: Int32Array;
+  readonly #keys = new SeenKeys();
+  #depth = 0;
+  #nodes = 0;
+  #hasBinary = false;
+  // The innermost open level; a key counts as a value.
+  #left = 0;
+  #form = listForm;
+  #end = 0;
+  #firstKey = 0;
+
+  /** @param limits - the bounds of what this side receives */
+  constructor(limits: Limits) {
+    this.#limits = limits;
+    this.#outer = new Int32Array((limits.maxDepth + 1) * 4);
+  }
+
+  /** Whether the value scanned last holds a byte array (bin), at any depth. */
+  get hasBinary(): boolean {
+    return this.#hasBinary;
+  }
+
+  /**
+   * Checks the value that begins at `start`.
+   *
+   * @param bytes - untrusted; only read
+   * @param start - where the value begins
+   * @param end - where the bytes end that may belong to it
+   * @returns where the value ends
+   * @throws {@link ProtocolError} if there is no whole value, or one that exceeds a limit
+   */
+  scan(bytes: Uint8Array, start: number, end: number): number {
+    this.#keys.clear();
+    this.#depth = this.#nodes = this.#firstKey = 0;
+    this.#hasBinary = false;
+    this.#left = 1;
+    this.#form = listForm;
+    this.#end = end;
+    let at = start;
+    for (;;) {
+      if (at >= this.#end) throw new ProtocolError('truncated: a value is missing');
+      this.#countNode();
+      const head = itemAt(bytes, at);
+      const isKey = (this.#form & mapForm) !== 0 && (this.#left & 1) === 0;
+      this.#left--;
+      if (isKey) at = this.#skipKey(bytes, at, head);
+      else if (head < 0x80 || head >= 0xe0) at++;
+      else at = this.#skip(bytes, at, head);
+      while (this.#left === 0) {
+        if (this.#depth === 0) return at;
+        this.#close(at);
+      }
+    }
+  }
+
+  #countNode(): void {
+    if (++this.#nodes > this.#limits.maxNodes) throw exceeds('values', this.#nodes, this.#limits, 'maxNodes');
+  }
+
+  /** Skips what is more than one byte, or opens a level whose contents come next. */
+  #skip(bytes: Uint8Array, at: number, head: number): number {
+    const next = at + 1;
+    if (head < 0x90) return this.#openMap(next, head & 0x0f, mapForm, this.#end);
+    if (head < 0xa0) return this.#openArray(next, head & 0x0f, listForm, this.#end);
+    if (head < 0xc0) return this.#skipText(bytes, next, head & 0x1f);
+    if (head === 0xc1) throw new ProtocolError('the byte 0xC1, which MessagePack never uses');
+    if (head < 0xc4) return next;
+    if (head < 0xc7) return this.#skipBinary(bytes, next, 1 << (head - 0xc4));
+    if (head < 0xca) return this.#skipLongExtension(bytes, next, 1 << (head - 0xc7));
+    if (head < 0xcc) return this.#take(next, 4 << (head - 0xca), 'a float');
+    if (head < 0xd4) return this.#take(next, 1 << (head & 3), 'an integer');
+    if (head < 0xd9) return this.#skipExtension(bytes, next, 1 << (head - 0xd4));
+    const width = head < 0xdc ? 1 << (head - 0xd9) : 2 << (head & 1);
+    const size = this.#readSize(bytes, next, width);
+    if (head < 0xdc) return this.#skipText(bytes, next + width, size);
+    if (head < 0xde) return this.#openArray(next + width, size, listForm, this.#end);
+    return this.#openMap(next + width, size, mapForm, this.#end);
+  }
+
+  #openArray(at: number, items: number, form: number, end: number): number {
+    if (items > this.#limits.maxArrayItems)
+      throw exceeds('array items', items, this.#limits, 'maxArrayItems');
+    return this.#open(at, items, form, end);
+  }
+
+  #openMap(at: number, entries: number, form: number, end: number): number {
+    if (entries > this.#limits.maxMapEntries)
+      throw exceeds('map entries', entries, this.#limits, 'maxMapEntries');
+    const isLarge = entries > maxComparedKeys;
+    this.#open(at, entries * 2, isLarge ? form | largeForm : form, end);
+    if (isLarge) this.#keys.beginLarge();
+    return at;
+  }
+
+  /** Opens a level of `values`; the budget is checked first, since a declared count is only a claim. */
+  #open(at: number, values: number, form: number, end: number): number {
+    // A value takes a byte at least.
+    if (values > end - at) {
+      throw new ProtocolError(
+        `truncated: ${values} values are declared where ${Math.max(0, end - at)} bytes are left`,
+      );
+    }
+    if (this.#depth === this.#limits.maxDepth)
+      throw exceeds('levels', this.#depth + 1, this.#limits, 'maxDepth');
+    const outer = this.#outer;
+    const level = this.#depth * 4;
+    outer[level] = this.#left;
+    outer[level + 1] = this.#form;
+    outer[level + 2] = this.#end;
+    outer[level + 3] = this.#firstKey;
+    this.#depth++;
+    this.#left = values;
+    this.#form = form;
+    this.#end = end;
+    this.#firstKey = this.#keys.count;
+    return at;
+  }
+
+  #close(at: number): void {
+    if ((this.#form & payloadForm) !== 0 && at !== this.#end) {
+      throw new ProtocolError(`an extension with ${this.#end - at} bytes after its contents`);
+    }
+    if ((this.#form & largeForm) === 0) this.#keys.forget(this.#firstKey);
+    else this.#keys.endLarge();
+    this.#depth--;
+    const outer = this.#outer;
+    const level = this.#depth * 4;
+    this.#left = itemAt(outer, level);
+    this.#form = itemAt(outer, level + 1);
+    this.#end = itemAt(outer, level + 2);
+    this.#firstKey = itemAt(outer, level + 3);
+  }
+
+  #skipKey(bytes: Uint8Array, at: number, head: number): number {
+    const isShort = head >= 0xa0 && head < 0xc0;
+    if (!isShort && (head < 0xd9 || head > 0xdb)) throw new ProtocolError('a map key that is no string');
+    const width = isShort ? 0 : 1 << (head - 0xd9);
+    const size = isShort ? head & 0x1f : this.#readSize(bytes, at + 1, width);
+    const start = at + 1 + width;
+    if (size > this.#limits.maxKeyBytes) throw exceeds('key bytes', size, this.#limits, 'maxKeyBytes');
+    const end = this.#take(start, size, 'a key');
+    if (!isUtf8(bytes, start, end)) throw new ProtocolError('a map key that is not UTF-8');
+    if (size === 9 && isPrototypeKey(bytes, start)) throw new ProtocolError('the map key __proto__');
+    const isNew =
+      (this.#form & largeForm) === 0
+        ? this.#keys.add(this.#firstKey, bytes, start, size)
+        : this.#keys.addLarge(bytes, start, size);
+    if (!isNew) throw new ProtocolError('a map with the same key twice');
+    return end;
+  }
+
+  #skipText(bytes: Uint8Array, at: number, size: number): number {
+    if (size > this.#limits.maxStringBytes)
+      throw exceeds('string bytes', size, this.#limits, 'maxStringBytes');
+    const end = this.#take(at, size, 'a string');
+    if (!isUtf8(bytes, at, end)) throw new ProtocolError('a string that is not UTF-8');
+    return end;
+  }
+
+  #skipBinary(bytes: Uint8Array, at: number, width: number): number {
+    const size = this.#readSize(bytes, at, width);
+    if (size > this.#limits.maxBinaryBytes)
+      throw exceeds('binary bytes', size, this.#limits, 'maxBinaryBytes');
+    this.#hasBinary = true;
+    return this.#take(at + width, size, 'a byte array');
+  }
+
+  #skipLongExtension(bytes: Uint8Array, at: number, width: number): number {
+    return this.#skipExtension(bytes, at + width, this.#readSize(bytes, at, width));
+  }
+
+  /** Skips an extension by its form, from its type on; those with contents open a level that ends with the payload. */
+  #skipExtension(bytes: Uint8Array, at: number, size: number): number {
+    const start = at + 1;
+    const end = this.#take(start, size, 'an extension');
+    const type = itemAt(bytes, at);
+    switch (type) {
+      case extensionTypes.undefined:
+      case extensionTypes.negativeZero:
+        if (size !== 0) throw malformed(type);
+        return end;
+      case extensionTypes.bigint:
+        return this.#skipBigint(bytes, start, size);
+      case extensionTypes.date:
+        if (size !== 8) throw malformed(type);
+        return end;
+      case extensionTypes.text:
+        return this.#skipText(bytes, start, size);
+      case extensionTypes.map:
+      case extensionTypes.set:
+      case extensionTypes.error:
+        return this.#openPayload(bytes, start, end, type);
+      default:
+        return this.#skipBinaryExtension(start, size, type);
+    }
+  }
+
+  /** A Map or a Set holds one array, an Error one map: it counts as one value and one level together with that. */
+  #openPayload(bytes: Uint8Array, start: number, end: number, type: number): number {
+    if (start === end) throw malformed(type);
+    const head = itemAt(bytes, start);
+    const short = type === extensionTypes.error ? 0x80 : 0x90;
+    const long = type === extensionTypes.error ? 0xde : 0xdc;
+    const isShort = (head & 0xf0) === short;
+    if (!isShort && (head & 0xfe) !== long) throw malformed(type);
+    const width = isShort ? 0 : 2 << (head & 1);
+    const size = isShort ? head & 0x0f : this.#readSize(bytes, start + 1, width);
+    const at = start + 1 + width;
+    if (type === extensionTypes.error) return this.#openMap(at, size, mapForm | payloadForm, end);
+    if (type === extensionTypes.set) return this.#openArray(at, size, payloadForm, end);
+    if (size % 2 !== 0) throw malformed(type);
+    if (size / 2 > this.#limits.maxMapEntries)
+      throw exceeds('map entries', size / 2, this.#limits, 'maxMapEntries');
+    return this.#open(at, size, payloadForm, end);
+  }
+
+  #skipBigint(bytes: Uint8Array, start: number, size: number): number {
+    const sign = size === 0 ? 2 : itemAt(bytes, start);
+    const first = size > 1 ? itemAt(bytes, start + 1) : 0;
+    // One form for each number: no leading zeros, and zero has no sign.
+    if (sign > 1 || (size > 1 ? first === 0 : sign === 1)) throw malformed(extensionTypes.bigint);
+    const bits = size > 1 ? (size - 1) * 8 - Math.clz32(first) + 24 : 0;
+    if (bits > this.#limits.maxBigintBits) throw exceeds('bigint bits', bits, this.#limits, 'maxBigintBits');
+    return start + size;
+  }
+
+  #skipBinaryExtension(start: number, size: number, type: number): number {
+    const kind = binaryKindsByType.get(type);
+    if (kind === undefined)
+      throw new ProtocolError(`the extension type ${type > 127 ? type - 256 : type}, which is unknown`);
+    if (size > this.#limits.maxBinaryBytes)
+      throw exceeds('binary bytes', size, this.#limits, 'maxBinaryBytes');
+    if (size % kind.elementBytes !== 0) throw malformed(type);
+    return start + size;
+  }
+
+  /** Reads a big-endian size; what it declares is checked by the caller. */
+  #readSize(bytes: Uint8Array, at: number, width: number): number {
+    const end = this.#take(at, width, 'a size');
+    let size = 0;
+    for (let next = at; next < end; next++) size = size * 256 + itemAt(bytes, next);
+    return size;
+  }
+
+  /** Takes `size` bytes, if they are there. */
+  #take(at: number, size: number, what: string): number {
+    if (size > this.#end - at) {
+      throw new ProtocolError(
+        `truncated: ${what} of ${size} bytes where ${Math.max(0, this.#end - at)} are left`,
+      );
+    }
+    return at + size;
+  }
+}
+
+function exceeds(what: string, found: number, limits: Limits, option: keyof Limits): ProtocolError {
+  return new ProtocolError(`${found} ${what}, at most ${limits[option]} are allowed (limits.${option})`);
+}
+
+function malformed(type: number): ProtocolError {
+  return new ProtocolError(`an extension of type ${type} whose bytes are not of its form`);
+}
+
+function isPrototypeKey(bytes: Uint8Array, start: number): boolean {
+  for (let index = 0; index < prototypeKey.length; index++) {
+    if (itemAt(bytes, start + index) !== prototypeKey.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+// A level is a list unless it is a map; it may be the payload of an extension, and a map may be large.
+const listForm = 0;
+const mapForm = 1;
+const payloadForm = 2;
+const largeForm = 4;
+
+const maxComparedKeys = 16;
+const prototypeKey = '__proto__';
