@@ -17,9 +17,13 @@ export function tell(what, line, facts = {}) {
   if (process.connected) process.send({ ...facts, what, line });
 }
 
+/** A stopped process, which cannot see that the stage is gone: this one then ends it. */
+let ward;
+
 /** Follows cues, each a function of this record. */
 export function follow(cues) {
-  process.on('message', ({ cue, ...facts }) => cues[cue](facts));
+  const guard = ({ pid }) => (ward = pid);
+  process.on('message', ({ cue, ...facts }) => ({ ...cues, guard })[cue](facts));
   process.on('disconnect', exit);
   // Ctrl-C reaches every process of a terminal; the stage ends its own in its own way.
   process.on('SIGINT', () => {});
@@ -41,5 +45,6 @@ export const describe = (error) => `${error.name}${error.executed ? ` (executed:
 export const aborted = (signal) => once(signal, 'abort');
 
 function exit() {
+  if (ward !== undefined) process.kill(ward, 'SIGKILL');
   process.exit();
 }

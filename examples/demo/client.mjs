@@ -53,7 +53,9 @@ const cues = {
   async share({ coins, people }) {
     tell('calling', `→ serverCommands.share(${coins}, ${people})`);
     const error = await serverCommands.share(coins, people).catch((reason) => reason);
-    tell('failed', `✗ ${describe(error)}: ${error.remoteName}: ${error.message}`, { executed: error.executed });
+    tell('failed', `✗ ${describe(error)}: ${error.remoteName}: ${error.message}`, {
+      executed: error.executed,
+    });
   },
 
   async sing() {

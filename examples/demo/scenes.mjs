@@ -108,9 +108,9 @@ export const scenes = [
     withinSeconds: 15,
     needs: 'SIGSTOP',
     async act(stage) {
-      stage.signal('carla', 'SIGSTOP', '✂ stops carla');
+      stage.stop('carla', 'server', '✂ stops carla');
       await noticed(stage.expect('server', 'gone', { client: 'carla', code: 'timeout' }));
-      stage.signal('carla', 'SIGCONT', '  lets carla go on');
+      stage.goOn('carla', 'server', '  lets carla go on');
       await Promise.all([stage.expect('carla', 'gone'), meet(stage, 'carla')]);
       stage.cue('carla', 'callServer', { text: 'I must have dozed off' });
       await stage.expect('carla', 'called');
@@ -127,7 +127,10 @@ export const scenes = [
       ]);
       printLine('demo', '  starts the server again');
       enterServer(stage);
-      await Promise.all([stage.expect('server', 'listening'), ...clients.map((client) => meet(stage, client))]);
+      await Promise.all([
+        stage.expect('server', 'listening'),
+        ...clients.map((client) => meet(stage, client)),
+      ]);
       stage.cue('anna', 'callServer', { text: 'the same proxy, another server' });
       await stage.expect('server', 'message', { client: 'anna' });
       await stage.expect('anna', 'called');

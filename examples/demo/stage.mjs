@@ -66,6 +66,18 @@ export class Stage {
     this.#actors.get(name).kill(signal);
   }
 
+  /** Stops a process; another one ends it should the stage be gone before it goes on. */
+  stop(name, guard, line) {
+    this.cue(guard, 'guard', { pid: this.#actors.get(name).pid });
+    this.signal(name, 'SIGSTOP', line);
+  }
+
+  /** Ends `stop`. */
+  goOn(name, guard, line) {
+    this.signal(name, 'SIGCONT', line);
+    this.cue(guard, 'guard');
+  }
+
   /** Forgets what was told in an earlier scene. */
   forget() {
     this.#events = [];
