@@ -2,10 +2,10 @@
  * Asks who listens at an address, by a probe that is no connection: nobody's `connectionMade` hears of it.
  * PROTOCOL.md, "Probe".
  */
-import type { SchedulerLike, Subscription } from 'rxjs';
+import { Subscription, type SchedulerLike } from 'rxjs';
 import type { PortOccupant } from '../errors.js';
 import type { ConnectionSettings } from '../protocol/connection-core.js';
-import type { Address, Dial, TransportProvider } from '../transports/transport.js';
+import type { Address, TransportProvider } from '../transports/transport.js';
 import { Connection, type ConnectionEnd } from './connection.js';
 
 /** What a probe found: a Tandem server, another program, nobody, or no way to ask. */
@@ -38,8 +38,7 @@ export interface ProbeSettings {
  */
 export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) => void): () => void {
   let connection: Connection | undefined;
-  let dial: Dial | undefined;
-  let timer: Subscription | undefined;
+  const attempt = new Subscription();
   let isOver = false;
   let isTandem = false;
   const finish = (result: ProbeResult): void => {
@@ -49,18 +48,18 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
   };
   const cancel = (): void => {
     isOver = true;
-    timer?.unsubscribe();
-    dial?.cancel();
+    attempt.unsubscribe();
     connection?.close('disconnected', 'the probe was cancelled');
   };
   const onClosed = (end: ConnectionEnd): void => {
     if (isTandem) finish({ kind: 'tandem' });
     else finish({ kind: 'occupied', occupant: occupantOf(end) });
   };
-  timer = settings.scheduler.schedule(() => {
+  const timer = settings.scheduler.schedule(() => {
     finish({ kind: 'occupied', occupant: 'unresponsive' });
   }, probeTimeoutMs);
-  dial = settings.transports.dial(settings.address, {
+  attempt.add(timer);
+  const dial = settings.transports.dial(settings.address, {
     onTransport: (transport) => {
       connection = new Connection(transport, proberSettings(settings.connection), settings.scheduler, {
         onIdentity: (identity) => {
@@ -80,6 +79,9 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
     onFailed: ({ kind, error }) => {
       finish(kind === 'refused' ? { kind: 'nobody' } : { kind: 'failed', error });
     },
+  });
+  attempt.add(() => {
+    dial.cancel();
   });
   return cancel;
 }

@@ -103,7 +103,7 @@ function makeProxy(content: ProxyContent, makeMethod: MakeMethod): object {
   return new Proxy(target, {
     get(_, key) {
       if (key === contentKey) return content;
-      if (typeof key === 'symbol' || key in target) return Reflect.get(target, key);
+      if (typeof key === 'symbol' || key in target) return Reflect.get(target, key) as unknown;
       if (inertNames.has(key)) return undefined;
       let method = methods.get(key);
       if (method === undefined) {

@@ -59,10 +59,10 @@ export class RPCClient extends RPCDispatcher {
   readonly #slabs = new SlabPool();
   readonly #statusStream: StateStream<ClientStatus>;
   readonly #namesStream: StateStream<readonly string[]>;
-  readonly #objectStreams = new Map<string, StateStream<RemoteProxy<object> | undefined>>();
-  readonly #proxies = new Map<string, RemoteProxy<object>>();
+  readonly #objectStreams = new Map<string, StateStream<object | undefined>>();
+  readonly #proxies = new Map<string, object>();
   readonly #connectedWaiting: Waiting<void>;
-  readonly #objectWaiting = new Map<string, Waiting<RemoteProxy<object>>>();
+  readonly #objectWaiting = new Map<string, Waiting<object>>();
   readonly #caller: Caller;
   #status: ClientStatus = clientStatuses.disconnected;
   #timeoutMs: number;
@@ -221,7 +221,7 @@ export class RPCClient extends RPCDispatcher {
   remoteProxyObject$<T extends object>(name: string): Observable<RemoteProxy<T> | undefined> {
     let stream = this.#objectStreams.get(name);
     if (stream === undefined) {
-      stream = this.#lifecycle.state<RemoteProxy<object> | undefined>(this.remoteProxyObject(name));
+      stream = this.#lifecycle.state<object | undefined>(this.remoteProxyObject(name));
       if (this.#isDisposed) stream.complete();
       this.#objectStreams.set(name, stream);
     }
@@ -403,7 +403,7 @@ export class RPCClient extends RPCDispatcher {
     this.#statusStream.set(status);
   }
 
-  #proxy(name: string): RemoteProxy<object> {
+  #proxy(name: string): object {
     let proxy = this.#proxies.get(name);
     if (proxy === undefined) {
       proxy = createRemoteProxy(this.#caller, name);

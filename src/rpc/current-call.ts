@@ -82,6 +82,10 @@ export function runInCall<Result>(call: ServedCall, run: () => Result): Result {
 }
 
 function storage(): AsyncLocalStorage<CurrentCall> {
-  const shared = globalThis as typeof globalThis & { [storageKey]?: AsyncLocalStorage<CurrentCall> };
-  return (shared[storageKey] ??= new AsyncLocalStorage<CurrentCall>());
+  const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<CurrentCall> | undefined>;
+  const present = shared[storageKey];
+  if (present !== undefined) return present;
+  const created = new AsyncLocalStorage<CurrentCall>();
+  shared[storageKey] = created;
+  return created;
 }

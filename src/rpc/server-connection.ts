@@ -3,7 +3,6 @@
  * `disconnectionMade` has been delivered.
  */
 import { createRemoteProxy } from '../proxies/remote-proxy.js';
-import type { RemoteProxy } from '../proxies/types.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { RPCCommunicator } from './communicator.js';
 import type { Peer } from './peer.js';
@@ -29,7 +28,7 @@ export class ServerConnection {
   identifier = '';
   #status: ClientStatus = clientStatuses.connecting;
   readonly #communicator: () => RPCCommunicator;
-  readonly #proxies = new Map<string, RemoteProxy<object>>();
+  readonly #proxies = new Map<string, object>();
 
   /** Made by the server when it welcomes a client. */
   constructor(id: string, peer: Peer, streams: ServerConnectionStreams, communicator: () => RPCCommunicator) {
@@ -61,7 +60,7 @@ export class ServerConnection {
   }
 
   /** The proxy of an object, the same one at each call; `undefined` when the client registered none of this name. */
-  proxy(name: string): RemoteProxy<object> | undefined {
+  proxy(name: string): object | undefined {
     if (this.communicator.members(name) === undefined) return undefined;
     let proxy = this.#proxies.get(name);
     if (proxy === undefined) {

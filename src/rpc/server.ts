@@ -5,6 +5,7 @@ import type { Observable, Subscription } from 'rxjs';
 import { ConnectionLostError, NotConnectedError, RPCError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Codec } from '../protocol/codec.js';
+import type { ConnectionSettings } from '../protocol/connection-core.js';
 import { SlabPool } from '../protocol/framing.js';
 import type { RemoteProxy } from '../proxies/types.js';
 import { isSameList, Lifecycle } from '../streams/lifecycle.js';
@@ -255,12 +256,12 @@ export class RPCServer extends RPCDispatcher {
   }
 
   /** Stops, and completes every stream. The server cannot be started again. */
-  async dispose(): Promise<void> {
+  dispose(): Promise<void> {
     this.#isDisposed = true;
-    await this.stop();
-    this.#statusStream.complete();
-    this.#connectionsStream.complete();
-    this.#lifecycle.complete();
+    this.#running.reject(new NotConnectedError('cannot start: the server was disposed'));
+    const stopped = this.stop();
+    if (this.#status === serverStates.notRunning) this.#complete();
+    return stopped;
   }
 
   /** {@inheritDoc RPCServer.dispose} */
@@ -359,7 +360,14 @@ export class RPCServer extends RPCDispatcher {
     this.#onPeerGone = undefined;
     this.#setStatus(serverStates.notRunning);
     this.#stopped.resolve();
-    if (this.#running.size > 0) this.#start();
+    if (this.#isDisposed) this.#complete();
+    else if (this.#running.size > 0) this.#start();
+  }
+
+  #complete(): void {
+    this.#statusStream.complete();
+    this.#connectionsStream.complete();
+    this.#lifecycle.complete();
   }
 
   #setStatus(status: ServerStatus): void {
@@ -542,11 +550,7 @@ export class RPCServer extends RPCDispatcher {
     };
   }
 
-  #probeSettings(): ConstructorParameters<typeof StartListening>[0] extends {
-    connection: () => infer Settings;
-  }
-    ? Settings
-    : never {
+  #probeSettings(): ConnectionSettings {
     const { limits } = this.#options;
     return {
       role: { side: 'prober' },

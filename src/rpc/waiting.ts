@@ -2,7 +2,7 @@
  * Promises for something that may come later: each ends, by the thing, by its timeout, by its signal, or by the word
  * that it will not come.
  */
-import type { SchedulerLike, Subscription } from 'rxjs';
+import { Subscription, type SchedulerLike } from 'rxjs';
 import { RPCTimeoutError } from '../errors.js';
 import { checkNames, checkTimeout } from './options.js';
 
@@ -49,7 +49,7 @@ export class Waiting<Value> {
         reject(signal.reason as Error);
         return;
       }
-      let timer: Subscription | undefined;
+      const timer = new Subscription();
       const onAbort = (): void => {
         waiter.settle();
         reject(signal?.reason as Error);
@@ -59,17 +59,19 @@ export class Waiting<Value> {
         reject,
         settle: () => {
           this.#waiters.delete(waiter);
-          timer?.unsubscribe();
+          timer.unsubscribe();
           signal?.removeEventListener('abort', onAbort);
         },
       };
       this.#waiters.add(waiter);
       signal?.addEventListener('abort', onAbort, { once: true });
       if (timeoutMs === undefined) return;
-      timer = this.#scheduler.schedule(() => {
-        waiter.settle();
-        reject(new RPCTimeoutError(`no ${what()} within ${timeoutMs / 1_000} s`));
-      }, timeoutMs);
+      timer.add(
+        this.#scheduler.schedule(() => {
+          waiter.settle();
+          reject(new RPCTimeoutError(`no ${what()} within ${timeoutMs / 1_000} s`));
+        }, timeoutMs),
+      );
     });
   }
 
