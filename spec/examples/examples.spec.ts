@@ -36,6 +36,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'errors$ of the server: sold out',
   ],
   exposure: ['open: deposit, close', 'narrow: deposit'],
+  greeter: ['Hello, Tandem!'],
   hello: ['at the server: Hello World!', 'at the client: Hello World!'],
   reactive: [
     'server: 0 connected',
