@@ -224,7 +224,7 @@ class TcpTransport implements Transport {
 
 function failureOf(error: Error): TransportFailure {
   // By shape: an error of another realm or of several tried addresses is no instance of anything we know.
-  const code = 'code' in error ? error.code : undefined;
+  const { code } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return { kind: 'address-in-use', error };
   if (code === 'ECONNREFUSED') return { kind: 'refused', error };
   return { kind: 'other', error };
