@@ -576,6 +576,47 @@ describe('MemoryNetwork', () => {
     });
   });
 
+  describe('leaves nothing behind', () => {
+    it('on the scheduler once both ends have ended', () => {
+      const { client, server } = connect();
+      client.write(pattern(1));
+      server.write(pattern(1));
+      network.latencyMs = 60_000;
+      client.destroy();
+      server.destroy();
+      advance(0);
+      expect(scheduler.actions).toEqual([]);
+    });
+
+    it('on the scheduler once a dial was cancelled', () => {
+      advance(0);
+      network.transports.dial(address, new RecordingDialSink()).cancel();
+      expect(scheduler.actions).toEqual([]);
+    });
+
+    it('of a dial that is cancelled just when the network has thawed', () => {
+      network.freeze();
+      const sink = new RecordingDialSink();
+      const attempt = network.transports.dial(address, sink);
+      advance(10);
+      network.thaw();
+      attempt.cancel();
+      advance(10);
+      expect(sink.calls + listening.accepted.length).toBe(0);
+    });
+
+    it('of a link whose ends were closed and never opened', () => {
+      const dialled = dial();
+      advance(10);
+      first(listening.accepted).write(pattern(5));
+      first(listening.accepted).close();
+      advance(10);
+      first(dialled.connected).close();
+      advance(20);
+      expect(network.links).toEqual([]);
+    });
+  });
+
   describe('listening', () => {
     it('picks the lowest free port from 49152 up, for each host', () => {
       const sinks = ['one', 'one', 'other'].map((host) => {
@@ -590,6 +631,8 @@ describe('MemoryNetwork', () => {
     it('fails when all of those are taken', () => {
       for (let port = 49_152; port <= 65_535; port += 1) {
         network.transports.listen({ host: 'full', port }, new RecordingListenSink());
+        // The scheduler sorts all that waits at each new action.
+        if (port % 64 === 0) advance(0);
       }
       const sink = new RecordingListenSink();
       network.transports.listen({ host: 'full', port: 0 }, sink);

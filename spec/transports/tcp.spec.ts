@@ -1,11 +1,18 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { tcpTransports } from '../../src/transports/tcp.js';
 import type { Listener, Transport } from '../../src/transports/transport.js';
 import { describeTransportContract } from '../contracts/transport-contract.js';
-import { codeOf, first, pattern, RecordingListenSink, RecordingSink } from '../helpers/recording-sinks.js';
+import {
+  codeOf,
+  first,
+  pattern,
+  RecordingDialSink,
+  RecordingListenSink,
+  RecordingSink,
+} from '../helpers/recording-sinks.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -49,6 +56,27 @@ describe('tcp against a peer of another kind', () => {
     await until(() => sink.hasEnded);
     expect(codeOf(sink.ends[0])).toBe('ECONNRESET');
     expect(sink.ends).toHaveLength(1);
+  });
+
+  it('keeps what came before a reset until it is opened, whichever end dialled', async () => {
+    const { raw, transport } = await accept();
+    const far: Socket[] = [];
+    const server = createServer((socket) => far.push(socket)).listen(0, '127.0.0.1');
+    await until(() => server.listening);
+    const dialling = new RecordingDialSink();
+    tcpTransports().dial({ host: '127.0.0.1', port: (server.address() as AddressInfo).port }, dialling);
+    await until(() => dialling.calls > 0 && far.length > 0);
+    server.close();
+    for (const peer of [raw, first(far)]) peer.write('abc', () => peer.resetAndDestroy());
+    await until(() => raw.destroyed && first(far).destroyed);
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    for (const end of [transport, first(dialling.connected)]) {
+      const sink = new RecordingSink();
+      end.open(sink);
+      await until(() => sink.hasEnded);
+      expect(sink.byteCount).toBe(3);
+      expect(codeOf(first(sink.ends))).toBe('ECONNRESET');
+    }
   });
 
   it('reports after open a reset that came before it', async () => {
@@ -107,6 +135,31 @@ describe('tcp against a peer of another kind', () => {
     await until(() => sink.hasEnded);
     expect(sink.ends).toEqual([undefined]);
     expect(sink.byteCount).toBe(0);
+  });
+
+  it('reads the rest away after close, though it was never opened', async () => {
+    const { raw, transport } = await accept();
+    transport.close();
+    let isWritten = false;
+    raw.write(new Uint8Array(24 * 1024 * 1024), () => (isWritten = true));
+    await until(() => isWritten);
+    const hasClosed = new Promise((resolve) => raw.once('close', resolve));
+    raw.resume().end();
+    await hasClosed;
+    expect(raw.errored).toBeNull();
+  });
+
+  it('reports nothing when it is closed while the host is looked up', async () => {
+    const sink = new RecordingListenSink();
+    // A final dot makes it a name like any other: whether it is found or not, nobody may hear of it.
+    listener = tcpTransports().listen({ host: 'localhost.', port: 0 }, sink);
+    let isClosed = false;
+    listener.close(() => {
+      isClosed = true;
+    });
+    await until(() => isClosed);
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    expect(sink.calls).toBe(0);
   });
 
   it('flushes behind the microtasks of the turn in which data came', async () => {
