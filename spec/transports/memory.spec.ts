@@ -253,6 +253,30 @@ describe('MemoryNetwork', () => {
       advance(1);
       expect([client.queuedBytes, atClient.writables]).toEqual([0, 1]);
     });
+
+    it('is writable again only when all is delivered, though a later write was taken', () => {
+      start({ highWaterBytes: 100 });
+      const { client, atClient } = connect();
+      client.write(pattern(60));
+      advance(5);
+      expect(client.write(pattern(60))).toBe(false);
+      advance(5);
+      expect(client.write(pattern(1))).toBe(true);
+      advance(9);
+      expect(atClient.writables).toBe(0);
+      advance(1);
+      expect(atClient.writables).toBe(1);
+    });
+
+    it('drops what is under way to an end that has closed', () => {
+      const { client, server, atServer } = connect();
+      client.close();
+      advance(5);
+      server.write(pattern(10));
+      advance(5);
+      expect(atServer.ends).toEqual([undefined]);
+      expect(server.queuedBytes).toBe(0);
+    });
   });
 
   describe('freeze', () => {

@@ -5,6 +5,9 @@
  * algorithm is off on both ends, since Tandem itself gathers what belongs into one write. The end of a pipe is always
  * reported from the socket's `close` event, which comes exactly once and after everything else.
  *
+ * A reset is reported as an error, with one exception: when it is met in the same read as the last data, libuv reports the
+ * data and then an orderly end (`uv__stream_io` on POLLHUP). Whoever must know says goodbye in its own words.
+ *
  * This is the only file that meets `Buffer`.
  */
 
