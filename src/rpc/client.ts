@@ -300,6 +300,9 @@ export class RPCClient extends RPCDispatcher {
     this.#setStatus(clientStatuses.connecting);
     const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
       onEstablished: () => this.#identifier,
+      onCommunicator: (communicator) => {
+        this.#registry.listen(communicator);
+      },
       onReady: () => {
         backoff.established(scheduler.now());
         this.#made(peer.communicator);
@@ -336,7 +339,6 @@ export class RPCClient extends RPCDispatcher {
   #made(communicator: RPCCommunicator | undefined): void {
     if (communicator === undefined) return;
     this.#connected = communicator;
-    this.#registry.listen(communicator);
     this.#lastFailure = undefined;
     const { connectionID, remoteNames } = communicator;
     // A proxy of a name that came back stays the same; names that did not are forgotten, since a server chooses them.
@@ -377,10 +379,10 @@ export class RPCClient extends RPCDispatcher {
     this.#peer = undefined;
     this.#lastFailure = end.reason.message;
     this.#reportFault(peer, end);
+    if (peer.communicator !== undefined) this.#registry.unlisten(peer.communicator);
     const communicator = this.#connected;
     if (communicator !== undefined) {
       this.#connected = undefined;
-      this.#registry.unlisten(communicator);
       this.#namesStream.set([]);
       for (const stream of this.#objectStreams.values()) stream.set(undefined);
     }

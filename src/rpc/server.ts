@@ -388,6 +388,9 @@ export class RPCServer extends RPCDispatcher {
         connection = this.#greet(peer, ticket, dedicated);
       },
       onEstablished: () => '',
+      onCommunicator: (communicator) => {
+        this.#registry.listen(communicator);
+      },
       onReady: () => {
         if (connection !== undefined) this.#made(connection);
       },
@@ -493,7 +496,6 @@ export class RPCServer extends RPCDispatcher {
   #made(connection: ServerConnection): void {
     const { id, communicator } = connection;
     connection.setStatus(clientStatuses.connected);
-    this.#registry.listen(communicator);
     this.#connectionsStream.set(this.connections());
     const names = communicator.remoteNames;
     connection.streams.names.set(names);
