@@ -336,7 +336,6 @@ export class RPCClient extends RPCDispatcher {
   #made(communicator: RPCCommunicator | undefined): void {
     if (communicator === undefined) return;
     this.#connected = communicator;
-    this.#registry.listen(communicator);
     this.#lastFailure = undefined;
     const { connectionID, remoteNames } = communicator;
     // A proxy of a name that came back stays the same; names that did not are forgotten, since a server chooses them.
@@ -380,7 +379,6 @@ export class RPCClient extends RPCDispatcher {
     const communicator = this.#connected;
     if (communicator !== undefined) {
       this.#connected = undefined;
-      this.#registry.unlisten(communicator);
       this.#namesStream.set([]);
       for (const stream of this.#objectStreams.values()) stream.set(undefined);
     }
@@ -421,7 +419,7 @@ export class RPCClient extends RPCDispatcher {
       callTimeoutMs,
       heartbeatIntervalMs,
       slabs: this.#slabs,
-      localObjects: this.#registry.objects,
+      registry: this.#registry,
       timeoutMs: this.#timeoutMs,
     };
   }

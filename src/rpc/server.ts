@@ -493,7 +493,6 @@ export class RPCServer extends RPCDispatcher {
   #made(connection: ServerConnection): void {
     const { id, communicator } = connection;
     connection.setStatus(clientStatuses.connected);
-    this.#registry.listen(communicator);
     this.#connectionsStream.set(this.connections());
     const names = communicator.remoteNames;
     connection.streams.names.set(names);
@@ -510,10 +509,9 @@ export class RPCServer extends RPCDispatcher {
   }
 
   #lost(connection: ServerConnection, end: ConnectionEnd): void {
-    const { id, streams, communicator } = connection;
+    const { id, streams } = connection;
     const wasMade = connection.status !== clientStatuses.connecting;
     connection.setStatus(clientStatuses.disconnected);
-    this.#registry.unlisten(communicator);
     if (!wasMade) {
       this.#connections.delete(id);
       return;
@@ -545,7 +543,7 @@ export class RPCServer extends RPCDispatcher {
       callTimeoutMs,
       heartbeatIntervalMs,
       slabs: this.#slabs,
-      localObjects: this.#registry.objects,
+      registry: this.#registry,
       timeoutMs: this.#timeoutMs,
     };
   }
