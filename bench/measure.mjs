@@ -9,6 +9,7 @@ import { Pair } from './pairs.mjs';
  * @property {ReadonlyMap<string, string>} peers names and what end.mjs takes
  * @property {readonly import('./workloads.mjs').Workload[]} workloads
  * @property {number} rounds
+ * @property {number} settleMs of each workload before it is measured
  * @property {number} stretches of each workload for each peer and round
  * @property {number} stretchMs
  * @property {number} warmUpCalls
@@ -34,7 +35,7 @@ export async function measure(plan, tell) {
   return rounds;
 }
 
-async function measureRound({ workloads, stretches, stretchMs, warmUpCalls, nodeFlags }, peers) {
+async function measureRound({ workloads, settleMs, stretches, stretchMs, warmUpCalls, nodeFlags }, peers) {
   const pairs = [];
   try {
     for (const [name, entry] of peers) {
@@ -44,8 +45,9 @@ async function measureRound({ workloads, stretches, stretchMs, warmUpCalls, node
     }
     for (const workload of workloads) {
       const runs = new Map(pairs.map(({ name }) => [name, []]));
-      // The first turn only lets the processes settle on their cores and on the workload.
-      for (const { pair } of pairs) await pair.run(workload, stretchMs);
+      // Processes settle on their cores, and the compiler on the workload: one call at a time needs the better part of
+      // a second for that.
+      for (const { pair } of pairs) await pair.run(workload, settleMs);
       for (let turn = 0; turn < stretches; turn++) {
         for (const { name, pair } of pairs) runs.get(name).push(await pair.run(workload, stretchMs));
       }

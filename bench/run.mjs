@@ -41,7 +41,8 @@ if (values.before !== undefined) {
 const plan = {
   peers,
   workloads: workloads.filter(({ name }) => name.includes(values.workload)),
-  rounds: Number(values.rounds ?? (values.full ? 15 : 5)),
+  rounds: Number(values.rounds ?? (values.full ? 9 : 5)),
+  settleMs: values.full ? 1_000 : 700,
   stretches: values.full ? 6 : 4,
   stretchMs: values.full ? 300 : 200,
   warmUpCalls: 25_000,
