@@ -195,8 +195,18 @@ export class RPCCommunicator implements Caller {
       this.#lastID = id;
       const timeoutMs = this.#timeoutMs(options);
       this.#pending.add(
-        id,
-        { sent, object, member, timeoutMs, signal, resolve, reject },
+        {
+          id,
+          sent,
+          object,
+          member,
+          timeoutMs,
+          signal,
+          resolve,
+          reject,
+          deadlineMs: undefined,
+          onAbort: undefined,
+        },
         timeoutMs === undefined ? 0 : now(),
       );
       if (timeoutMs !== undefined) this.#connection.deadlineChanged();
