@@ -7,6 +7,7 @@ import { Deadlines } from '../protocol/deadlines.js';
 import type { ResponseMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { ConnectionEnd } from '../link/connection.js';
+import { OpenCalls } from './open-calls.js';
 import { errorFromWire } from './wire-errors.js';
 
 /** What this table asks of the connection. */
@@ -45,7 +46,7 @@ export interface PendingCall {
 export class PendingCalls {
   readonly #connectionID: string;
   readonly #channel: CallChannel;
-  readonly #calls = new Map<number, PendingCall>();
+  readonly #calls = new OpenCalls<PendingCall>();
   readonly #deadlines = new Deadlines<number>();
 
   /**
@@ -69,7 +70,7 @@ export class PendingCalls {
 
   /** Enters a call that was sent. */
   add(call: PendingCall, nowMs: number): void {
-    this.#calls.set(call.id, call);
+    this.#calls.add(call);
     if (call.timeoutMs !== undefined) call.deadlineMs = this.#deadlines.add(call.id, nowMs + call.timeoutMs);
     if (call.signal !== undefined) this.#listen(call, call.signal);
   }
@@ -100,7 +101,7 @@ export class PendingCalls {
 
   /** The connection has ended: so do all calls. */
   close(end: ConnectionEnd): void {
-    for (const id of [...this.#calls.keys()]) {
+    for (const { id } of this.#calls.entries()) {
       const call = this.#take(id);
       if (call === undefined) continue;
       const executed = this.#cannotHaveRun(call.sent, end) ? 'no' : 'unknown';
@@ -120,9 +121,8 @@ export class PendingCalls {
 
   /** Takes a call out of the table, with everything that hung on it. */
   #take(id: number): PendingCall | undefined {
-    const call = this.#calls.get(id);
+    const call = this.#calls.take(id);
     if (call === undefined) return undefined;
-    this.#calls.delete(id);
     if (call.deadlineMs !== undefined) this.#deadlines.remove(id, call.deadlineMs);
     if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
     return call;
