@@ -355,7 +355,7 @@ export class RPCCommunicator implements Caller {
       return;
     }
     const call = new ServedCall(this.connectionID, object, member, meta?.metadata);
-    this.#invocations.start({ id: undefined, call, ...found, args });
+    this.#invocations.start({ id: 0, call, ...found, args });
   }
 
   #receiveResponse(id: number, wasOpen: boolean): void {
