@@ -12,7 +12,7 @@ export function describeMachine(root, isPinned) {
   return {
     processor: `${cpus()[0].model.trim()}, ${cpus().length} cores`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    system: `${platform()} ${release()}`,
+    system: `${platform()} ${release().split('-')[0]}`,
     isPinned,
     node: process.version,
     library: versionOf('.'),

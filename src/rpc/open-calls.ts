@@ -3,8 +3,9 @@
  *
  * Not a Map: one through which calls run builds a new table each time it has run through the old one, and V8 links the old
  * table to the new. As soon as one table has grown old, the young garbage of every later one counts as alive until the
- * next full collection (measured: half the time of a client went there). Here nothing is built anew: an id has its slot,
- * and only a call that is still open when its slot is needed again moves to a Map.
+ * next full collection. Measured: with a Map, most of what a client had allocated survived the young collections, and was gone
+ * after each full one. Here nothing is built anew: an id has its slot, and only a call that is still open when its slot
+ * is needed again moves to a Map.
  */
 
 /** What the table holds. */
