@@ -116,7 +116,7 @@ export class Connection implements TransportSink {
 
   /** Answers HELLO: the connection is established. */
   welcome(connectionID: string): void {
-    this.#core.welcome(connectionID);
+    this.#core.welcome(connectionID, this.#scheduler.now());
     this.#settle();
   }
 

@@ -23,6 +23,7 @@ import {
   MessageType,
   protocolVersion,
   type ConnectionMessage,
+  type Hello,
   type Identity,
   type SessionMessage,
 } from './messages.js';
@@ -82,6 +83,7 @@ export class ConnectionCore {
   readonly #handshake: Handshake;
   #state: 'handshaking' | 'established' | 'closed' = 'handshaking';
   #isReady = false;
+  #hello: Hello | undefined;
   #heartbeat: Heartbeat | undefined;
   #timeoutMs: number;
   #handshakeEndsMs: number;
@@ -167,19 +169,22 @@ export class ConnectionCore {
 
   // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Answers HELLO: the connection is established. */
-  welcome(connectionID: string): void {
+  /** Answers HELLO: the connection is established. Has no effect when no HELLO waits for an answer, or no longer. */
+  welcome(connectionID: string, nowMs: number): void {
+    const hello = this.#hello;
+    if (hello === undefined) return;
     this.#outbox.sendControl([
       MessageType.welcome,
       { version: protocolVersion, connectionID, timeoutMs: this.#timeoutMs },
     ]);
     // A frame of its own: until it is read, the peer accepts small frames only.
     this.#outbox.finishFrame();
-    this.#establish(connectionID);
+    this.#establish(connectionID, hello.timeoutMs, nowMs);
   }
 
-  /** Answers HELLO: not now. */
+  /** Answers HELLO: not now. Has no effect when no HELLO waits for an answer. */
   refuse(code: CloseCode, message: string, retryAfterMs: number | undefined): void {
+    if (this.#hello === undefined) return;
     this.#outbox.sendControl(
       retryAfterMs === undefined
         ? [MessageType.refuse, code, message]
@@ -188,8 +193,9 @@ export class ConnectionCore {
     this.#end(new CloseReason(code, message, 'local'), undefined);
   }
 
-  /** Answers HELLO: continue on that port, and show this ticket there. */
+  /** Answers HELLO: continue on that port, and show this ticket there. Has no effect when no HELLO waits for an answer. */
   handOver(port: number, ticket: string): void {
+    if (this.#hello === undefined) return;
     this.#outbox.sendControl([MessageType.handover, port, ticket]);
     this.#end(new CloseReason('disconnected', `handed over to port ${port}`, 'local'), undefined);
   }
@@ -295,7 +301,7 @@ export class ConnectionCore {
   #receiveHandshake(message: HandshakeMessage, nowMs: number): void {
     switch (message[0]) {
       case MessageType.hello:
-        this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
+        this.#hello = message[1];
         this.#events.push({ type: 'hello', ticket: message[1].ticket });
         return;
       case MessageType.probe:
@@ -303,8 +309,7 @@ export class ConnectionCore {
         this.#end(new CloseReason('disconnected', 'a probe was answered', 'local'), undefined);
         return;
       case MessageType.welcome:
-        this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
-        this.#establish(message[1].connectionID);
+        this.#establish(message[1].connectionID, message[1].timeoutMs, nowMs);
         return;
       case MessageType.refuse:
         this.#retryAfterMs = message[3];
@@ -349,10 +354,6 @@ export class ConnectionCore {
     this.#events.push({ type: 'heartbeat', roundTripMs });
   }
 
-  #startHeartbeat(peerTimeoutMs: number, nowMs: number): Heartbeat {
-    return new Heartbeat(this.#timeoutMs, peerTimeoutMs, this.#settings.heartbeatIntervalMs, nowMs);
-  }
-
   #watchPartialFrame(nowMs: number): void {
     if (!this.#inbox.isWithinFrame) this.#partialEndsMs = Infinity;
     else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + partialFrameMs;
@@ -360,8 +361,12 @@ export class ConnectionCore {
 
   // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #establish(connectionID: string): void {
+  /** Heartbeats begin here: before WELCOME a PING would be a fault, and the handshake's deadline watches the peer. */
+  #establish(connectionID: string, peerTimeoutMs: number, nowMs: number): void {
     this.#state = 'established';
+    this.#hello = undefined;
+    const { heartbeatIntervalMs } = this.#settings;
+    this.#heartbeat = new Heartbeat(this.#timeoutMs, peerTimeoutMs, heartbeatIntervalMs, nowMs);
     this.#events.push({ type: 'established', connectionID });
   }
 
@@ -382,6 +387,7 @@ export class ConnectionCore {
   #end(reason: CloseReason, lastReceived: number | undefined): void {
     this.#emitMessages();
     this.#state = 'closed';
+    this.#hello = undefined;
     this.#outbox.dropLongMessages();
     this.#events.push({
       type: 'closed',
