@@ -233,7 +233,7 @@ export class ConnectionCore {
   setTimeout(timeoutMs: number, nowMs: number): void {
     this.#timeoutMs = timeoutMs;
     this.#heartbeat?.setTimeout(timeoutMs, nowMs);
-    if (this.#state === 'established') this.#outbox.sendControl([MessageType.timeout, timeoutMs]);
+    if (this.#state === 'established') this.#tellTimeout();
   }
 
   /** Ends the connection: tells the peer why, after everything that is queued short of unfinished long messages. */
@@ -310,6 +310,8 @@ export class ConnectionCore {
         return;
       case MessageType.welcome:
         this.#establish(message[1].connectionID, message[1].timeoutMs, nowMs);
+        // HELLO told another one: from that the peer would ping too rarely.
+        if (this.#timeoutMs !== this.#settings.timeoutMs) this.#tellTimeout();
         return;
       case MessageType.refuse:
         this.#retryAfterMs = message[3];
@@ -343,6 +345,10 @@ export class ConnectionCore {
       default:
         throw new ProtocolError(`a message of type ${message[0]} after the handshake`);
     }
+  }
+
+  #tellTimeout(): void {
+    this.#outbox.sendControl([MessageType.timeout, this.#timeoutMs]);
   }
 
   #receivePong(id: number, nowMs: number): void {
