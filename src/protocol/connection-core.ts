@@ -11,7 +11,7 @@
  */
 
 import { LimitExceededError, ProtocolError, RPCError, type PortOccupant } from '../errors.js';
-import { CloseReason, printable, type CloseCode } from './close-reason.js';
+import { CloseReason, maxReasonLength, printable, type CloseCode } from './close-reason.js';
 import type { Codec } from './codec.js';
 import type { SlabPool } from './framing.js';
 import { Handshake, type ConnectionRole, type HandshakeMessage } from './handshake.js';
@@ -185,10 +185,11 @@ export class ConnectionCore {
   /** Answers HELLO: not now. Has no effect when no HELLO waits for an answer. */
   refuse(code: CloseCode, message: string, retryAfterMs: number | undefined): void {
     if (this.#hello === undefined) return;
+    const text = printable(message, maxReasonLength);
     this.#outbox.sendControl(
       retryAfterMs === undefined
-        ? [MessageType.refuse, code, message]
-        : [MessageType.refuse, code, message, retryAfterMs],
+        ? [MessageType.refuse, code, text]
+        : [MessageType.refuse, code, text, retryAfterMs],
     );
     this.#end(new CloseReason(code, message, 'local'), undefined);
   }
@@ -239,10 +240,11 @@ export class ConnectionCore {
   /** Ends the connection: tells the peer why, after everything that is queued short of unfinished long messages. */
   close(code: CloseCode, message: string): void {
     if (this.#state === 'closed') return;
+    const text = printable(message, maxReasonLength);
     if (this.#state === 'established') {
-      this.#outbox.sendControl([MessageType.goodbye, code, message, this.#inbox.receivedCount]);
+      this.#outbox.sendControl([MessageType.goodbye, code, text, this.#inbox.receivedCount]);
     } else {
-      this.#handshake.sendRefusal(code, message);
+      this.#handshake.sendRefusal(code, text);
     }
     this.#end(new CloseReason(code, message, 'local'), undefined);
   }
