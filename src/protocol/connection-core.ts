@@ -396,7 +396,7 @@ export class ConnectionCore {
     this.#emitMessages();
     this.#state = 'closed';
     this.#hello = undefined;
-    this.#outbox.dropLongMessages();
+    this.#outbox.end();
     this.#events.push({
       type: 'closed',
       reason,

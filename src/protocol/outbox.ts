@@ -11,7 +11,10 @@ import { fragmentBytes } from './limits.js';
 import type { ConnectionMessage, SessionMessage } from './messages.js';
 import { opening } from './opening.js';
 
-/** What `send` gives back: the number of the message, or the long message that gets its number later. */
+/**
+ * What `send` gives back: the number of the message, or the long message that gets its number later; 0 for one that was
+ * sent after the end and never leaves.
+ */
 export type Sent = number | LongMessage;
 
 /** The outgoing half of a connection. */
@@ -23,6 +26,7 @@ export class Outbox {
   #sentCount = 0;
   #handedOverCount = 0;
   #hasOpening = false;
+  #isEnded = false;
 
   /**
    * @param codec - the connection's codec
@@ -67,6 +71,8 @@ export class Outbox {
    * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
    */
   send(message: SessionMessage): Sent {
+    // Handlers may send while the end is on its way to them: behind our GOODBYE, nobody would read it.
+    if (this.#isEnded) return 0;
     const bytes = this.#codec.encode(message);
     if (bytes.length <= fragmentBytes) return this.#append(bytes);
     this.#longCount += 1;
@@ -77,6 +83,7 @@ export class Outbox {
 
   /** Takes a message back; true when it will never be whole at the other side, which then cannot act on it. */
   withdraw(sent: Sent): boolean {
+    if (sent === 0) return true;
     if (typeof sent === 'number' || sent.lastNumber > 0) return false;
     if (!this.#long.includes(sent)) return true;
     this.#long = this.#long.filter((message) => message !== sent);
@@ -122,8 +129,9 @@ export class Outbox {
     return this.#long.length > 0;
   }
 
-  /** Drops the long messages that have not left: the connection ends. */
-  dropLongMessages(): void {
+  /** The connection ends: what remains of long messages is dropped, and session messages are no longer taken. */
+  end(): void {
+    this.#isEnded = true;
     this.#long = [];
   }
 
