@@ -263,16 +263,18 @@ export class Connection implements TransportSink {
 
   /** The last frames leave at once: after this nothing is written. */
   #end(end: ConnectionEnd): void {
-    for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
     this.#isEnded = true;
     this.#stopTimer();
-    if (end.reason.by !== 'transport')
-      this.#endTransport(end.reason.code === 'timeout' || end.reason.code === 'limit-exceeded');
+    // What had not left when the pipe broke was never handed over.
+    if (end.reason.by !== 'transport') this.#endTransport(end.reason.code);
     this.#sink.onClosed(end);
   }
 
-  /** A peer that is silent or does not read would keep a polite end waiting for ever. */
-  #endTransport(isPeerDeaf: boolean): void {
+  #endTransport(code: CloseCode): void {
+    // A peer that is silent or does not read would keep a polite end waiting for ever; one that sent too much is to
+    // hear of it.
+    const isPeerDeaf = code === 'timeout' || this.#transport.queuedBytes > this.#maxQueuedBytes;
+    for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
     this.#transport.close();
     this.#timer = this.#scheduler.schedule(
       () => {
