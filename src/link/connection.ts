@@ -207,7 +207,6 @@ export class Connection implements TransportSink {
       for (const event of events) this.#dispatch(event);
     }
     this.#isDispatching = false;
-    if (this.#isEnded) return;
     if (this.#core.queuedBytes > 0) this.#scheduleFlush();
     this.#arm();
   }
@@ -286,8 +285,9 @@ export class Connection implements TransportSink {
 
   /** Arms the timer for the next deadline; one that is armed for an earlier time stays, and looks again when it fires. */
   #arm(): void {
+    if (this.#isEnded) return;
     const nextMs = Math.min(this.#core.nextDeadlineMs, this.#sink.nextDeadlineMs());
-    if (nextMs >= this.#timerAtMs || this.#isEnded) return;
+    if (nextMs >= this.#timerAtMs) return;
     this.#stopTimer();
     this.#timerAtMs = nextMs;
     this.#timer = this.#scheduler.schedule(
