@@ -302,7 +302,10 @@ export class Connection implements TransportSink {
     this.#timerAtMs = Infinity;
     const nowMs = this.#scheduler.now();
     if (nowMs >= this.#core.nextDeadlineMs) this.#core.handleDeadline(nowMs);
+    // A call of the sink like any other: what it causes is told when it has returned.
+    this.#isDispatching = true;
     if (nowMs >= this.#sink.nextDeadlineMs()) this.#sink.handleDeadline(nowMs);
+    this.#isDispatching = false;
     this.#settle();
   }
 
