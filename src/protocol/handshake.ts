@@ -69,11 +69,6 @@ export class Handshake {
     return this.#opening !== undefined;
   }
 
-  /** Whether the peer has said nothing at all. */
-  get hasHeardNothing(): boolean {
-    return this.#opening?.isEmpty === true;
-  }
-
   /** What seems to be at the other side, once its first bytes were found not to be of this protocol. */
   get occupant(): PortOccupant | undefined {
     return this.#occupant;
