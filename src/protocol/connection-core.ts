@@ -99,7 +99,7 @@ export class ConnectionCore {
   constructor(settings: ConnectionSettings, nowMs: number) {
     this.#settings = settings;
     this.#inbox = new Inbox(settings.codec, settings.limits);
-    this.#outbox = new Outbox(settings.codec, settings.slabs);
+    this.#outbox = new Outbox(settings.codec, settings.slabs, settings.limits.maxQueuedBytes);
     this.#timeoutMs = settings.timeoutMs;
     this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;
     this.#handshake = new Handshake(settings.role, this.#outbox, settings.timeoutMs);

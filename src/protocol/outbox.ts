@@ -4,6 +4,7 @@
  * PROTOCOL.md, "Numbers" and "Fragments".
  */
 
+import { LimitExceededError } from '../errors.js';
 import type { Codec } from './codec.js';
 import { LongMessage } from './fragments.js';
 import { FrameWriter, type SlabPool } from './framing.js';
@@ -20,6 +21,7 @@ export type Sent = number | LongMessage;
 /** The outgoing half of a connection. */
 export class Outbox {
   readonly #codec: Codec;
+  readonly #maxQueuedBytes: number;
   readonly #writer: FrameWriter;
   #long: LongMessage[] = [];
   #longCount = 0;
@@ -31,9 +33,11 @@ export class Outbox {
   /**
    * @param codec - the connection's codec
    * @param slabs - lends the space for frames
+   * @param maxQueuedBytes - no long message is taken while more than this waits
    */
-  constructor(codec: Codec, slabs: SlabPool) {
+  constructor(codec: Codec, slabs: SlabPool, maxQueuedBytes: number) {
     this.#codec = codec;
+    this.#maxQueuedBytes = maxQueuedBytes;
     this.#writer = new FrameWriter(slabs);
   }
 
@@ -68,13 +72,15 @@ export class Outbox {
 
   /**
    * Sends a message of the session; its fields are marshalled already.
-   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded, or is long and too much waits already;
+   *   nothing was sent then
    */
   send(message: SessionMessage): Sent {
     // Handlers may send while the end is on its way to them: behind our GOODBYE, nobody would read it.
     if (this.#isEnded) return 0;
     const bytes = this.#codec.encode(message);
     if (bytes.length <= fragmentBytes) return this.#append(bytes);
+    this.#checkRoom();
     this.#longCount += 1;
     const long = new LongMessage(this.#longCount, bytes.slice());
     this.#long.push(long);
@@ -133,6 +139,14 @@ export class Outbox {
   end(): void {
     this.#isEnded = true;
     this.#long = [];
+  }
+
+  /** Short messages go on to the transport, whose queue is bounded by the driver; long ones pile up here. */
+  #checkRoom(): void {
+    const { queuedBytes } = this;
+    if (queuedBytes <= this.#maxQueuedBytes) return;
+    const bound = `no more than ${this.#maxQueuedBytes} may (limits.maxQueuedBytes changes the bound)`;
+    throw new LimitExceededError(`${queuedBytes} bytes wait to be sent, where ${bound}`);
   }
 
   #append(bytes: Uint8Array): number {
