@@ -125,7 +125,7 @@ export class RPCClient extends RPCDispatcher {
     this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
     const { transports, host, port, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
     const backoff = new Backoff(initialDelayMs, maxDelayMs, random);
-    this.#reconnect = new Reconnect(
+    const reconnect = new Reconnect(
       {
         transports,
         address: { host, port },
@@ -143,8 +143,10 @@ export class RPCClient extends RPCDispatcher {
         },
       },
     );
+    this.#reconnect = reconnect;
     this.#setStatus(clientStatuses.autoConnecting);
-    this.#reconnect.start();
+    // The hook may have stopped it.
+    if (this.#reconnect === reconnect) reconnect.start();
   }
 
   /**
@@ -153,17 +155,20 @@ export class RPCClient extends RPCDispatcher {
    * @returns resolves when that is done
    */
   disconnectFromServer(): Promise<void> {
-    if (this.canStop()) {
-      this.#setStatus(clientStatuses.disconnecting);
-      this.#reconnect?.stop();
-      this.#reconnect = undefined;
-      this.#peer?.close('disconnected', 'the client disconnected');
-      this.#setStatus(clientStatuses.disconnected);
-      const error = this.#notConnected('wait any longer');
-      this.#connectedWaiting.reject(error);
-      for (const waiting of this.#objectWaiting.values()) waiting.reject(error);
-      this.#objectWaiting.clear();
-    }
+    const reconnect = this.#reconnect;
+    if (reconnect === undefined) return Promise.resolve();
+    this.#setStatus(clientStatuses.disconnecting);
+    // The hook may have done all of this already.
+    if (this.#reconnect !== reconnect) return Promise.resolve();
+    reconnect.stop();
+    this.#reconnect = undefined;
+    this.#peer?.close('disconnected', 'the client disconnected');
+    // Before the last hook, which may start again and wait anew.
+    const error = this.#notConnected('wait any longer');
+    this.#connectedWaiting.reject(error);
+    for (const waiting of this.#objectWaiting.values()) waiting.reject(error);
+    this.#objectWaiting.clear();
+    this.#setStatus(clientStatuses.disconnected);
     return Promise.resolve();
   }
 
@@ -297,9 +302,18 @@ export class RPCClient extends RPCDispatcher {
   #begin(transport: Transport, ticket: string | undefined, backoff: Backoff): void {
     let handover: { readonly port: number; readonly ticket: string } | undefined;
     const { scheduler } = this.#options;
+    const reconnect = this.#reconnect;
     this.#setStatus(clientStatuses.connecting);
+    // Stopped in the hook, also if it was started again at once: that start makes attempts of its own.
+    if (this.#reconnect !== reconnect) {
+      transport.destroy();
+      return;
+    }
     const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
       onEstablished: () => this.#identifier,
+      onCommunicator: (communicator) => {
+        this.#registry.listen(communicator);
+      },
       onReady: () => {
         backoff.established(scheduler.now());
         this.#made(peer.communicator);
@@ -320,8 +334,9 @@ export class RPCClient extends RPCDispatcher {
       },
       onClosed: (end) => {
         this.#ended(peer, end);
-        if (handover === undefined) this.#reconnect?.ended(end.retryAfterMs);
-        else this.#reconnect?.handOver(handover.port, handover.ticket);
+        // Not `this.#reconnect`, which may be another one by now: the one that was stopped has no effect any more.
+        if (handover === undefined) reconnect?.ended(end.retryAfterMs);
+        else reconnect?.handOver(handover.port, handover.ticket);
       },
       onError: this.#lifecycle.report,
       onIdentified: undefined,
@@ -336,7 +351,6 @@ export class RPCClient extends RPCDispatcher {
   #made(communicator: RPCCommunicator | undefined): void {
     if (communicator === undefined) return;
     this.#connected = communicator;
-    this.#registry.listen(communicator);
     this.#lastFailure = undefined;
     const { connectionID, remoteNames } = communicator;
     // A proxy of a name that came back stays the same; names that did not are forgotten, since a server chooses them.
@@ -374,13 +388,13 @@ export class RPCClient extends RPCDispatcher {
 
   /** A connection, or an attempt at one, is over. */
   #ended(peer: Peer, end: ConnectionEnd): void {
-    this.#peer = undefined;
+    if (this.#peer === peer) this.#peer = undefined;
     this.#lastFailure = end.reason.message;
     this.#reportFault(peer, end);
+    if (peer.communicator !== undefined) this.#registry.unlisten(peer.communicator);
     const communicator = this.#connected;
     if (communicator !== undefined) {
       this.#connected = undefined;
-      this.#registry.unlisten(communicator);
       this.#namesStream.set([]);
       for (const stream of this.#objectStreams.values()) stream.set(undefined);
     }
@@ -421,7 +435,7 @@ export class RPCClient extends RPCDispatcher {
       callTimeoutMs,
       heartbeatIntervalMs,
       slabs: this.#slabs,
-      localObjects: this.#registry.objects,
+      registry: this.#registry,
       timeoutMs: this.#timeoutMs,
     };
   }

@@ -12,7 +12,8 @@ import type { ConnectionRole } from '../protocol/handshake.js';
 import type { Limits } from '../protocol/limits.js';
 import type { SessionMessage } from '../protocol/messages.js';
 import type { Transport } from '../transports/transport.js';
-import { RPCCommunicator, type CommunicatorSink, type LocalObjects } from './communicator.js';
+import { RPCCommunicator, type CommunicatorSink } from './communicator.js';
+import type { LocalRegistry } from './local-registry.js';
 import type { ErrorExposure } from './wire-errors.js';
 
 /** What a server or client gives to each of its peers. */
@@ -20,7 +21,7 @@ export interface PeerSettings {
   readonly scheduler: SchedulerLike;
   readonly limits: Limits;
   readonly slabs: SlabPool;
-  readonly localObjects: LocalObjects;
+  readonly registry: LocalRegistry;
   readonly exposeErrors: ErrorExposure;
   readonly callTimeoutMs: number | undefined;
   readonly timeoutMs: number;
@@ -33,6 +34,8 @@ export interface PeerSink extends CommunicatorSink {
   onHello(ticket: string | undefined): void;
   /** The handshake is done, under this id; what this side has registered is being told. */
   onEstablished(connectionID: string): string;
+  /** It tells what is registered now, before anything else, and must hear of each change from now on. */
+  onCommunicator(communicator: RPCCommunicator): void;
   /** The server continues on another port; only on a client. */
   onHandover(port: number, ticket: string): void;
   /** A ping was answered. */
@@ -102,20 +105,24 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onEstablished} */
   onEstablished(connectionID: string): void {
-    const { scheduler, limits, localObjects, exposeErrors, callTimeoutMs } = this.#settings;
+    const { scheduler, limits, registry, exposeErrors, callTimeoutMs } = this.#settings;
     const identifier = this.#sink.onEstablished(connectionID);
     this.#communicator = new RPCCommunicator({
       connectionID,
       connection: this.connection,
       codec: this.#codec,
       limits,
-      localObjects,
+      localObjects: registry.objects,
       exposeErrors,
       callTimeoutMs,
       now: () => scheduler.now(),
       sink: this.#sink,
     });
+    // Before the connection counts as made at this end: what is registered until then would never be told.
+    this.#sink.onCommunicator(this.#communicator);
     this.#communicator.start(identifier);
+    // From here on, not from `onReady`: what is registered or unregistered meanwhile must be told as well.
+    registry.listen(this.#communicator);
   }
 
   /** {@inheritDoc ConnectionSink.onMessages} */
@@ -140,7 +147,10 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onClosed} */
   onClosed(end: ConnectionEnd): void {
-    this.#communicator?.close(end);
+    if (this.#communicator !== undefined) {
+      this.#settings.registry.unlisten(this.#communicator);
+      this.#communicator.close(end);
+    }
     this.#sink.onClosed(end);
   }
 

@@ -274,15 +274,15 @@ export class RPCServer extends RPCDispatcher {
   #start(): void {
     this.#lifecycle.attach(this);
     this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
-    this.#setStatus(serverStates.starting);
     const { transports, host, port, scheduler } = this.#options;
-    this.#listening = new StartListening(
+    const listening = new StartListening(
       { transports, address: { host, port }, scheduler, connection: () => this.#probeSettings() },
       {
         onListening: (address) => {
           this.#address = address;
-          this.#setStatus(serverStates.running);
+          // Before the hook, which may stop and start again.
           this.#running.resolve();
+          this.#setStatus(serverStates.running);
         },
         onTransport: (transport) => {
           this.#accept(transport, undefined);
@@ -292,7 +292,10 @@ export class RPCServer extends RPCDispatcher {
         },
       },
     );
-    this.#listening.start();
+    this.#listening = listening;
+    this.#setStatus(serverStates.starting);
+    // The hook may have stopped it.
+    if (this.#listening === listening) listening.start();
   }
 
   /** It could not start, or the system took the listening socket away. */
@@ -303,15 +306,16 @@ export class RPCServer extends RPCDispatcher {
       this.#stop(0);
       return;
     }
-    this.#setStatus(serverStates.notRunning);
+    // Before the hook, which may start again and wait anew.
     this.#running.reject(error);
+    this.#setStatus(serverStates.notRunning);
   }
 
   #stop(drainMs: number): void {
-    const wasStarting = this.#status === serverStates.starting;
+    // Before the hook, which may start again and wait anew.
+    this.#running.reject(new RPCError('the server was stopped while it was starting'));
     this.#setStatus(serverStates.stopping);
     this.#address = undefined;
-    if (wasStarting) this.#running.reject(new RPCError('the server was stopped while it was starting'));
     const listening = this.#listening;
     this.#listening = undefined;
     let isFree = listening === undefined;
@@ -358,8 +362,10 @@ export class RPCServer extends RPCDispatcher {
   #hasStopped(): void {
     if (this.#status !== serverStates.stopping) return;
     this.#onPeerGone = undefined;
-    this.#setStatus(serverStates.notRunning);
+    // Before the hook, which may start again, stop again, or both.
     this.#stopped.resolve();
+    this.#setStatus(serverStates.notRunning);
+    if (this.status() !== serverStates.notRunning) return;
     if (this.#isDisposed) this.#complete();
     else if (this.#running.size > 0) this.#start();
   }
@@ -388,6 +394,9 @@ export class RPCServer extends RPCDispatcher {
         connection = this.#greet(peer, ticket, dedicated);
       },
       onEstablished: () => '',
+      onCommunicator: (communicator) => {
+        this.#registry.listen(communicator);
+      },
       onReady: () => {
         if (connection !== undefined) this.#made(connection);
       },
@@ -493,7 +502,6 @@ export class RPCServer extends RPCDispatcher {
   #made(connection: ServerConnection): void {
     const { id, communicator } = connection;
     connection.setStatus(clientStatuses.connected);
-    this.#registry.listen(communicator);
     this.#connectionsStream.set(this.connections());
     const names = communicator.remoteNames;
     connection.streams.names.set(names);
@@ -510,10 +518,9 @@ export class RPCServer extends RPCDispatcher {
   }
 
   #lost(connection: ServerConnection, end: ConnectionEnd): void {
-    const { id, streams, communicator } = connection;
+    const { id, streams } = connection;
     const wasMade = connection.status !== clientStatuses.connecting;
     connection.setStatus(clientStatuses.disconnected);
-    this.#registry.unlisten(communicator);
     if (!wasMade) {
       this.#connections.delete(id);
       return;
@@ -545,7 +552,7 @@ export class RPCServer extends RPCDispatcher {
       callTimeoutMs,
       heartbeatIntervalMs,
       slabs: this.#slabs,
-      localObjects: this.#registry.objects,
+      registry: this.#registry,
       timeoutMs: this.#timeoutMs,
     };
   }

@@ -159,7 +159,9 @@ export class MemoryLink implements MemoryConditions {
    * @param bytes - 0 cuts at once
    */
   cutAfterBytes(direction: MemoryDirection, bytes: number): void {
-    if (!(bytes >= 0)) throw new RangeError(`bytes must be at least 0, found ${String(bytes)}`);
+    if (!Number.isInteger(bytes) || bytes < 0) {
+      throw new RangeError(`bytes must be a whole number from 0 up, found ${String(bytes)}`);
+    }
     if (bytes === 0) this.cut();
     else (direction === 'toServer' ? this.#client : this.#server).outgoing.breakAfter(bytes);
   }

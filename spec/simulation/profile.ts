@@ -1,0 +1,68 @@
+/**
+ * What one seed is like: drawn first, so that a seed can be understood before anything happens in it.
+ */
+import type { Limits } from '../../src/protocol/limits.js';
+import type { SeededRandom } from './seeded-random.js';
+
+/** The nature of one seed. */
+export interface Profile {
+  /** No faults, no ends by the users, no bounds: every call must succeed. */
+  readonly isCalm: boolean;
+  /** Users stop, disconnect and unregister inside hooks and bodies too. */
+  readonly isWild: boolean;
+  readonly clients: number;
+  readonly durationMs: number;
+  readonly operations: number;
+  readonly latencyMs: number;
+  readonly sliceBytes: number | undefined;
+  readonly highWaterBytes: number;
+  /** Largest arguments and results, in bytes. */
+  readonly maxBytes: number;
+  readonly limits: Partial<Limits>;
+  readonly serverTimeoutInSeconds: number;
+  readonly clientTimeoutInSeconds: number;
+  readonly callTimeoutInSeconds: number | null;
+  readonly maxConnectionsAllowed: number | null;
+  readonly dedicatedPorts: boolean;
+  /** Callbacks run at once where the thread is idle, as by default, or as actions of their own. */
+  readonly isCallbackImmediate: boolean;
+}
+
+/** Draws a profile. */
+export function drawProfile(random: SeededRandom): Profile {
+  const isCalm = random.chance(0.12);
+  const isLarge = random.chance(0.06);
+  const isTiny = !isCalm && random.chance(0.15);
+  return {
+    isCalm,
+    isWild: !isCalm && random.chance(0.3),
+    clients: random.whole(1, 2),
+    durationMs: random.between(200, 2_500),
+    operations: random.whole(3, 18),
+    latencyMs: random.pick([0, 0, 1, random.between(0, 20), random.between(0, 80)]),
+    sliceBytes: drawSlice(random, isLarge),
+    highWaterBytes: random.pick([65_536, 65_536, 1_024, 400_000]),
+    maxBytes: isLarge ? 300 * 1024 : random.pick([0, 16, 400, 2_000]),
+    limits: isTiny
+      ? {
+          maxMessageBytes: random.whole(1_024, 3_000),
+          maxQueuedBytes: 65_536,
+          maxRegisteredObjects: random.whole(1, 3),
+          maxArguments: random.whole(3, 5),
+          maxNodes: random.whole(64, 200),
+        }
+      : {},
+    serverTimeoutInSeconds: random.between(0.5, 3),
+    clientTimeoutInSeconds: random.between(0.5, 3),
+    callTimeoutInSeconds: isCalm || random.chance(0.6) ? null : random.between(0.05, 2),
+    maxConnectionsAllowed: isCalm || random.chance(0.7) ? null : random.whole(0, 2),
+    dedicatedPorts: random.chance(0.1),
+    isCallbackImmediate: random.chance(0.5),
+  };
+}
+
+function drawSlice(random: SeededRandom, isLarge: boolean): number | undefined {
+  if (random.chance(0.6)) return undefined;
+  if (isLarge) return random.whole(1_000, 70_000);
+  return random.chance(0.3) ? random.whole(1, 8) : random.whole(8, 500);
+}

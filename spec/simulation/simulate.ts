@@ -1,0 +1,180 @@
+/**
+ * One seed from its beginning to its accounts: trouble, then quiet in which everything must work again, then the end
+ * after which nothing may be left.
+ */
+import { UnknownConnectionError } from '../../src/errors.js';
+import { SimulatedServer, type SimulatedClient } from './peers.js';
+import { World } from './world.js';
+
+/** What came of a seed. */
+export interface Outcome {
+  readonly seed: number;
+  /** What went against a rule; empty when all is well. */
+  readonly faults: readonly string[];
+  /** The same for each run of a seed. */
+  readonly traceHash: number;
+  readonly calls: number;
+  readonly succeeded: number;
+  readonly connections: number;
+  readonly steps: number;
+  /** Virtual milliseconds from the end of the trouble until every client was connected. */
+  readonly recoveryMs: number;
+  /** What happened, line by line, where asked for. */
+  readonly trace: readonly string[];
+}
+
+/** Trouble is over for this long at most before everybody is connected again, in milliseconds. */
+const recoveryBoundMs = 15_000;
+
+/** Runs one seed. */
+export async function simulate(seed: number, keepsTrace = false): Promise<Outcome> {
+  const world = new World(seed, keepsTrace);
+  const { loop, ledger, profile } = world;
+  world.plan();
+  await loop.runUntil(profile.durationMs);
+  const quietMs = await becomeQuiet(world);
+  const recoveryMs = loop.nowMs - quietMs;
+  await disposeAll(world);
+  audit(world);
+  return {
+    seed,
+    faults: ledger.faults,
+    traceHash: world.traceHash >>> 0,
+    calls: ledger.calls.length,
+    succeeded: ledger.calls.filter(({ outcome }) => outcome === 'ok').length,
+    connections: world.server.hearing.hooks.filter((entry) => entry.startsWith('made')).length,
+    steps: loop.steps,
+    recoveryMs,
+    trace: world.traceLines,
+  };
+}
+
+async function becomeQuiet(world: World): Promise<number> {
+  const { loop, ledger, network, server, clients, servers } = world;
+  world.isQuiet = true;
+  network.thaw();
+  network.heal();
+  network.refuseConnections = false;
+  for (const link of network.links) {
+    link.thaw();
+    link.latencyMs = 1;
+    link.cutAfterBytes('toServer', Infinity);
+    link.cutAfterBytes('toClient', Infinity);
+  }
+  // What was cut at the last moment is told in an action of its own.
+  await loop.runUntil(loop.nowMs + 10);
+  // Processes that are blocked go on by themselves, within the longest block there is.
+  await loop.runUntil(loop.nowMs + 4_100, () => world.peers.every(({ process }) => !process.isBlocked));
+  for (const rival of servers.slice(1)) {
+    ledger.await('dispose() of a rival', rival.dispose());
+    await loop.runUntil(loop.nowMs + 1_500);
+  }
+  // The longest timeout, twice where a late tick gave the peer another.
+  if (world.hasDeafLinks) await loop.runUntil(loop.nowMs + 6_200);
+  // The longest that a body takes.
+  if (world.profile.isCalm) await loop.runUntil(loop.nowMs + 1_500);
+  server.setMaxConnectionsAllowed(null);
+  for (const peer of world.peers) {
+    if (peer.localProxyObject('service') === undefined) world.restore(peer);
+  }
+  ledger.await('start() at the end', server.start());
+  for (const client of clients) client.connectToServer();
+  const quietMs = loop.nowMs;
+  if (world.isTiny) return quietMs;
+  const isWhole = (): boolean =>
+    server.status() === SimulatedServer.STATE_RUNNING && clients.every((client) => isServed(server, client));
+  await loop.runUntil(quietMs + recoveryBoundMs, isWhole);
+  if (!isWhole())
+    ledger.fault(`not everybody was connected ${recoveryBoundMs} ms after the trouble was over`);
+  else await echoAll(world);
+  return quietMs;
+}
+
+function isServed(server: SimulatedServer, client: SimulatedClient): boolean {
+  const id = client.connectionID();
+  if (id === undefined || !server.connections().includes(id)) return false;
+  return client.remoteProxyObjects().includes('service') && server.remoteProxyObjects(id).includes('service');
+}
+
+async function echoAll(world: World): Promise<void> {
+  const { loop, ledger, server, clients } = world;
+  let left = 0;
+  const count = async (echo: Promise<boolean>): Promise<void> => {
+    left += 1;
+    if (await echo) left -= 1;
+  };
+  for (const client of clients) {
+    const id = client.connectionID() ?? '';
+    ledger.await('an echo', count(world.echo(client, id)));
+    ledger.await('an echo', count(world.echo(server, id)));
+  }
+  await loop.runUntil(loop.nowMs + 3_000, () => left === 0);
+  if (left > 0) ledger.fault(`${left} echoes on a quiet network did not come`);
+}
+
+async function disposeAll(world: World): Promise<void> {
+  const { loop, ledger, random, peers } = world;
+  const order = random.chance(0.5) ? [...peers] : [...peers].reverse();
+  let ms = 0;
+  for (const peer of order) {
+    loop.after(ms, () => {
+      ledger.await(`dispose() of ${peer.name}`, peer.dispose());
+    });
+    if (random.chance(0.5)) ms += random.between(0, 20);
+  }
+  await loop.runUntil(loop.nowMs + 8_000);
+}
+
+function audit(world: World): void {
+  const { loop, ledger, network, profile } = world;
+  const fault = (text: string): void => {
+    ledger.fault(text);
+  };
+  ledger.audit();
+  if (loop.waiting > 0) fault(`${loop.waiting} actions are left`);
+  if (network.links.length > 0) fault(`${network.links.length} links are left`);
+  for (const peer of world.peers) {
+    const { name, hearing } = peer;
+    hearing.audit(name, fault);
+    const counts = Object.entries(peer.counts()).filter(([, count]) => count !== 0);
+    if (counts.length > 0) fault(`${name}: ${JSON.stringify(counts)} after dispose()`);
+    if (!world.isTiny) for (const text of hearing.protocolFaults) fault(`${name}: ${text}`);
+    for (const error of hearing.errors) {
+      if (error instanceof UnknownConnectionError) fault(`${name}: ${error.message}`);
+    }
+    if (peer instanceof SimulatedServer) auditForgotten(peer, fault);
+  }
+  if (profile.isCalm) auditCalm(world, fault);
+}
+
+/** A server knows nothing of connections that are over. */
+function auditForgotten(server: SimulatedServer, fault: (text: string) => void): void {
+  for (const entry of server.hearing.hooks) {
+    const [kind, id = ''] = entry.split(' ');
+    if (kind !== 'made') continue;
+    try {
+      server.connectionStatus(id);
+      fault(`${server.name} still knows connection ${id}`);
+    } catch (error) {
+      if (!(error instanceof UnknownConnectionError)) throw error;
+    }
+  }
+}
+
+/** Where nothing disturbs, nothing fails. */
+function auditCalm({ ledger, peers }: World, fault: (text: string) => void): void {
+  for (const { name, hearing } of peers) {
+    for (const { code, message } of hearing.ends) {
+      if (code !== 'disconnected' && code !== 'server-stopped') fault(`${name}, undisturbed: ${message}`);
+    }
+  }
+  for (const { key, what, outcome, executed } of ledger.calls) {
+    if (
+      outcome === 'failed' &&
+      executed === 'unknown' &&
+      !what.startsWith('hang') &&
+      !what.startsWith('relay')
+    )
+      fault(`call ${key} (${what}) failed, undisturbed`);
+  }
+}

@@ -1,0 +1,616 @@
+/**
+ * One world: a server, its clients, the network between them, and everything that their users and fate may do to them.
+ */
+import type { SchedulerLike } from 'rxjs';
+import { NotConnectedError, RPCError, UnknownConnectionError } from '../../src/errors.js';
+import { notify, withCallOptions } from '../../src/proxies/remote-proxy.js';
+import type { CallOptions } from '../../src/proxies/types.js';
+import type { DispatcherOptions } from '../../src/rpc/options.js';
+import { MainThreadScheduler } from '../../src/streams/main-thread-scheduler.js';
+import { MemoryNetwork } from '../../src/transports/memory.js';
+import type { MemoryLink } from '../../src/transports/memory-link.js';
+import type { TransportProvider } from '../../src/transports/transport.js';
+import { isPayload, Ledger, payload, type CallRecord } from './ledger.js';
+import { Hearing, SimulatedClient, SimulatedServer } from './peers.js';
+import { drawProfile, type Profile } from './profile.js';
+import { SeededRandom } from './seeded-random.js';
+import { Service, type ServiceProxy } from './service.js';
+import { VirtualLoop, VirtualProcess } from './virtual-loop.js';
+
+/** A server or a client. */
+export type SimulatedPeer = SimulatedServer | SimulatedClient;
+
+const port = 4_000;
+const objectNames = ['service', 'second', 'third'] as const;
+const bothDirections = ['toServer', 'toClient'] as const;
+const abandoned = new Error('the user gave up');
+
+/** What is called: the methods of the service, and one that it has not. */
+type CallKind = Exclude<keyof ServiceProxy, symbol | number> | 'missing';
+
+/** One world, made from a seed. */
+export class World {
+  readonly random: SeededRandom;
+  readonly profile: Profile;
+  readonly loop: VirtualLoop;
+  readonly ledger: Ledger;
+  readonly network: MemoryNetwork;
+  readonly servers: SimulatedServer[] = [];
+  readonly clients: SimulatedClient[] = [];
+  /** Whether fate and the users have finished; then calls and connections must succeed. */
+  isQuiet = false;
+  /** Whether something vanished without a word, which only silence can tell. */
+  hasDeafLinks = false;
+  /** Everything that happened, as one number. */
+  traceHash = 0x811c_9dc5;
+  readonly traceLines: string[] = [];
+  readonly #keepsTrace: boolean;
+  readonly #staleProxies: ServiceProxy[] = [];
+  readonly #links = new Map<VirtualProcess, Set<MemoryLink>>();
+  readonly #known = new Map<string, number>();
+
+  constructor(seed: number, keepsTrace: boolean) {
+    this.#keepsTrace = keepsTrace;
+    this.random = new SeededRandom(seed);
+    this.profile = drawProfile(this.random);
+    this.loop = new VirtualLoop((error) => {
+      this.ledger.fault(`an action threw: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);
+    });
+    this.ledger = new Ledger(this.loop, this.#trace);
+    const { latencyMs, highWaterBytes, sliceBytes, clients } = this.profile;
+    this.network = new MemoryNetwork({ scheduler: this.loop.scheduler, latencyMs, highWaterBytes });
+    this.network.sliceBytes = sliceBytes;
+    this.network.onLink = (link) => {
+      if (this.random.chance(0.5)) link.latencyMs = this.random.between(0, 2 * latencyMs);
+    };
+    this.server = this.#addServer('server');
+    for (let number = 1; number <= clients; number++) this.#addClient(`client ${number}`);
+  }
+
+  /** The server that is there from the start. */
+  readonly server: SimulatedServer;
+
+  get peers(): SimulatedPeer[] {
+    return [...this.servers, ...this.clients];
+  }
+
+  /** Whether the limits are so small that connections may end by them. */
+  get isTiny(): boolean {
+    return this.profile.limits.maxNodes !== undefined;
+  }
+
+  /** Registers the first object again. */
+  restore(peer: SimulatedPeer): void {
+    peer.registerProxyObject('service', this.#service(peer, peer.process));
+  }
+
+  // ── Making ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #options(
+    name: string,
+  ): DispatcherOptions & { readonly process: VirtualProcess; readonly hearing: Hearing } {
+    const { profile, random } = this;
+    const process = new VirtualProcess(this.loop, random.whole(0, 1_000_000));
+    const callbackScheduler: SchedulerLike = profile.isCallbackImmediate
+      ? new MainThreadScheduler({
+          now: () => process.now(),
+          defer: (work) => {
+            process.schedule(() => {
+              work();
+            }, 0);
+          },
+          delayed: process,
+          onError: (error) => {
+            this.ledger.fault(`a callback threw: ${String(error)}`);
+          },
+        })
+      : process;
+    const hearing = new Hearing((text) => {
+      this.#trace(`${name}: ${text}`);
+    });
+    return {
+      port,
+      process,
+      hearing,
+      scheduler: process,
+      callbackScheduler,
+      random: random.next,
+      limits: profile.limits,
+      callTimeoutInSeconds: profile.callTimeoutInSeconds,
+      transport: this.#transports(process),
+    };
+  }
+
+  #addServer(name: string): SimulatedServer {
+    const { process, hearing, ...options } = this.#options(name);
+    const { serverTimeoutInSeconds, maxConnectionsAllowed, dedicatedPorts } = this.profile;
+    const server = new SimulatedServer(name, process, hearing, {
+      ...options,
+      timeoutInSeconds: serverTimeoutInSeconds,
+      maxConnectionsAllowed,
+      dedicatedPorts,
+    });
+    server.registerProxyObject('service', this.#service(server, process));
+    hearing.onHook = (kind, id) => {
+      this.#inHook(server, kind, id);
+    };
+    this.servers.push(server);
+    return server;
+  }
+
+  #addClient(name: string): void {
+    const { process, hearing, ...options } = this.#options(name);
+    const client = new SimulatedClient(name, process, hearing, {
+      ...options,
+      timeoutInSeconds: this.profile.clientTimeoutInSeconds,
+      identifier: this.random.chance(0.5) ? name : '',
+      reconnect: { initialDelayInSeconds: 0.05, maxDelayInSeconds: 0.5 },
+    });
+    client.registerProxyObject('service', this.#service(client, process));
+    hearing.onHook = (kind, id) => {
+      this.#inHook(client, kind, id);
+    };
+    this.clients.push(client);
+  }
+
+  #service(peer: SimulatedPeer, process: VirtualProcess): Service {
+    return new Service({
+      ledger: this.ledger,
+      process,
+      loop: this.loop,
+      callBack: async (connectionID, depth) => {
+        const proxy = this.#proxyFor(peer, connectionID);
+        if (proxy === undefined) throw new NotConnectedError('nobody to call back');
+        const call = await this.#call(peer, proxy, depth > 0 ? 'relay' : 'echo', depth - 1);
+        if (call.outcome === 'failed') throw call.error;
+      },
+      onBody: (connectionID) => {
+        this.#inBody(peer, connectionID);
+      },
+    });
+  }
+
+  /** The network as one process sees it, so that its links can stand still when it does. */
+  #transports(process: VirtualProcess): TransportProvider {
+    const links = new Set<MemoryLink>();
+    this.#links.set(process, links);
+    const { transports } = this.network;
+    return {
+      listen: (address, sink) =>
+        transports.listen(address, {
+          onListening: (bound) => {
+            sink.onListening(bound);
+          },
+          onFailed: (failure) => {
+            sink.onFailed(failure);
+          },
+          onTransport: (transport) => {
+            this.#note(links, ({ server }) => server === transport);
+            sink.onTransport(transport);
+          },
+        }),
+      dial: (address, sink) =>
+        transports.dial(address, {
+          onFailed: (failure) => {
+            sink.onFailed(failure);
+          },
+          onTransport: (transport) => {
+            this.#note(links, ({ client }) => client === transport);
+            sink.onTransport(transport);
+          },
+        }),
+    };
+  }
+
+  #note(links: Set<MemoryLink>, isIt: (link: MemoryLink) => boolean): void {
+    const link = this.network.links.find(isIt);
+    if (link !== undefined) links.add(link);
+  }
+
+  // ── Operations ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Plans what will happen. */
+  plan(): void {
+    const { random, profile, server } = this;
+    if (profile.isCalm || random.chance(0.9)) this.ledger.await('start()', server.start());
+    for (const client of this.clients) {
+      this.loop.after(random.between(0, random.pick([0, 100, 500])), () => {
+        if (client.canStart()) client.connectToServer();
+      });
+    }
+    for (let count = 0; count < profile.operations; count++) {
+      this.loop.after(random.between(0, profile.durationMs), () => {
+        if (this.isQuiet) return;
+        this.operate();
+      });
+    }
+  }
+
+  /** Does one thing. */
+  operate(): void {
+    if (this.profile.isCalm || this.random.chance(0.55)) this.#useSomething();
+    else if (this.random.chance(0.6)) this.#disturb();
+    else this.#administer();
+  }
+
+  #useSomething(): void {
+    const { random } = this;
+    switch (random.weighted({ call: 10, burst: 2, wait: 1, register: 2, identify: 1, notify: 2, stale: 1 })) {
+      case 'call':
+        this.#callSomething(random.pick(this.peers));
+        return;
+      case 'burst': {
+        const peer = random.pick(this.peers);
+        for (let left = random.whole(2, 12); left > 0; left--) this.#callSomething(peer);
+        return;
+      }
+      case 'wait':
+        this.#wait(random.pick(this.clients));
+        return;
+      case 'register':
+        this.#register(random.pick(this.peers));
+        return;
+      case 'identify':
+        random.pick(this.clients).sendUniqueIdentifier(`me ${random.whole(1, 99)}`);
+        return;
+      case 'notify':
+        this.#notify(random.pick(this.peers));
+        return;
+      case 'stale':
+        if (this.#staleProxies.length > 0)
+          void this.#call(this.server, random.pick(this.#staleProxies), this.#kind());
+    }
+  }
+
+  #disturb(): void {
+    const { random, network } = this;
+    const link = network.links.length === 0 ? undefined : random.pick(network.links);
+    const ms = random.between(1, random.pick([20, 300, 4_000]));
+    const kind = random.weighted({
+      cut: 3,
+      cutAfter: 4,
+      freeze: 2,
+      freezeAll: 1,
+      half: 2,
+      refuse: 1,
+      latency: 2,
+      slice: 1,
+      block: 2,
+      jump: 1,
+    });
+    this.#trace(`fate ${kind} ${link?.number ?? 0}`);
+    switch (kind) {
+      case 'cut':
+        link?.cut();
+        return;
+      case 'cutAfter':
+        link?.cutAfterBytes(random.pick(bothDirections), random.whole(0, random.pick([10, 200, 70_000])));
+        return;
+      case 'freeze':
+        link?.freeze();
+        this.loop.after(ms, () => link?.thaw());
+        return;
+      case 'freezeAll':
+        network.freeze();
+        this.loop.after(ms, () => network.thaw());
+        return;
+      case 'half':
+        link?.halfOpen(random.pick(bothDirections));
+        this.hasDeafLinks = true;
+        if (random.chance(0.5)) this.loop.after(ms, () => link?.heal());
+        return;
+      case 'refuse':
+        network.refuseConnections = true;
+        this.loop.after(ms, () => {
+          network.refuseConnections = false;
+        });
+        return;
+      case 'latency':
+        if (link !== undefined) link.latencyMs = random.between(0, 200);
+        return;
+      case 'slice':
+        network.sliceBytes = random.chance(0.5)
+          ? undefined
+          : random.whole(this.profile.maxBytes > 9_000 ? 999 : 1, 9_000);
+        return;
+      case 'block':
+        this.#block(random.pick(this.peers).process, ms);
+        return;
+      case 'jump':
+        this.loop.jump(ms);
+        for (const { process } of this.peers) process.blockedMs += ms;
+    }
+  }
+
+  #administer(): void {
+    const { random, server } = this;
+    const client = random.pick(this.clients);
+    const kind = random.weighted({
+      disconnect: 3,
+      connect: 4,
+      kick: 2,
+      stop: 2,
+      start: 3,
+      timeout: 1,
+      maximum: 1,
+      rival: 1,
+    });
+    this.#trace(`user ${kind}`);
+    switch (kind) {
+      case 'disconnect':
+        this.ledger.await('disconnectFromServer()', client.disconnectFromServer());
+        return;
+      case 'connect':
+        client.connectToServer();
+        return;
+      case 'kick': {
+        const ids = server.connections();
+        if (ids.length > 0) server.disconnect(random.pick(ids));
+        return;
+      }
+      case 'stop':
+        this.#stop(server);
+        return;
+      case 'start':
+        this.ledger.await('start()', server.start());
+        return;
+      case 'timeout':
+        random.pick(this.peers).setTimeout(random.between(0.3, 3));
+        return;
+      case 'maximum':
+        server.setMaxConnectionsAllowed(random.pick([null, 0, 1, 2]));
+        return;
+      case 'rival': {
+        if (this.servers.length > 1) return;
+        const rival = this.#addServer('rival');
+        this.ledger.await('start() of a rival', rival.start());
+      }
+    }
+  }
+
+  #stop(server: SimulatedServer): void {
+    const drainInSeconds = this.random.chance(0.5) ? 0 : this.random.between(0.01, 1);
+    this.ledger.await('stop()', server.stop({ drainInSeconds }));
+  }
+
+  #block(process: VirtualProcess, ms: number): void {
+    if (process.isBlocked) return;
+    const links = [...(this.#links.get(process) ?? [])];
+    const isNetworkFirst = this.random.chance(0.5);
+    process.block();
+    for (const link of links) link.freeze();
+    this.loop.after(ms, () => {
+      if (isNetworkFirst) for (const link of links) link.thaw();
+      process.unblock(ms);
+      if (!isNetworkFirst) for (const link of links) link.thaw();
+    });
+  }
+
+  #register(peer: SimulatedPeer): void {
+    const name = this.random.pick(objectNames);
+    // In the end, and where nothing may fail, the first object is there.
+    if (name === 'service' && this.profile.isCalm) return;
+    if (peer.localProxyObject(name) !== undefined) peer.unregisterProxyObject(name);
+    else peer.registerProxyObject(name, this.#service(peer, peer.process));
+  }
+
+  #wait(client: SimulatedClient): void {
+    const { random } = this;
+    const controller = new AbortController();
+    const timeoutInSeconds = random.between(0.01, 1);
+    const options = {
+      signal: controller.signal,
+      ...(random.chance(0.4) ? { timeoutInSeconds } : {}),
+    };
+    if (random.chance(0.3)) {
+      this.loop.after(random.between(0, 500), () => {
+        controller.abort(abandoned);
+      });
+    }
+    if (random.chance(0.5)) this.ledger.await('whenConnected()', client.whenConnected(options), abandoned);
+    else {
+      const name = random.pick(objectNames);
+      this.ledger.await(
+        `whenRemoteProxyObject(${name})`,
+        client.whenRemoteProxyObject(name, options),
+        abandoned,
+      );
+    }
+  }
+
+  // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Calls something on some peer, if there is one. */
+  #callSomething(peer: SimulatedPeer): void {
+    const ids = peer instanceof SimulatedServer ? peer.connections() : [''];
+    if (ids.length === 0) return;
+    const proxy = this.#proxyFor(peer, this.random.pick(ids), this.random.pick(objectNames));
+    if (proxy === undefined) return;
+    if (peer instanceof SimulatedServer && this.#staleProxies.length < 4) this.#staleProxies.push(proxy);
+    void this.#call(peer, proxy, this.#kind());
+  }
+
+  /** Calls, and says whether the answer was right; for the end, when everything must succeed. */
+  async echo(peer: SimulatedPeer, connectionID: string): Promise<boolean> {
+    const proxy = this.#proxyFor(peer, connectionID);
+    if (proxy === undefined) return false;
+    const call = await this.#call(peer, proxy, 'echo');
+    if (call.outcome === 'failed')
+      this.ledger.fault(`an echo on a quiet network failed: ${String(call.error)}`);
+    return call.outcome === 'ok';
+  }
+
+  #proxyFor(peer: SimulatedPeer, connectionID: string, name = 'service'): ServiceProxy | undefined {
+    if (peer instanceof SimulatedClient) return peer.remoteProxyObject<Service>(name);
+    try {
+      return peer.remoteProxyObject<Service>(connectionID, name);
+    } catch (error) {
+      if (!(error instanceof UnknownConnectionError)) throw error;
+      return undefined;
+    }
+  }
+
+  #kind(): CallKind {
+    return this.random.weighted({
+      echo: 10,
+      large: 2,
+      later: 5,
+      fail: 1,
+      failLater: 1,
+      hang: 1,
+      relay: 3,
+      unsendable: 0.3,
+      missing: 0.3,
+    });
+  }
+
+  #call(
+    peer: SimulatedPeer,
+    plain: ServiceProxy,
+    kind: CallKind,
+    depth = this.random.whole(0, 2),
+  ): Promise<CallRecord> {
+    const { random, ledger, profile } = this;
+    const key = ledger.nextKey();
+    const { options, boundMs, reason } = this.#callOptions(peer);
+    const proxy = withCallOptions(plain, options);
+    const size = random.whole(0, profile.maxBytes);
+    const delayMs = random.between(0, random.pick([0, 50, 1_000]));
+    const follow = (promise: Promise<unknown>, isRight: (value: unknown) => boolean): Promise<CallRecord> => {
+      this.#trace(`${peer.name} calls ${kind} ${key}`);
+      return ledger.follow({ key, what: `${kind} from ${peer.name}`, boundMs }, promise, isRight, reason);
+    };
+    const isEcho = (value: unknown): boolean =>
+      Array.isArray(value) && value.length === 2 && value[0] === key && value[1] === size;
+    const never = (): boolean => false;
+    switch (kind) {
+      case 'echo':
+        return follow(proxy.echo(key, size, payload(key, size)), isEcho);
+      case 'later':
+        return follow(proxy.later(key, size, payload(key, size), delayMs), isEcho);
+      case 'large':
+        return follow(proxy.large(key, size), (value) => isPayload(key, size, value));
+      case 'fail':
+        return follow(proxy.fail(key), never);
+      case 'failLater':
+        return follow(proxy.failLater(key, delayMs), never);
+      case 'hang':
+        return follow(proxy.hang(key), never);
+      case 'relay':
+        return follow(proxy.relay(key, depth), (value) => value === key);
+      case 'unsendable':
+        return follow(proxy.unsendable(key), never);
+      case 'missing': {
+        // No such method, which the types would not allow.
+        const untyped = proxy as unknown as Readonly<Record<string, (key: number) => Promise<unknown>>>;
+        return follow(untyped['missing']!(key), never);
+      }
+    }
+  }
+
+  #callOptions(peer: SimulatedPeer): { options: CallOptions; boundMs: () => number; reason: unknown } {
+    const { random, profile } = this;
+    const isFree = profile.isCalm || this.isQuiet;
+    const signal = !isFree && random.chance(0.12) ? this.#abortLater() : undefined;
+    const isTimed = !isFree && random.chance(0.2);
+    const timeoutInSeconds = isTimed ? random.between(0.001, 1) : undefined;
+    const boundInSeconds = this.isQuiet ? null : (timeoutInSeconds ?? profile.callTimeoutInSeconds);
+    const { nowMs } = this.loop;
+    const { process } = peer;
+    const wereBlockedMs = process.blockedMs;
+    return {
+      options: {
+        ...(signal === undefined ? {} : { signal }),
+        ...(timeoutInSeconds === undefined ? {} : { timeoutInSeconds }),
+        ...(this.isQuiet ? { timeoutInSeconds: null } : {}),
+      },
+      // A deadline is rounded up to a whole millisecond. A process that stands still cannot keep it.
+      boundMs: () =>
+        boundInSeconds === null
+          ? Infinity
+          : nowMs + boundInSeconds * 1_000 + process.blockedMs - wereBlockedMs + 1.001,
+      reason: abandoned,
+    };
+  }
+
+  #abortLater(): AbortSignal {
+    const controller = new AbortController();
+    const ms = this.random.pick([0, this.random.between(0, 5), this.random.between(0, 500)]);
+    if (ms === 0 && this.random.chance(0.3)) controller.abort(abandoned);
+    else
+      this.loop.after(ms, () => {
+        controller.abort(abandoned);
+      });
+    return controller.signal;
+  }
+
+  #notify(peer: SimulatedPeer): void {
+    const ids = peer instanceof SimulatedServer ? peer.connections() : [''];
+    if (ids.length === 0) return;
+    const proxy = this.#proxyFor(peer, this.random.pick(ids));
+    if (proxy === undefined) return;
+    const key = this.ledger.nextKey();
+    const size = this.random.whole(0, this.profile.maxBytes);
+    try {
+      if (this.random.chance(0.9)) notify<Service>(proxy).echo(key, size, payload(key, size));
+      else notify<Service>(proxy).fail(key);
+    } catch (error) {
+      if (!(error instanceof RPCError)) throw error;
+    }
+  }
+
+  // ── Inside hooks and bodies ─────────────────────────────────────────────────────────────────────────────────────
+
+  #inHook(peer: SimulatedPeer, kind: string, connectionID: string): void {
+    const { random, profile } = this;
+    if (kind === 'made' || kind === 'registered') {
+      if (random.chance(0.3)) {
+        const proxy = this.#proxyFor(peer, connectionID);
+        if (proxy !== undefined) void this.#call(peer, proxy, this.#kind());
+      }
+    }
+    if (this.isQuiet) return;
+    if (profile.isWild && random.chance(0.08)) this.#interfere(peer, connectionID);
+    if (!profile.isCalm && random.chance(0.01)) throw new TypeError('a hook throws');
+  }
+
+  #inBody(peer: SimulatedPeer, connectionID: string): void {
+    const { random, profile } = this;
+    if (this.isQuiet) return;
+    if (random.chance(0.1)) {
+      const proxy = this.#proxyFor(peer, connectionID);
+      if (proxy !== undefined) void this.#call(peer, proxy, random.chance(0.7) ? 'echo' : this.#kind());
+    }
+    if (profile.isWild && random.chance(0.05)) this.#interfere(peer, connectionID);
+  }
+
+  /** What a user may do anywhere, also where the library is in the middle of something. */
+  #interfere(peer: SimulatedPeer, connectionID: string): void {
+    const { random } = this;
+    this.#trace(`${peer.name} interferes`);
+    if (random.chance(0.4)) this.#register(peer);
+    else if (random.chance(0.3)) random.pick([...this.network.links, undefined])?.cut();
+    else if (peer instanceof SimulatedClient) {
+      this.ledger.await('disconnectFromServer()', peer.disconnectFromServer());
+      if (random.chance(0.5)) peer.connectToServer();
+    } else if (random.chance(0.3)) {
+      this.#stop(peer);
+      if (random.chance(0.5)) this.ledger.await('start()', peer.start());
+    } else if (peer.connections().includes(connectionID)) peer.disconnect(connectionID, 'in passing');
+  }
+
+  readonly #trace = (text: string): void => {
+    // Connection ids are random; their order is not.
+    const line = `${this.loop.nowMs.toFixed(3)} ${text.replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, (id) => this.#number(id))}`;
+    let hash = this.traceHash;
+    for (let at = 0; at < line.length; at++) hash = Math.imul(hash ^ line.charCodeAt(at), 0x0100_0193);
+    this.traceHash = hash;
+    if (this.#keepsTrace) this.traceLines.push(line);
+  };
+
+  #number(id: string): string {
+    const number = this.#known.get(id) ?? this.#known.size + 1;
+    this.#known.set(id, number);
+    return `#${number}`;
+  }
+}
