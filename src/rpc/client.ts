@@ -311,9 +311,6 @@ export class RPCClient extends RPCDispatcher {
     }
     const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
       onEstablished: () => this.#identifier,
-      onCommunicator: (communicator) => {
-        this.#registry.listen(communicator);
-      },
       onReady: () => {
         backoff.established(scheduler.now());
         this.#made(peer.communicator);
@@ -391,7 +388,6 @@ export class RPCClient extends RPCDispatcher {
     if (this.#peer === peer) this.#peer = undefined;
     this.#lastFailure = end.reason.message;
     this.#reportFault(peer, end);
-    if (peer.communicator !== undefined) this.#registry.unlisten(peer.communicator);
     const communicator = this.#connected;
     if (communicator !== undefined) {
       this.#connected = undefined;
