@@ -10,7 +10,8 @@ import {
 import { FrameReader, SlabPool } from '../../src/protocol/framing.js';
 import type { ConnectionRole } from '../../src/protocol/handshake.js';
 import { defaultLimits, maxFrameBytes } from '../../src/protocol/limits.js';
-import { parseMessage, type Message } from '../../src/protocol/messages.js';
+import type { Message } from '../../src/protocol/messages.js';
+import { parseMessage } from '../../src/protocol/parse-message.js';
 import { frameOf, joined, openingBytes } from './wire.js';
 
 /** The end of a connection, as its core reports it. */

@@ -7,9 +7,9 @@ import {
   memberNamePattern,
   MessageType,
   objectNamePattern,
-  parseMessage,
   type Message,
 } from '../../src/protocol/messages.js';
+import { parseMessage } from '../../src/protocol/parse-message.js';
 import { fromHex, toHex } from '../helpers/wire.js';
 
 const golden = JSON.parse(

@@ -11,11 +11,11 @@ import { maxFrameBytes, maxHandshakeBytes, maxHandshakeFrameBytes, type Limits }
 import {
   isSessionMessage,
   MessageType,
-  parseMessage,
   type ConnectionMessage,
   type FragmentMessage,
   type SessionMessage,
 } from './messages.js';
+import { parseMessage } from './parse-message.js';
 
 /** The incoming half of a connection. */
 export class Inbox {
