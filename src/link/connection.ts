@@ -233,7 +233,7 @@ export class Connection implements TransportSink {
         return;
       case 'suspect':
         this.#transport.afterReading(() => {
-          this.#core.confirmSilence();
+          this.#core.confirmSuspicion(this.#scheduler.now());
           this.#settle();
         });
         return;

@@ -61,7 +61,7 @@ export type ConnectionEvent =
   | { readonly type: 'identity'; readonly identity: Identity }
   /** A ping was answered. */
   | { readonly type: 'heartbeat'; readonly roundTripMs: number }
-  /** The peer seems silent: read what has arrived, then call `confirmSilence`. */
+  /** Something that was due has not come: read what has arrived, then call `confirmSuspicion`. */
   | { readonly type: 'suspect' }
   /** The end; nothing follows. `occupant` says what seems to be there when it is not a Tandem peer. */
   | {
@@ -83,6 +83,7 @@ export class ConnectionCore {
   readonly #handshake: Handshake;
   #state: 'handshaking' | 'established' | 'closed' = 'handshaking';
   #isReady = false;
+  #isSuspect = false;
   #hello: Hello | undefined;
   #heartbeat: Heartbeat | undefined;
   #timeoutMs: number;
@@ -139,13 +140,9 @@ export class ConnectionCore {
   /** Acts on the deadlines that have passed. */
   handleDeadline(nowMs: number): void {
     if (this.#state === 'closed') return;
-    if (nowMs >= this.#partialEndsMs) {
-      this.#fail(new ProtocolError('a frame that was begun did not end in time'));
-    } else if (!this.#isReady && nowMs >= this.#handshakeEndsMs) {
-      const doing = this.#handshake.awaitsOpening
-        ? 'did not begin to speak this protocol'
-        : 'did not complete the handshake';
-      this.close('handshake-timeout', `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
+    if (this.#isOverdue(nowMs)) {
+      this.#isSuspect = true;
+      this.#events.push({ type: 'suspect' });
     } else if (this.#heartbeat !== undefined) {
       const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
       if (ping !== undefined) this.#outbox.sendControl([MessageType.ping, ping]);
@@ -153,10 +150,23 @@ export class ConnectionCore {
     }
   }
 
-  /** After the event `suspect`, once everything that had arrived was received: closes if the peer is still silent. */
-  confirmSilence(): void {
-    if (this.#state === 'closed' || this.#heartbeat?.isDead() !== true) return;
-    this.close('timeout', `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
+  /**
+   * After the event `suspect`, once everything that had arrived was received: closes if what was due is still missing.
+   * A process whose own loop was blocked finds its deadlines passed before it has read what its peers sent in time.
+   */
+  confirmSuspicion(nowMs: number): void {
+    this.#isSuspect = false;
+    if (this.#state === 'closed') return;
+    if (nowMs >= this.#partialEndsMs) {
+      this.#fail(new ProtocolError('a frame that was begun did not end in time'));
+    } else if (this.#isOverdue(nowMs)) {
+      const doing = this.#handshake.awaitsOpening
+        ? 'did not begin to speak this protocol'
+        : 'did not complete the handshake';
+      this.close('handshake-timeout', `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
+    } else if (this.#heartbeat?.isDead() === true) {
+      this.close('timeout', `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
+    }
   }
 
   /** The transport has ended. */
@@ -274,8 +284,11 @@ export class ConnectionCore {
   /** When `handleDeadline` must be called next; `Infinity`: not at all. */
   get nextDeadlineMs(): number {
     if (this.#state === 'closed') return Infinity;
+    const heartbeatMs = this.#heartbeat?.nextDeadlineMs ?? Infinity;
+    // What is overdue waits for `confirmSuspicion`, not for the clock.
+    if (this.#isSuspect) return heartbeatMs;
     const handshakeMs = this.#isReady ? Infinity : this.#handshakeEndsMs;
-    return Math.min(handshakeMs, this.#partialEndsMs, this.#heartbeat?.nextDeadlineMs ?? Infinity);
+    return Math.min(handshakeMs, this.#partialEndsMs, heartbeatMs);
   }
 
   // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -360,6 +373,10 @@ export class ConnectionCore {
     if (roundTripMs === undefined) return;
     this.#emitMessages();
     this.#events.push({ type: 'heartbeat', roundTripMs });
+  }
+
+  #isOverdue(nowMs: number): boolean {
+    return nowMs >= this.#partialEndsMs || (!this.#isReady && nowMs >= this.#handshakeEndsMs);
   }
 
   #watchPartialFrame(nowMs: number): void {

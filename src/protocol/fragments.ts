@@ -71,9 +71,10 @@ export class Reassembly {
    */
   receive([, id, end, bytes]: FragmentMessage): Uint8Array | undefined {
     // Tiny pieces would cost many times their bytes in bookkeeping.
-    if (end === 0 && bytes.length !== fragmentBytes) {
+    const isOfSize = end === 0 ? bytes.length === fragmentBytes : bytes.length <= (end === 1 ? fragmentBytes : 0);
+    if (!isOfSize) {
       throw new ProtocolError(
-        `a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}`,
+        `a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}, and an abandoned one none`,
       );
     }
     const partial = this.#partials.get(id) ?? this.#begin(id);

@@ -9,7 +9,7 @@ import type { Codec } from './codec.js';
 import { LongMessage } from './fragments.js';
 import { FrameWriter, type SlabPool } from './framing.js';
 import { fragmentBytes } from './limits.js';
-import type { ConnectionMessage, SessionMessage } from './messages.js';
+import type { ConnectionMessage, FragmentMessage, SessionMessage } from './messages.js';
 import { opening } from './opening.js';
 
 /**
@@ -93,7 +93,7 @@ export class Outbox {
     if (typeof sent === 'number' || sent.lastNumber > 0) return false;
     if (!this.#long.includes(sent)) return true;
     this.#long = this.#long.filter((message) => message !== sent);
-    if (sent.hasBegun) this.#append(this.#codec.encode(sent.abandonment()));
+    if (sent.hasBegun) this.#appendFragment(sent.abandonment());
     return true;
   }
 
@@ -118,10 +118,7 @@ export class Outbox {
     for (let message = this.#long[0]; message !== undefined && room > 0; message = this.#long[0]) {
       const fragment = message.takeFragment();
       room -= fragment[3].length;
-      // A frame for each, so that the peer's decoder needs no copy of it.
-      this.#writer.finishFrame();
-      const number = this.#append(this.#codec.encode(fragment));
-      this.#writer.finishFrame();
+      const number = this.#appendFragment(fragment);
       if (message.remainingBytes > 0) continue;
       message.lastNumber = number;
       this.#long.shift();
@@ -147,6 +144,14 @@ export class Outbox {
     if (queuedBytes <= this.#maxQueuedBytes) return;
     const bound = `no more than ${this.#maxQueuedBytes} may (limits.maxQueuedBytes changes the bound)`;
     throw new LimitExceededError(`${queuedBytes} bytes wait to be sent, where ${bound}`);
+  }
+
+  /** A frame for each: it is known at its first bytes, and decoded within bounds of its own. */
+  #appendFragment(fragment: FragmentMessage): number {
+    this.#writer.finishFrame();
+    const number = this.#append(this.#codec.encodeFragment(fragment));
+    this.#writer.finishFrame();
+    return number;
   }
 
   #append(bytes: Uint8Array): number {
