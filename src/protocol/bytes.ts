@@ -70,18 +70,10 @@ export function orderBytes<Buffer extends ArrayBufferLike>(
  * @param end - after the last byte
  */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
-  let at = start;
-  // Four at a time: nearly all text on the wire is ASCII.
-  while (at + 4 <= end) {
-    if (
-      ((itemAt(bytes, at) | itemAt(bytes, at + 1) | itemAt(bytes, at + 2) | itemAt(bytes, at + 3)) & 0x80) !==
-      0
-    ) {
-      return isLongUtf8(bytes, at, end);
-    }
-    at += 4;
-  }
-  return isLongUtf8(bytes, at, end);
+  // Nearly all text on the wire is short and ASCII: one test for all of its bytes together.
+  let all = 0;
+  for (let at = start; at < end; at++) all |= itemAt(bytes, at);
+  return all < 0x80 || isLongUtf8(bytes, start, end);
 }
 
 /**

@@ -50,21 +50,14 @@ export class Prescan {
    */
   scan(bytes: Uint8Array, start: number, end: number): number {
     this.#keys.clear();
-    this.#depth = this.#nodes = this.#firstKey = 0;
+    this.#depth = this.#firstKey = 0;
+    this.#nodes = this.#left = 1;
     this.#hasBinary = false;
-    this.#left = 1;
     this.#form = listForm;
     this.#end = end;
     let at = start;
     for (;;) {
-      if (at >= this.#end) throw new ProtocolError('truncated: a value is missing');
-      this.#countNode();
-      const head = itemAt(bytes, at);
-      const isKey = (this.#form & mapForm) !== 0 && (this.#left & 1) === 0;
-      this.#left--;
-      if (isKey) at = this.#skipKey(bytes, at, head);
-      else if (head < 0x80 || head >= 0xe0) at++;
-      else at = this.#skip(bytes, at, head);
+      at = this.#scanLevel(bytes, at);
       while (this.#left === 0) {
         if (this.#depth === 0) return at;
         this.#close(at);
@@ -72,8 +65,28 @@ export class Prescan {
     }
   }
 
-  #countNode(): void {
-    if (++this.#nodes > this.#limits.maxNodes) throw exceeds('values', this.#nodes, this.#limits, 'maxNodes');
+  /** Goes on in the innermost level until it ends or a deeper one opens. */
+  #scanLevel(bytes: Uint8Array, start: number): number {
+    const end = this.#end;
+    const depth = this.#depth;
+    const isMap = (this.#form & mapForm) !== 0;
+    let at = start;
+    // In locals, for speed: nearly all values are small numbers and short texts.
+    let left = this.#left;
+    while (left > 0 && this.#depth === depth) {
+      if (at >= end) throw new ProtocolError('truncated: a value is missing');
+      const head = itemAt(bytes, at);
+      left--;
+      if (isMap && (left & 1) !== 0) at = this.#skipKey(bytes, at, head);
+      else if (head < 0x80 || head >= 0xe0) at++;
+      else if (head >= 0xa0 && head < 0xc0) at = this.#skipText(bytes, at + 1, head & 0x1f);
+      else {
+        this.#left = left;
+        at = this.#skip(bytes, at, head);
+      }
+    }
+    if (this.#depth === depth) this.#left = left;
+    return at;
   }
 
   /** Skips what is more than one byte, or opens a level whose contents come next. */
@@ -81,7 +94,6 @@ export class Prescan {
     const next = at + 1;
     if (head < 0x90) return this.#openMap(next, head & 0x0f, mapForm, this.#end);
     if (head < 0xa0) return this.#openArray(next, head & 0x0f, listForm, this.#end);
-    if (head < 0xc0) return this.#skipText(bytes, next, head & 0x1f);
     if (head === 0xc1) throw new ProtocolError('the byte 0xC1, which MessagePack never uses');
     if (head < 0xc4) return next;
     if (head < 0xc7) return this.#skipBinary(bytes, next, 1 << (head - 0xc4));
@@ -119,6 +131,8 @@ export class Prescan {
         `truncated: ${values} values are declared where ${Math.max(0, end - at)} bytes are left`,
       );
     }
+    this.#nodes += values;
+    if (this.#nodes > this.#limits.maxNodes) throw exceeds('values', this.#nodes, this.#limits, 'maxNodes');
     if (this.#depth === this.#limits.maxDepth)
       throw exceeds('levels', this.#depth + 1, this.#limits, 'maxDepth');
     const outer = this.#outer;
