@@ -21,7 +21,7 @@ import { Decoder, ExtData, type ExtensionCodecType } from '@msgpack/msgpack';
 
 import { ProtocolError } from '../errors.js';
 import { readBinary } from './binary-kinds.js';
-import { copyBytes, itemAt } from './bytes.js';
+import { copyBytes, byteAt } from './bytes.js';
 import { readError } from './error-values.js';
 
 /** The number of each extension type but those with bytes, which binary-kinds.ts lists. */
@@ -181,7 +181,7 @@ export class Extensions implements ExtensionCodecType<undefined> {
 
 function readBigint(payload: Uint8Array): bigint {
   let hex = '0x0';
-  for (let at = 1; at < payload.length; at++) hex += itemAt(payload, at).toString(16).padStart(2, '0');
+  for (let at = 1; at < payload.length; at++) hex += byteAt(payload, at).toString(16).padStart(2, '0');
   return payload[0] === 1 ? -BigInt(hex) : BigInt(hex);
 }
 

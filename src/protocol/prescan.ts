@@ -7,11 +7,11 @@
  * contents of Map, Set and Error are scanned in place, within the same budget. PROTOCOL.md, "Values" and "Limits".
  */
 import { ProtocolError } from '../errors.js';
-import { isUtf8, itemAt } from './bytes.js';
+import { byteAt, isUtf8 } from './bytes.js';
 import { binaryKindsByType } from './binary-kinds.js';
 import { extensionTypes } from './extensions.js';
 import type { Limits } from './limits.js';
-import { SeenKeys } from './seen-keys.js';
+import { maxComparedKeys, SeenKeys } from './seen-keys.js';
 
 /** Scans values for one receiver; between two scans it keeps nothing but scratch memory. */
 export class Prescan {
@@ -75,7 +75,7 @@ export class Prescan {
     let left = this.#left;
     while (left > 0 && this.#depth === depth) {
       if (at >= end) throw new ProtocolError('truncated: a value is missing');
-      const head = itemAt(bytes, at);
+      const head = byteAt(bytes, at);
       left--;
       if (isMap && (left & 1) !== 0) at = this.#skipKey(bytes, at, head);
       else if (head < 0x80 || head >= 0xe0) at++;
@@ -98,8 +98,8 @@ export class Prescan {
     if (head < 0xc4) return next;
     if (head < 0xc7) return this.#skipBinary(bytes, next, 1 << (head - 0xc4));
     if (head < 0xca) return this.#skipLongExtension(bytes, next, 1 << (head - 0xc7));
-    if (head < 0xcc) return this.#take(next, 4 << (head - 0xca), 'a float');
-    if (head < 0xd4) return this.#take(next, 1 << (head & 3), 'an integer');
+    if (head < 0xcc) return this.#take(next, 4 << (head - 0xca), 'bytes of a float');
+    if (head < 0xd4) return this.#take(next, 1 << (head & 3), 'bytes of an integer');
     if (head < 0xd9) return this.#skipExtension(bytes, next, 1 << (head - 0xd4));
     const width = head < 0xdc ? 1 << (head - 0xd9) : 2 << (head & 1);
     const size = this.#readSize(bytes, next, width);
@@ -126,11 +126,7 @@ export class Prescan {
   /** Opens a level of `values`; the budget is checked first, since a declared count is only a claim. */
   #open(at: number, values: number, form: number, end: number): number {
     // A value takes a byte at least.
-    if (values > end - at) {
-      throw new ProtocolError(
-        `truncated: ${values} values are declared where ${Math.max(0, end - at)} bytes are left`,
-      );
-    }
+    if (values > end - at) throw truncated('values', values, end - at);
     this.#nodes += values;
     if (this.#nodes > this.#limits.maxNodes) throw exceeds('values', this.#nodes, this.#limits, 'maxNodes');
     if (this.#depth === this.#limits.maxDepth)
@@ -158,10 +154,10 @@ export class Prescan {
     this.#depth--;
     const outer = this.#outer;
     const level = this.#depth * 4;
-    this.#left = itemAt(outer, level);
-    this.#form = itemAt(outer, level + 1);
-    this.#end = itemAt(outer, level + 2);
-    this.#firstKey = itemAt(outer, level + 3);
+    this.#left = Number(outer[level]);
+    this.#form = Number(outer[level + 1]);
+    this.#end = Number(outer[level + 2]);
+    this.#firstKey = Number(outer[level + 3]);
   }
 
   #skipKey(bytes: Uint8Array, at: number, head: number): number {
@@ -171,7 +167,7 @@ export class Prescan {
     const size = isShort ? head & 0x1f : this.#readSize(bytes, at + 1, width);
     const start = at + 1 + width;
     if (size > this.#limits.maxKeyBytes) throw exceeds('key bytes', size, this.#limits, 'maxKeyBytes');
-    const end = this.#take(start, size, 'a key');
+    const end = this.#take(start, size, 'bytes of a key');
     if (!isUtf8(bytes, start, end)) throw new ProtocolError('a map key that is not UTF-8');
     if (size === 9 && isPrototypeKey(bytes, start)) throw new ProtocolError('the map key __proto__');
     const isNew =
@@ -185,7 +181,7 @@ export class Prescan {
   #skipText(bytes: Uint8Array, at: number, size: number): number {
     if (size > this.#limits.maxStringBytes)
       throw exceeds('string bytes', size, this.#limits, 'maxStringBytes');
-    const end = this.#take(at, size, 'a string');
+    const end = this.#take(at, size, 'bytes of a string');
     if (!isUtf8(bytes, at, end)) throw new ProtocolError('a string that is not UTF-8');
     return end;
   }
@@ -195,7 +191,7 @@ export class Prescan {
     if (size > this.#limits.maxBinaryBytes)
       throw exceeds('binary bytes', size, this.#limits, 'maxBinaryBytes');
     this.#hasBinary = true;
-    return this.#take(at + width, size, 'a byte array');
+    return this.#take(at + width, size, 'bytes of a byte array');
   }
 
   #skipLongExtension(bytes: Uint8Array, at: number, width: number): number {
@@ -205,8 +201,8 @@ export class Prescan {
   /** Skips an extension by its form, from its type on; those with contents open a level that ends with the payload. */
   #skipExtension(bytes: Uint8Array, at: number, size: number): number {
     const start = at + 1;
-    const end = this.#take(start, size, 'an extension');
-    const type = itemAt(bytes, at);
+    const end = this.#take(start, size, 'bytes of an extension');
+    const type = byteAt(bytes, at);
     switch (type) {
       case extensionTypes.undefined:
       case extensionTypes.negativeZero:
@@ -231,7 +227,7 @@ export class Prescan {
   /** A Map or a Set holds one array, an Error one map: it counts as one value and one level together with that. */
   #openPayload(bytes: Uint8Array, start: number, end: number, type: number): number {
     if (start === end) throw malformed(type);
-    const head = itemAt(bytes, start);
+    const head = byteAt(bytes, start);
     const short = type === extensionTypes.error ? 0x80 : 0x90;
     const long = type === extensionTypes.error ? 0xde : 0xdc;
     const isShort = (head & 0xf0) === short;
@@ -248,8 +244,8 @@ export class Prescan {
   }
 
   #skipBigint(bytes: Uint8Array, start: number, size: number): number {
-    const sign = size === 0 ? 2 : itemAt(bytes, start);
-    const first = size > 1 ? itemAt(bytes, start + 1) : 0;
+    const sign = size === 0 ? 2 : byteAt(bytes, start);
+    const first = size > 1 ? byteAt(bytes, start + 1) : 0;
     // One form for each number: no leading zeros, and zero has no sign.
     if (sign > 1 || (size > 1 ? first === 0 : sign === 1)) throw malformed(extensionTypes.bigint);
     const bits = size > 1 ? (size - 1) * 8 - Math.clz32(first) + 24 : 0;
@@ -269,19 +265,15 @@ export class Prescan {
 
   /** Reads a big-endian size; what it declares is checked by the caller. */
   #readSize(bytes: Uint8Array, at: number, width: number): number {
-    const end = this.#take(at, width, 'a size');
+    const end = this.#take(at, width, 'bytes of a size');
     let size = 0;
-    for (let next = at; next < end; next++) size = size * 256 + itemAt(bytes, next);
+    for (let next = at; next < end; next++) size = size * 256 + byteAt(bytes, next);
     return size;
   }
 
   /** Takes `size` bytes, if they are there. */
   #take(at: number, size: number, what: string): number {
-    if (size > this.#end - at) {
-      throw new ProtocolError(
-        `truncated: ${what} of ${size} bytes where ${Math.max(0, this.#end - at)} are left`,
-      );
-    }
+    if (size > this.#end - at) throw truncated(what, size, this.#end - at);
     return at + size;
   }
 }
@@ -290,13 +282,17 @@ function exceeds(what: string, found: number, limits: Limits, option: keyof Limi
   return new ProtocolError(`${found} ${what}, at most ${limits[option]} are allowed (limits.${option})`);
 }
 
+function truncated(what: string, declared: number, left: number): ProtocolError {
+  return new ProtocolError(`truncated: ${declared} ${what}, where ${Math.max(0, left)} bytes are left`);
+}
+
 function malformed(type: number): ProtocolError {
   return new ProtocolError(`an extension of type ${type} whose bytes are not of its form`);
 }
 
 function isPrototypeKey(bytes: Uint8Array, start: number): boolean {
   for (let index = 0; index < prototypeKey.length; index++) {
-    if (itemAt(bytes, start + index) !== prototypeKey.charCodeAt(index)) return false;
+    if (byteAt(bytes, start + index) !== prototypeKey.charCodeAt(index)) return false;
   }
   return true;
 }
@@ -307,5 +303,4 @@ const mapForm = 1;
 const payloadForm = 2;
 const largeForm = 4;
 
-const maxComparedKeys = 16;
 const prototypeKey = '__proto__';

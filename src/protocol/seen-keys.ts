@@ -7,22 +7,24 @@
  */
 import { isEqual, itemAt } from './bytes.js';
 
+/** Maps with more keys than this are large. */
+export const maxComparedKeys = 16;
+
 /** The keys of all open maps, an inner map's on top of its outer one's. */
 export class SeenKeys {
-  readonly #hashes: number[] = [];
-  readonly #starts: number[] = [];
-  readonly #sizes: number[] = [];
-  readonly #large: Set<string>[] = [];
+  // Where each key's text begins and how long it is.
+  #keys = new Int32Array(16 * maxComparedKeys);
   #count = 0;
+  readonly #large: Set<string>[] = [];
 
-  /** How many keys of small maps are remembered: to be given to `forget` when the map that begins here ends. */
+  /** Where the keys of a small map that begins now will lie: to be given to `add` and `forget`. */
   get count(): number {
     return this.#count;
   }
 
-  /** Forgets the keys from the `count`-th on. */
-  forget(count: number): void {
-    this.#count = count;
+  /** Ends a small map. */
+  forget(first: number): void {
+    this.#count = first;
   }
 
   /** Forgets all. */
@@ -33,7 +35,7 @@ export class SeenKeys {
   }
 
   /**
-   * Adds the key of a map with at most 16 entries.
+   * Adds the key of a small map.
    *
    * @param first - the `count` when the map began
    * @param bytes - all that is scanned; only read
@@ -42,19 +44,18 @@ export class SeenKeys {
    * @returns false if the map has this key already
    */
   add(first: number, bytes: Uint8Array, start: number, size: number): boolean {
-    const hash = hashKey(bytes, start, size);
-    for (let key = first; key < this.#count; key++) {
-      if (itemAt(this.#hashes, key) !== hash || itemAt(this.#sizes, key) !== size) continue;
-      if (isEqual(bytes, start, itemAt(this.#starts, key), size)) return false;
+    if (this.#count === this.#keys.length) this.#grow();
+    const keys = this.#keys;
+    for (let key = first; key < this.#count; key += 2) {
+      if (keys[key + 1] === size && isEqual(bytes, start, Number(keys[key]), size)) return false;
     }
-    this.#hashes[this.#count] = hash;
-    this.#starts[this.#count] = start;
-    this.#sizes[this.#count] = size;
-    this.#count++;
+    keys[this.#count] = start;
+    keys[this.#count + 1] = size;
+    this.#count += 2;
     return true;
   }
 
-  /** Begins a map with more entries. */
+  /** Begins a large map. */
   beginLarge(): void {
     this.#large.push(new Set());
   }
@@ -71,13 +72,12 @@ export class SeenKeys {
   endLarge(): void {
     this.#large.pop();
   }
-}
 
-/** Cheap, since equal hashes are only a hint: at most 15 comparisons follow, whatever a peer constructs. */
-function hashKey(bytes: Uint8Array, start: number, size: number): number {
-  if (size === 0) return 0;
-  const last = start + size - 1;
-  return (itemAt(bytes, start) << 16) | (itemAt(bytes, start + (size >> 1)) << 8) | itemAt(bytes, last);
+  #grow(): void {
+    const keys = new Int32Array(this.#keys.length * 2);
+    keys.set(this.#keys);
+    this.#keys = keys;
+  }
 }
 
 // Without `ignoreBOM` two keys that differ by a U+FEFF would seem the same.
