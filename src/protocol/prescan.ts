@@ -109,14 +109,12 @@ export class Prescan {
   }
 
   #openArray(at: number, items: number, form: number, end: number): number {
-    if (items > this.#limits.maxArrayItems)
-      throw exceeds('array items', items, this.#limits, 'maxArrayItems');
+    if (items > this.#limits.maxArrayItems) throw this.#exceeds('array items', items, 'maxArrayItems');
     return this.#open(at, items, form, end);
   }
 
   #openMap(at: number, entries: number, form: number, end: number): number {
-    if (entries > this.#limits.maxMapEntries)
-      throw exceeds('map entries', entries, this.#limits, 'maxMapEntries');
+    if (entries > this.#limits.maxMapEntries) throw this.#exceeds('map entries', entries, 'maxMapEntries');
     const isLarge = entries > maxComparedKeys;
     this.#open(at, entries * 2, isLarge ? form | largeForm : form, end);
     if (isLarge) this.#keys.beginLarge();
@@ -128,9 +126,8 @@ export class Prescan {
     // A value takes a byte at least.
     if (values > end - at) throw truncated('values', values, end - at);
     this.#nodes += values;
-    if (this.#nodes > this.#limits.maxNodes) throw exceeds('values', this.#nodes, this.#limits, 'maxNodes');
-    if (this.#depth === this.#limits.maxDepth)
-      throw exceeds('levels', this.#depth + 1, this.#limits, 'maxDepth');
+    if (this.#nodes > this.#limits.maxNodes) throw this.#exceeds('values', this.#nodes, 'maxNodes');
+    if (this.#depth === this.#limits.maxDepth) throw this.#exceeds('levels', this.#depth + 1, 'maxDepth');
     const outer = this.#outer;
     const level = this.#depth * 4;
     outer[level] = this.#left;
@@ -166,7 +163,7 @@ export class Prescan {
     const width = isShort ? 0 : 1 << (head - 0xd9);
     const size = isShort ? head & 0x1f : this.#readSize(bytes, at + 1, width);
     const start = at + 1 + width;
-    if (size > this.#limits.maxKeyBytes) throw exceeds('key bytes', size, this.#limits, 'maxKeyBytes');
+    if (size > this.#limits.maxKeyBytes) throw this.#exceeds('key bytes', size, 'maxKeyBytes');
     const end = this.#take(start, size, 'bytes of a key');
     if (!isUtf8(bytes, start, end)) throw new ProtocolError('a map key that is not UTF-8');
     if (size === 9 && isPrototypeKey(bytes, start)) throw new ProtocolError('the map key __proto__');
@@ -179,8 +176,7 @@ export class Prescan {
   }
 
   #skipText(bytes: Uint8Array, at: number, size: number): number {
-    if (size > this.#limits.maxStringBytes)
-      throw exceeds('string bytes', size, this.#limits, 'maxStringBytes');
+    if (size > this.#limits.maxStringBytes) throw this.#exceeds('string bytes', size, 'maxStringBytes');
     const end = this.#take(at, size, 'bytes of a string');
     if (!isUtf8(bytes, at, end)) throw new ProtocolError('a string that is not UTF-8');
     return end;
@@ -188,8 +184,7 @@ export class Prescan {
 
   #skipBinary(bytes: Uint8Array, at: number, width: number): number {
     const size = this.#readSize(bytes, at, width);
-    if (size > this.#limits.maxBinaryBytes)
-      throw exceeds('binary bytes', size, this.#limits, 'maxBinaryBytes');
+    if (size > this.#limits.maxBinaryBytes) throw this.#exceeds('binary bytes', size, 'maxBinaryBytes');
     this.#hasBinary = true;
     return this.#take(at + width, size, 'bytes of a byte array');
   }
@@ -238,8 +233,7 @@ export class Prescan {
     if (type === extensionTypes.error) return this.#openMap(at, size, mapForm | payloadForm, end);
     if (type === extensionTypes.set) return this.#openArray(at, size, payloadForm, end);
     if (size % 2 !== 0) throw malformed(type);
-    if (size / 2 > this.#limits.maxMapEntries)
-      throw exceeds('map entries', size / 2, this.#limits, 'maxMapEntries');
+    if (size / 2 > this.#limits.maxMapEntries) throw this.#exceeds('map entries', size / 2, 'maxMapEntries');
     return this.#open(at, size, payloadForm, end);
   }
 
@@ -249,7 +243,7 @@ export class Prescan {
     // One form for each number: no leading zeros, and zero has no sign.
     if (sign > 1 || (size > 1 ? first === 0 : sign === 1)) throw malformed(extensionTypes.bigint);
     const bits = size > 1 ? (size - 1) * 8 - Math.clz32(first) + 24 : 0;
-    if (bits > this.#limits.maxBigintBits) throw exceeds('bigint bits', bits, this.#limits, 'maxBigintBits');
+    if (bits > this.#limits.maxBigintBits) throw this.#exceeds('bigint bits', bits, 'maxBigintBits');
     return start + size;
   }
 
@@ -257,8 +251,7 @@ export class Prescan {
     const kind = binaryKindsByType.get(type);
     if (kind === undefined)
       throw new ProtocolError(`the extension type ${type > 127 ? type - 256 : type}, which is unknown`);
-    if (size > this.#limits.maxBinaryBytes)
-      throw exceeds('binary bytes', size, this.#limits, 'maxBinaryBytes');
+    if (size > this.#limits.maxBinaryBytes) throw this.#exceeds('binary bytes', size, 'maxBinaryBytes');
     if (size % kind.elementBytes !== 0) throw malformed(type);
     return start + size;
   }
@@ -276,10 +269,11 @@ export class Prescan {
     if (size > this.#end - at) throw truncated(what, size, this.#end - at);
     return at + size;
   }
-}
 
-function exceeds(what: string, found: number, limits: Limits, option: keyof Limits): ProtocolError {
-  return new ProtocolError(`${found} ${what}, at most ${limits[option]} are allowed (limits.${option})`);
+  #exceeds(what: string, found: number, option: keyof Limits): ProtocolError {
+    const bound = `at most ${this.#limits[option]} are allowed (limits.${option})`;
+    return new ProtocolError(`${found} ${what}, ${bound}`);
+  }
 }
 
 function truncated(what: string, declared: number, left: number): ProtocolError {
