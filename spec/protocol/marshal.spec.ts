@@ -44,8 +44,9 @@ class Savings extends Account {
 }
 
 class Box {
+  items = [1];
   get size(): number {
-    return 1;
+    return this.items.length;
   }
 }
 
@@ -56,7 +57,10 @@ class Sink {
 }
 
 class Data {
-  constructor(readonly value: unknown) {}
+  readonly value: unknown;
+  constructor(value: unknown) {
+    this.value = value;
+  }
 }
 
 const method = (): void => undefined;
