@@ -84,11 +84,7 @@ export function orderBytes<Buffer extends ArrayBufferLike>(
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   // Nearly all text on the wire is short and ASCII: one test for all of its bytes together.
   let all = 0;
-  let at = start;
-  for (; at + 4 <= end; at += 4) {
-    all |= byteAt(bytes, at) | byteAt(bytes, at + 1) | byteAt(bytes, at + 2) | byteAt(bytes, at + 3);
-  }
-  for (; at < end; at++) all |= byteAt(bytes, at);
+  for (let at = start; at < end; at++) all |= Number(bytes[at]);
   return all < 0x80 || isLongUtf8(bytes, start, end);
 }
 

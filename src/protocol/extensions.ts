@@ -59,6 +59,22 @@ export function writeBigint(value: bigint): ExtData {
 }
 
 /**
+ * Tells how many bits the magnitude of a written bigint has.
+ *
+ * @param bytes - untrusted; only read
+ * @param start - where the payload begins
+ * @param size - how many bytes it has
+ * @returns the bits, or undefined if this is not the one form of a number: no leading zeros, and zero has no sign
+ */
+export function bigintBits(bytes: Uint8Array, start: number, size: number): number | undefined {
+  const sign = size === 0 ? undefined : bytes[start];
+  if (sign !== 0 && sign !== 1) return undefined;
+  if (size === 1) return sign === 0 ? 0 : undefined;
+  const first = byteAt(bytes, start + 1);
+  return first === 0 ? undefined : (size - 1) * 8 - (Math.clz32(first) - 24);
+}
+
+/**
  * Writes a date.
  *
  * @param milliseconds - since 1970, NaN for an invalid date

@@ -12,7 +12,7 @@ export const maxComparedKeys = 16;
 
 /** The keys of all open maps, an inner map's on top of its outer one's. */
 export class SeenKeys {
-  // Where each key's text begins and how long it is.
+  // Where each key's text begins, and its mark.
   #keys = new Int32Array(16 * maxComparedKeys);
   #count = 0;
   readonly #large: Set<string>[] = [];
@@ -46,11 +46,12 @@ export class SeenKeys {
   add(first: number, bytes: Uint8Array, start: number, size: number): boolean {
     if (this.#count === this.#keys.length) this.#grow();
     const keys = this.#keys;
+    const mark = markOf(bytes, start, size);
     for (let key = first; key < this.#count; key += 2) {
-      if (keys[key + 1] === size && isEqual(bytes, start, Number(keys[key]), size)) return false;
+      if (keys[key + 1] === mark && isEqual(bytes, start, Number(keys[key]), size)) return false;
     }
     keys[this.#count] = start;
-    keys[this.#count + 1] = size;
+    keys[this.#count + 1] = mark;
     this.#count += 2;
     return true;
   }
@@ -80,5 +81,28 @@ export class SeenKeys {
   }
 }
 
+/**
+ * Tells the one key that no map may have: `__proto__`, with which an object would get another prototype.
+ *
+ * @param bytes - only read
+ * @param start - where the key's text begins
+ * @param size - how many bytes it has
+ */
+export function isPrototypeKey(bytes: Uint8Array, start: number, size: number): boolean {
+  if (size !== prototypeKey.length) return false;
+  for (let index = 0; index < size; index++) {
+    if (bytes[start + index] !== prototypeKey.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** The size and two of the bytes: keys of one size with the same mark are compared in full, at most 15 for each key. */
+function markOf(bytes: Uint8Array, start: number, size: number): number {
+  return size === 0
+    ? 0
+    : (size << 15) | (Number(bytes[start]) << 7) | (Number(bytes[start + size - 1]) & 0x7f);
+}
+
 // Without `ignoreBOM` two keys that differ by a U+FEFF would seem the same.
 const keyDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const prototypeKey = '__proto__';
