@@ -9,7 +9,7 @@
 import { Decoder } from '@msgpack/msgpack';
 
 import { LimitExceededError, ProtocolError, UnserializableValueError } from '../errors.js';
-import { itemAt } from './bytes.js';
+import { byteAt } from './bytes.js';
 import { Extensions } from './extensions.js';
 import { maxFrameBytes, type Limits } from './limits.js';
 import { Marshal } from './marshal.js';
@@ -138,7 +138,7 @@ export class Codec {
     const { maxMessageBytes } = this.#limits;
     let hasBinary = false;
     for (let start = 0; start < bytes.length;) {
-      const head = itemAt(bytes, start);
+      const head = byteAt(bytes, start);
       if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)
         throw new ProtocolError('a message that is no array');
       const end = this.#prescan.scan(bytes, start, bytes.length);
