@@ -91,8 +91,8 @@ export class HandCore {
   }
 
   /** Says that everything that had arrived was read. */
-  confirmSilence(): this {
-    this.core.confirmSilence();
+  confirmSuspicion(): this {
+    this.core.confirmSuspicion(this.nowMs);
     this.#takeEvents();
     return this;
   }
@@ -213,8 +213,8 @@ export class CorePair {
       this.dialer.pass(stepMs);
       this.listener.pass(stepMs);
       this.exchange();
-      this.dialer.confirmSilence();
-      this.listener.confirmSilence();
+      this.dialer.confirmSuspicion();
+      this.listener.confirmSuspicion();
     }
     return this;
   }

@@ -425,6 +425,7 @@ describe('Connection', () => {
     const { clock, transport, log } = bench({ side: 'listener' });
     transport.arrive(openingBytes, framed(filler(0), 16_384));
     clock.pass(5_000);
+    transport.finishReading();
     expect(log.told).toEqual(['closed handshake-timeout']);
     transport.end();
     expect(clock.armed).toBe(0);

@@ -141,7 +141,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
       for (let second = 1; second < 46; second++) hand.pass(1_000).receive(filler(10));
       hand.pass(999);
       expect(hand.closed).toBeUndefined();
-      hand.pass(1);
+      hand.pass(1).confirmSuspicion();
       expect(hand.closed?.reason).toMatchObject({
         code: 'protocol-error',
         message: 'a frame that was begun did not end in time',
@@ -152,7 +152,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
       const hand = ready(establish());
       const bytes = frameOf([3, 1]);
       for (let round = 0; round < 20; round++) {
-        hand.receive(bytes.slice(3)).pass(5_000);
+        hand.receive(bytes.slice(3)).pass(5_000).confirmSuspicion();
         if (round === 0) hand.receive();
       }
       expect(hand.closed?.reason.code).toBe('protocol-error');
@@ -233,7 +233,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
       const hand = ready(establish()).close();
       hand.takeMessages();
       const happened = hand.happened;
-      hand.hear([3, 1]).pass(100_000).confirmSilence().close().welcome();
+      hand.hear([3, 1]).pass(100_000).confirmSuspicion().close().welcome();
       hand.core.handleDeadline(1e6);
       hand.core.transportClosed(undefined);
       hand.core.setTimeout(1_000, 0);
@@ -274,10 +274,10 @@ describe.each(sides)('an established %s', (_side, establish) => {
 
     it('suspect a silent peer at the timeout, and end it when reading brings nothing', () => {
       const hand = ready(establish({ timeoutMs: 9_000 }, 9_000)).pass(8_999);
-      expect(hand.confirmSilence().happened).not.toContain('suspect');
+      expect(hand.confirmSuspicion().happened).not.toContain('suspect');
       expect(hand.pass(1).happened).toContain('suspect');
       expect(hand.closed).toBeUndefined();
-      expect(hand.confirmSilence().closed?.reason).toMatchObject({ code: 'timeout', by: 'local' });
+      expect(hand.confirmSuspicion().closed?.reason).toMatchObject({ code: 'timeout', by: 'local' });
       expect(hand.takeMessages().at(-1)).toEqual([38, 'timeout', expect.stringContaining('9000 ms'), 0]);
     });
 
@@ -285,13 +285,13 @@ describe.each(sides)('an established %s', (_side, establish) => {
       const hand = ready(establish())
         .pass(10_000)
         .receive(frameOf([35, 1]).slice(0, 1))
-        .confirmSilence();
+        .confirmSuspicion();
       expect(hand.closed).toBeUndefined();
     });
 
     it('take any byte for life, also one of a frame that is not whole', () => {
       const hand = ready(establish()).receive(framed(filler(0), 100));
-      for (let round = 0; round < 4; round++) hand.pass(9_999).receive(filler(1)).confirmSilence();
+      for (let round = 0; round < 4; round++) hand.pass(9_999).receive(filler(1)).confirmSuspicion();
       expect(hand.happened).not.toContain('suspect');
     });
 
@@ -302,7 +302,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
         hand
           .receive(frameOf([35, 1]))
           .pass(9_999)
-          .confirmSilence().closed,
+          .confirmSuspicion().closed,
       ).toBeUndefined();
     });
 
@@ -311,7 +311,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
         .pass(9_500)
         .block(1_000);
       expect(hand.happened).toContain('suspect');
-      expect(hand.receive(frameOf([35, 1])).confirmSilence().closed).toBeUndefined();
+      expect(hand.receive(frameOf([35, 1])).confirmSuspicion().closed).toBeUndefined();
     });
 
     it('tell a new timeout, and give the peer all of it', () => {

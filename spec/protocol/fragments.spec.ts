@@ -96,17 +96,27 @@ describe('Reassembly', () => {
   );
 
   it('takes a message of the bound, and refuses one byte more', () => {
-    const max = 2 * fragmentBytes;
-    const last = filler(fragmentBytes);
+    const max = 2 * fragmentBytes - 1;
     const reassembly = new Reassembly(max);
     reassembly.receive([13, 1, 0, full]);
-    expect(reassembly.receive([13, 1, 1, last])).toHaveLength(max);
+    expect(reassembly.receive([13, 1, 1, filler(fragmentBytes - 1)])).toHaveLength(max);
     reassembly.receive([13, 1, 0, full]);
-    expect(() => reassembly.receive([13, 1, 1, filler(fragmentBytes + 1)])).toThrow(
+    expect(() => reassembly.receive([13, 1, 1, full])).toThrow(
       expect.objectContaining({
         code: 'limit-exceeded',
         message: expect.stringContaining('maxMessageBytes'),
       }),
+    );
+  });
+
+  it.each([
+    ['a last fragment of more than full size', 1, fragmentBytes + 1],
+    ['an abandoned one with bytes', 2, 1],
+  ] as const)('refuses %s', (_what, end, size) => {
+    const reassembly = new Reassembly(4 * fragmentBytes);
+    reassembly.receive([13, 1, 0, full]);
+    expect(() => reassembly.receive([13, 1, end, filler(size)])).toThrow(
+      expect.objectContaining({ code: 'protocol' }),
     );
   });
 

@@ -301,7 +301,7 @@ describe("the handshake's deadline", () => {
     hand.takeMessages();
     expect(hand.core.nextDeadlineMs).toBe(5_000);
     expect(hand.pass(4_999).closed).toBeUndefined();
-    expect(hand.pass(1).closed?.reason).toMatchObject({
+    expect(hand.pass(1).confirmSuspicion().closed?.reason).toMatchObject({
       code: 'handshake-timeout',
       by: 'local',
       message: 'the peer did not begin to speak this protocol within 5000 ms',
@@ -317,7 +317,7 @@ describe("the handshake's deadline", () => {
       hand.takeMessages();
       hand.pass(4_999).hear([9, []]);
       expect(hand.closed).toBeUndefined();
-      expect(hand.pass(1).closed?.reason).toMatchObject({
+      expect(hand.pass(1).confirmSuspicion().closed?.reason).toMatchObject({
         code: 'handshake-timeout',
         message: 'the peer did not complete the handshake within 5000 ms',
       });
@@ -337,7 +337,7 @@ describe("the handshake's deadline", () => {
       hand.pass(245).receive(Uint8Array.of(byte));
     }
     expect(hand.closed).toBeUndefined();
-    expect(hand.pass(100).closed?.reason.code).toBe('handshake-timeout');
+    expect(hand.pass(100).confirmSuspicion().closed?.reason.code).toBe('handshake-timeout');
   });
 
   it('has no effect before it is due', () => {
@@ -346,9 +346,16 @@ describe("the handshake's deadline", () => {
     expect(hand.happened).toEqual(['hello']);
   });
 
+  it('is judged only after what had arrived was read, since this side may have been blocked itself', () => {
+    const hand = dialer().block(60_000).receive(openingBytes).hear(welcome);
+    hand.core.markReady();
+    expect(hand.confirmSuspicion().closed).toBeUndefined();
+    expect(hand.happened).toContain('established');
+  });
+
   it('ends a client that nobody answers', () => {
-    const hand = listener().receive(openingBytes).hear(hello).pass(5_000);
-    expect(hand.happened).toEqual(['hello', 'closed']);
+    const hand = listener().receive(openingBytes).hear(hello).pass(5_000).confirmSuspicion();
+    expect(hand.happened).toEqual(['hello', 'suspect', 'closed']);
     expect(hand.takeMessages()).toEqual([[34, 'handshake-timeout', expect.any(String)]]);
   });
 });

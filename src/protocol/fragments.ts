@@ -71,7 +71,8 @@ export class Reassembly {
    */
   receive([, id, end, bytes]: FragmentMessage): Uint8Array | undefined {
     // Tiny pieces would cost many times their bytes in bookkeeping.
-    const isOfSize = end === 0 ? bytes.length === fragmentBytes : bytes.length <= (end === 1 ? fragmentBytes : 0);
+    const isOfSize =
+      end === 0 ? bytes.length === fragmentBytes : bytes.length <= (end === 1 ? fragmentBytes : 0);
     if (!isOfSize) {
       throw new ProtocolError(
         `a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}, and an abandoned one none`,

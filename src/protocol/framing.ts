@@ -197,6 +197,10 @@ export class FrameWriter {
       this.#frames.push(bytes);
       return;
     }
-    this.#frames[this.#frames.length - 1] = new Uint8Array(last.buffer, last.byteOffset, last.length + bytes.length);
+    this.#frames[this.#frames.length - 1] = new Uint8Array(
+      last.buffer,
+      last.byteOffset,
+      last.length + bytes.length,
+    );
   }
 }

@@ -2,7 +2,7 @@
  * The beginning of a connection: the opening, then HELLO and its answer, or PROBE and its answer.
  *
  * The dialling side says its opening and its HELLO at once, so that a connection costs one round trip; the listening
- * side says its own opening only after it has seen a right one, so that it never talks into another protocol.
+ * side says its own opening only when it has seen a right one, or has nothing to lose: with the reason why it closes.
  * PROTOCOL.md, "Handshake".
  */
 
