@@ -193,4 +193,9 @@ export default defineConfig(
       'rxjs-x/no-ignored-error': 'off',
     },
   },
+  {
+    // A contract is a spec that other specs run on their own subject.
+    files: ['spec/contracts/**/*.ts'],
+    rules: { 'jest/no-export': 'off' },
+  },
 );

@@ -1,10 +1,6 @@
 // `npm start`: the demo, from whatever state the working copy is in.
-import { spawnSync } from 'node:child_process';
-import { ensureBuilt, root } from './prepare.mjs';
+import { ensureBuilt } from './prepare.mjs';
 
 ensureBuilt();
-const { status } = spawnSync(process.execPath, ['examples/demo/main.mjs', ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: 'inherit',
-});
-process.exitCode = status ?? 1;
+// In this very process, so that a signal sent to it reaches the demo, which then ends its own processes.
+await import('../examples/demo/main.mjs');

@@ -61,6 +61,7 @@ export class Reconnect {
    */
   ended(retryAfterMs: number | undefined): void {
     if (this.#isStopped) return;
+    this.#settle();
     const { backoff, scheduler, address } = this.#settings;
     const pauseMs = backoff.ended(scheduler.now()) + (retryAfterMs ?? 0);
     this.#timer = scheduler.schedule(() => {

@@ -14,8 +14,6 @@ export class LongMessage {
   #offset = 0;
   /** The number of its last fragment once that has left, 0 until then. */
   lastNumber = 0;
-  /** Set when the sender takes it back before its last fragment has left. */
-  isWithdrawn = false;
 
   /**
    * @param id - tells it apart from the other long messages of this connection

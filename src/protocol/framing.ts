@@ -147,7 +147,7 @@ export class FrameWriter {
       slab = undefined;
     }
     if (slab === undefined) {
-      slab = this.#slab ?? this.#pool.take(message.length + headerBytes);
+      slab = this.#pool.take(message.length + headerBytes);
       this.#slab = slab;
       this.#end = headerBytes;
     }

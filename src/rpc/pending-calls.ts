@@ -7,6 +7,7 @@ import { Deadlines } from '../protocol/deadlines.js';
 import type { ResponseMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { ConnectionEnd } from '../link/connection.js';
+import { OpenCalls } from './open-calls.js';
 import { errorFromWire } from './wire-errors.js';
 
 /** What this table asks of the connection. */
@@ -21,8 +22,9 @@ export interface CallChannel {
   cancel(id: number): void;
 }
 
-/** A call to be entered in the table. */
-export interface NewCall {
+/** A call of the table; made by whoever sends the call, so that it is made once. */
+export interface PendingCall {
+  readonly id: number;
   /** How far its request got. */
   readonly sent: Sent;
   /** The object, member and connection, for errors. */
@@ -34,10 +36,9 @@ export interface NewCall {
   readonly signal: AbortSignal | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface PendingCall extends NewCall {
+  /** When it is given up: set by the table, `undefined` before. */
   deadlineMs: number | undefined;
+  /** Listens to `signal`: set by the table, `undefined` before. */
   onAbort: (() => void) | undefined;
 }
 
@@ -45,7 +46,7 @@ interface PendingCall extends NewCall {
 export class PendingCalls {
   readonly #connectionID: string;
   readonly #channel: CallChannel;
-  readonly #calls = new Map<number, PendingCall>();
+  readonly #calls = new OpenCalls<PendingCall>();
   readonly #deadlines = new Deadlines<number>();
 
   /**
@@ -68,11 +69,10 @@ export class PendingCalls {
   }
 
   /** Enters a call that was sent. */
-  add(id: number, call: NewCall, nowMs: number): void {
-    const pending: PendingCall = { ...call, deadlineMs: undefined, onAbort: undefined };
-    this.#calls.set(id, pending);
-    if (call.timeoutMs !== undefined) pending.deadlineMs = this.#deadlines.add(id, nowMs + call.timeoutMs);
-    if (call.signal !== undefined) this.#listen(id, pending, call.signal);
+  add(call: PendingCall, nowMs: number): void {
+    this.#calls.add(call);
+    if (call.timeoutMs !== undefined) call.deadlineMs = this.#deadlines.add(call.id, nowMs + call.timeoutMs);
+    if (call.signal !== undefined) this.#listen(call, call.signal);
   }
 
   /**
@@ -93,7 +93,7 @@ export class PendingCalls {
     for (const id of this.#deadlines.takeDue(nowMs)) {
       const call = this.#take(id);
       if (call === undefined) continue;
-      const executed = this.#giveUp(id, call) ? 'no' : 'unknown';
+      const executed = this.#giveUp(call) ? 'no' : 'unknown';
       const text = `${call.object}.${call.member} was not answered within ${(call.timeoutMs ?? 0) / 1_000} s`;
       call.reject(new RPCTimeoutError(text, { ...this.#details(call), executed }));
     }
@@ -101,7 +101,7 @@ export class PendingCalls {
 
   /** The connection has ended: so do all calls. */
   close(end: ConnectionEnd): void {
-    for (const id of [...this.#calls.keys()]) {
+    for (const { id } of this.#calls.entries()) {
       const call = this.#take(id);
       if (call === undefined) continue;
       const executed = this.#cannotHaveRun(call.sent, end) ? 'no' : 'unknown';
@@ -110,10 +110,10 @@ export class PendingCalls {
     }
   }
 
-  #listen(id: number, call: PendingCall, signal: AbortSignal): void {
+  #listen(call: PendingCall, signal: AbortSignal): void {
     call.onAbort = () => {
-      if (this.#take(id) === undefined) return;
-      this.#giveUp(id, call);
+      if (this.#take(call.id) === undefined) return;
+      this.#giveUp(call);
       call.reject(signal.reason);
     };
     signal.addEventListener('abort', call.onAbort, { once: true });
@@ -121,18 +121,17 @@ export class PendingCalls {
 
   /** Takes a call out of the table, with everything that hung on it. */
   #take(id: number): PendingCall | undefined {
-    const call = this.#calls.get(id);
+    const call = this.#calls.take(id);
     if (call === undefined) return undefined;
-    this.#calls.delete(id);
     if (call.deadlineMs !== undefined) this.#deadlines.remove(id, call.deadlineMs);
     if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
     return call;
   }
 
   /** @returns whether the call surely never runs */
-  #giveUp(id: number, call: PendingCall): boolean {
+  #giveUp(call: PendingCall): boolean {
     if (this.#channel.withdraw(call.sent)) return true;
-    this.#channel.cancel(id);
+    this.#channel.cancel(call.id);
     return false;
   }
 

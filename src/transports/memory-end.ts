@@ -147,7 +147,6 @@ export class MemoryEnd implements Transport {
     this.#soon(() => {
       this.#reportEnd();
     });
-    this.#owner.peer().outgoing.arm();
     this.#owner.onEnded();
   }
 

@@ -61,7 +61,6 @@ export class MemoryPipe {
   readonly #sink: PipeSink;
   #segments: Segment[] = [];
   #armed: Subscription | undefined;
-  #lastDueMs = 0;
   #queuedBytes = 0;
   #deliveredBytes = 0;
   #remainingBytes = Infinity;
@@ -109,8 +108,6 @@ export class MemoryPipe {
   clear(): void {
     this.#segments = [];
     this.#queuedBytes = 0;
-    this.#isFull = false;
-    this.#lastDueMs = 0;
     this.#armed?.unsubscribe();
     this.#armed = undefined;
   }
@@ -154,9 +151,8 @@ export class MemoryPipe {
   }
 
   #append(bytes: Uint8Array | undefined): void {
-    // Never before what was written earlier, even if the latency has been lowered since.
-    this.#lastDueMs = Math.max(this.#lastDueMs, this.#scheduler.now() + this.#conditions.latencyMs);
-    this.#segments.push({ bytes, dueMs: this.#lastDueMs });
+    // If the latency has been lowered since, this is due before what was written earlier, and waits behind it.
+    this.#segments.push({ bytes, dueMs: this.#scheduler.now() + this.#conditions.latencyMs });
     this.arm();
   }
 

@@ -49,8 +49,8 @@ export class MemoryNetwork implements MemoryConditions {
   readonly #highWaterBytes: number;
   readonly #claims = new Map<string, ListenSink>();
   readonly #silent = new Set<MemoryDirection>();
+  readonly #heldDials = new Set<() => void>();
   #links: MemoryLink[] = [];
-  #heldDials: (() => void)[] = [];
   #dials = 0;
   #latencyMs: number;
   #sliceBytes: number | undefined;
@@ -155,16 +155,18 @@ export class MemoryNetwork implements MemoryConditions {
     const address = { host: literalHost(host), port };
     this.#dials += 1;
     const number = this.#dials;
-    let isCancelled = false;
     const arrive = (): void => {
-      if (isCancelled) return;
-      if (this.#isFrozen || this.#silent.size > 0) this.#heldDials.push(arrive);
+      if (this.#isFrozen || this.#silent.size > 0) this.#heldDials.add(retry);
       else this.#answer(address, number, sink);
     };
-    this.#scheduler.schedule(arrive, this.#latencyMs);
+    const retry = (): void => {
+      underWay = this.#scheduler.schedule(arrive, 0);
+    };
+    let underWay = this.#scheduler.schedule(arrive, this.#latencyMs);
     return {
-      cancel(): void {
-        isCancelled = true;
+      cancel: (): void => {
+        underWay.unsubscribe();
+        this.#heldDials.delete(retry);
       },
     };
   }
@@ -202,9 +204,8 @@ export class MemoryNetwork implements MemoryConditions {
   }
 
   #retryDials(): void {
-    const held = this.#heldDials;
-    this.#heldDials = [];
-    for (const arrive of held) this.#soon(arrive);
+    for (const retry of this.#heldDials) retry();
+    this.#heldDials.clear();
   }
 
   /** The lowest free number of those that systems give out; the last of them, taken or not, if there is none. */

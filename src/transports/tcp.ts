@@ -5,6 +5,9 @@
  * algorithm is off on both ends, since Tandem itself gathers what belongs into one write. The end of a pipe is always
  * reported from the socket's `close` event, which comes exactly once and after everything else.
  *
+ * A reset is reported as an error, with one exception: when it is met in the same read as the last data, libuv reports the
+ * data and then an orderly end (`uv__stream_io` on POLLHUP). Whoever must know says goodbye in its own words.
+ *
  * This is the only file that meets `Buffer`.
  */
 
@@ -33,12 +36,13 @@ export function tcpTransports(): TransportProvider {
   };
 }
 
+const resolved = Promise.resolve();
+
 /** A server socket. Its `close` does not wait for the accepted sockets, as `node:net` by itself would. */
 class TcpListener implements Listener {
   readonly #server: Server;
   readonly #sink: ListenSink;
-  #state: 'starting' | 'listening' | 'stopped' = 'starting';
-  #waiting: (() => void)[] = [];
+  #isStopped = false;
 
   constructor(address: Address, sink: ListenSink) {
     this.#server = createServer({ noDelay: true, pauseOnConnect: true });
@@ -63,35 +67,27 @@ class TcpListener implements Listener {
   }
 
   close(onClosed: () => void): void {
-    this.#waiting.push(onClosed);
-    // While the host is still being looked up there is nothing to close yet: `node:net` would listen all the same.
-    if (this.#state !== 'starting') this.#stop();
+    this.#stop();
+    // The port is free as soon as the server's `close` returns; the event of that name waits for every accepted socket.
+    setImmediate(onClosed);
   }
 
   #begin(): void {
-    if (this.#waiting.length > 0) {
-      this.#stop();
-      return;
-    }
-    this.#state = 'listening';
     // A TCP server that listens has an address of this kind; the others belong to pipes and closed servers.
     const { address, port } = this.#server.address() as AddressInfo;
     this.#sink.onListening({ host: address, port });
   }
 
   #fail(error: Error): void {
-    const isWanted = this.#waiting.length === 0 && this.#state !== 'stopped';
+    if (this.#isStopped) return;
     this.#stop();
-    if (isWanted) this.#sink.onFailed(failureOf(error));
+    this.#sink.onFailed(failureOf(error));
   }
 
+  /** Closed while its host is still being looked up, a server of `node:net` never listens; only an error may come later. */
   #stop(): void {
-    this.#state = 'stopped';
+    this.#isStopped = true;
     this.#server.close();
-    // The port is free as soon as `close` returns. The server's own `close` event waits for every accepted socket.
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const onClosed of waiting) setImmediate(onClosed);
   }
 }
 
@@ -179,7 +175,8 @@ class TcpTransport implements Transport {
   scheduleFlush(flush: () => void): void {
     // A tick asked for by the callback of a socket runs before that callback's microtasks; one asked for by a microtask
     // runs when no microtask is left, and so the answers of handlers that await a few times share one write.
-    queueMicrotask(() => {
+    // A promise, since Node wraps what `queueMicrotask` is given in a resource of its own.
+    void resolved.then(() => {
       process.nextTick(() => {
         if (!this.#isReported) flush();
       });
@@ -224,7 +221,7 @@ class TcpTransport implements Transport {
 
 function failureOf(error: Error): TransportFailure {
   // By shape: an error of another realm or of several tried addresses is no instance of anything we know.
-  const code = 'code' in error ? error.code : undefined;
+  const { code } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') return { kind: 'address-in-use', error };
   if (code === 'ECONNREFUSED') return { kind: 'refused', error };
   return { kind: 'other', error };

@@ -20,7 +20,10 @@ export interface TransportSink {
   onChunk(chunk: Uint8Array): void;
   /** The queue has drained after `write` answered false. */
   onWritable(): void;
-  /** The end, exactly once, also after `close` or `destroy`; `error` is absent after an orderly end. */
+  /**
+   * The end, exactly once, also after `close` or `destroy`; `error` is absent after an orderly end, and where the system
+   * cannot tell: that the peer meant to end must be known from its words.
+   */
   onClosed(error: Error | undefined): void;
 }
 
