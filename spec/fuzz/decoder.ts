@@ -19,7 +19,7 @@ export interface DecoderReport {
 }
 
 /** Bounds: the time of one frame, and the growth of the process. */
-export const decoderBounds = { slowestMs: 50, grownBytes: 64 * 1024 * 1024 };
+const decoderBounds = { slowestMs: 50, grownBytes: 64 * 1024 * 1024 };
 
 /** Reads so many frames. */
 export function fuzzDecoder(frames: number, seed: number): DecoderReport {

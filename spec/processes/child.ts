@@ -57,7 +57,10 @@ function use(): void {
     ...settings,
     reconnect: { initialDelayInSeconds: 0.05, maxDelayInSeconds: 0.2 },
   });
+  // The first answer on each connection is told. A connection may end without failing a call: all may be answered.
+  let isFirst = true;
   client.connectionMade$.subscribe(() => {
+    isFirst = true;
     tell('made');
   });
   client.disconnectionMade$.subscribe(({ reason }) => {
@@ -66,7 +69,6 @@ function use(): void {
   client.errors$.subscribe(({ name }) => {
     tell('error', { code: name });
   });
-  let isFirst = true;
   const load = async (): Promise<void> => {
     for (let key = 0; ; key++) {
       const service = await client.whenRemoteProxyObject<Echo>('service');
@@ -77,7 +79,6 @@ function use(): void {
       } catch (error) {
         if (!(error instanceof RPCError) || error.executed === undefined)
           tell('fault', { message: String(error) });
-        isFirst = true;
       }
       await new Promise((resolve) => setImmediate(resolve));
     }

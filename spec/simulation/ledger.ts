@@ -5,7 +5,7 @@ import { RPCError } from '../../src/errors.js';
 import type { VirtualLoop } from './virtual-loop.js';
 
 /** Sizes of arguments and results go up to this. */
-export const maxPayloadBytes = 300 * 1024;
+const maxPayloadBytes = 300 * 1024;
 
 const sampleBytes = Uint8Array.from(
   { length: maxPayloadBytes + 65_536 },

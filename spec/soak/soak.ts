@@ -1,6 +1,7 @@
 /**
  * The long forms of the randomised specs, one after the other; `npm run soak` starts this. `--minutes N` gives the
- * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth).
+ * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth), and
+ * `--only simulation`, `decoder`, `server` or `processes` one of them.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -10,7 +11,7 @@ import { scenarios } from '../processes/scenarios.js';
 import { describeFailure, runSeeds } from '../simulation/run-seeds.js';
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string' }, part: { type: 'string', default: '1' } },
+  options: { minutes: { type: 'string' }, part: { type: 'string', default: '1' }, only: { type: 'string' } },
 });
 const part = Number(values.part);
 const firstSeed = 1_000_000;
@@ -85,16 +86,17 @@ function mebibytes(bytes: number): string {
 }
 
 const rows: Row[] = [];
-for (const run of [
-  simulation,
-  decoder,
-  liveServer,
-  ...Object.entries(scenarios).map(
+const runs: Readonly<Record<string, readonly (() => Promise<Omit<Row, 'seconds'>>)[]>> = {
+  simulation: [simulation],
+  decoder: [decoder],
+  server: [liveServer],
+  processes: Object.entries(scenarios).map(
     ([name, scenario]) =>
       () =>
         rounds(name, scenario),
   ),
-]) {
+};
+for (const run of values.only === undefined ? Object.values(runs).flat() : (runs[values.only] ?? [])) {
   const startMs = performance.now();
   const row = { ...(await run()), seconds: Math.round((performance.now() - startMs) / 1_000) };
   rows.push(row);
