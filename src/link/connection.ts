@@ -251,9 +251,12 @@ export class Connection implements TransportSink {
 
   #writeFrames(): void {
     if (this.#isEnded) return;
+    let isAccepting = false;
     for (const bytes of this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes)) {
-      this.#transport.write(bytes);
+      isAccepting = this.#transport.write(bytes);
     }
+    // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
+    if (isAccepting && this.#core.hasLongMessages) this.#scheduleFlush();
     if (this.#transport.queuedBytes <= this.#maxQueuedBytes) return;
     this.close(
       'limit-exceeded',
@@ -263,11 +266,13 @@ export class Connection implements TransportSink {
 
   /** The last frames leave at once: after this nothing is written. */
   #end(end: ConnectionEnd): void {
-    for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
+    // Into a pipe that is gone nothing is written: what has not left by now has surely not been seen.
+    if (end.reason.by !== 'transport')
+      for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
     this.#isEnded = true;
     this.#stopTimer();
     if (end.reason.by !== 'transport')
-      this.#endTransport(end.reason.code === 'timeout' || end.reason.code === 'limit-exceeded');
+      this.#endTransport(end.reason.code === 'timeout' || this.#transport.queuedBytes > this.#maxQueuedBytes);
     this.#sink.onClosed(end);
   }
 
