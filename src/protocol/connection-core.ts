@@ -362,6 +362,9 @@ export class ConnectionCore {
 
   #establish(connectionID: string): void {
     this.#state = 'established';
+    // It changed after HELLO had told it.
+    if (this.#settings.role.side === 'dialer' && this.#timeoutMs !== this.#settings.timeoutMs)
+      this.#outbox.sendControl([MessageType.timeout, this.#timeoutMs]);
     this.#events.push({ type: 'established', connectionID });
   }
 
