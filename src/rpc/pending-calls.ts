@@ -38,7 +38,12 @@ export interface NewCall {
 
 interface PendingCall extends NewCall {
   deadlineMs: number | undefined;
-  onAbort: (() => void) | undefined;
+}
+
+/** The calls that one signal gives up. */
+interface SignalledCalls {
+  readonly ids: Set<number>;
+  readonly onAbort: () => void;
 }
 
 /** The open calls of one connection. */
@@ -47,6 +52,8 @@ export class PendingCalls {
   readonly #channel: CallChannel;
   readonly #calls = new Map<number, PendingCall>();
   readonly #deadlines = new Deadlines<number>();
+  /** One listener for each signal, however many calls share it: the platform warns of more than ten. */
+  readonly #signalled = new Map<AbortSignal, SignalledCalls>();
 
   /**
    * @param connectionID - for errors
@@ -69,10 +76,10 @@ export class PendingCalls {
 
   /** Enters a call that was sent. */
   add(id: number, call: NewCall, nowMs: number): void {
-    const pending: PendingCall = { ...call, deadlineMs: undefined, onAbort: undefined };
+    const pending: PendingCall = { ...call, deadlineMs: undefined };
     this.#calls.set(id, pending);
     if (call.timeoutMs !== undefined) pending.deadlineMs = this.#deadlines.add(id, nowMs + call.timeoutMs);
-    if (call.signal !== undefined) this.#listen(id, pending, call.signal);
+    if (call.signal !== undefined) this.#listen(id, call.signal);
   }
 
   /**
@@ -110,13 +117,34 @@ export class PendingCalls {
     }
   }
 
-  #listen(id: number, call: PendingCall, signal: AbortSignal): void {
-    call.onAbort = () => {
-      if (this.#take(id) === undefined) return;
-      this.#giveUp(id, call);
-      call.reject(signal.reason);
-    };
-    signal.addEventListener('abort', call.onAbort, { once: true });
+  #listen(id: number, signal: AbortSignal): void {
+    let signalled = this.#signalled.get(signal);
+    if (signalled === undefined) {
+      const ids = new Set<number>();
+      signalled = {
+        ids,
+        onAbort: () => {
+          for (const each of [...ids]) this.#abort(each, signal);
+        },
+      };
+      this.#signalled.set(signal, signalled);
+      signal.addEventListener('abort', signalled.onAbort, { once: true });
+    }
+    signalled.ids.add(id);
+  }
+
+  #unlisten(id: number, signal: AbortSignal): void {
+    const signalled = this.#signalled.get(signal);
+    if (signalled?.ids.delete(id) !== true || signalled.ids.size > 0) return;
+    this.#signalled.delete(signal);
+    signal.removeEventListener('abort', signalled.onAbort);
+  }
+
+  #abort(id: number, signal: AbortSignal): void {
+    const call = this.#take(id);
+    if (call === undefined) return;
+    this.#giveUp(id, call);
+    call.reject(signal.reason);
   }
 
   /** Takes a call out of the table, with everything that hung on it. */
@@ -125,7 +153,7 @@ export class PendingCalls {
     if (call === undefined) return undefined;
     this.#calls.delete(id);
     if (call.deadlineMs !== undefined) this.#deadlines.remove(id, call.deadlineMs);
-    if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
+    if (call.signal !== undefined) this.#unlisten(id, call.signal);
     return call;
   }
 
