@@ -404,7 +404,8 @@ export class RPCCommunicator implements Caller {
     try {
       act();
     } catch (error) {
-      this.#settings.sink.onError(error);
+      // An error of ours is the reason of the end, and reported as such; any other would be lost.
+      if (!(error instanceof RPCError)) this.#settings.sink.onError(error);
       const code = error instanceof LimitExceededError ? 'limit-exceeded' : 'protocol-error';
       this.#connection.close(
         code,
