@@ -55,7 +55,7 @@ function checkConsumer(type, tarball) {
       tarball,
       `rxjs@${devDependencies.rxjs}`,
     ],
-    project,
+    { cwd: project },
   );
   run(`types (${type})`, tool('@typescript/native', 'tsc'), ['-p', '.'], project);
   run(`run (${type})`, join(project, 'out', 'consumer.js'), [], project);

@@ -26,24 +26,27 @@ export function ensureBuilt() {
   ensureInstalled();
   if (isBuilt()) return;
   console.error('building dist (npm run build)');
-  npm(['run', '--silent', 'build', '--', '--logLevel', 'warn']);
+  npm(['run', '--silent', 'build'], { quiet: true });
 }
 
 /**
  * Runs npm and ends this process with npm's exit code if it fails.
  *
  * @param {string[]} args
- * @param {string} cwd the folder to run it in, by default the repository
+ * @param {object} [options]
+ * @param {string} [options.cwd] the folder to run it in, by default the repository
+ * @param {boolean} [options.quiet] show what it prints only if it fails: tools like to warn of what is no concern here
  */
-export function npm(args, cwd = root) {
+export function npm(args, { cwd = root, quiet = false } = {}) {
   // Started by npm, its own path is known; that spares a lookup and, on Windows, a shell.
   const { npm_execpath: itself } = process.env;
   // npm's chatter goes to stderr: stdout belongs to the command that was asked for.
-  const options = { cwd, stdio: ['ignore', 2, 2] };
-  const { status, error } = itself?.endsWith('.js')
+  const options = { cwd, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2] };
+  const { status, error, stdout, stderr } = itself?.endsWith('.js')
     ? spawnSync(process.execPath, [itself, ...args], options)
     : spawnSync('npm', args, { ...options, shell: process.platform === 'win32' });
   if (error) throw error;
+  if (status !== 0 && quiet) process.stderr.write(Buffer.concat([stdout, stderr]));
   if (status !== 0) process.exit(status ?? 1);
 }
 

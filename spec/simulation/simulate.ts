@@ -3,8 +3,9 @@
  * after which nothing may be left.
  */
 import { UnknownConnectionError } from '../../src/errors.js';
+import { RPCCommunicator } from '../../src/rpc/communicator.js';
 import { SimulatedServer, type SimulatedClient } from './peers.js';
-import { World } from './world.js';
+import { World, type SimulatedPeer } from './world.js';
 
 /** What came of a seed. */
 export interface Outcome {
@@ -142,9 +143,24 @@ function audit(world: World): void {
     for (const error of hearing.errors) {
       if (error instanceof UnknownConnectionError) fault(`${name}: ${error.message}`);
     }
+    const told = toldAfterwards(peer);
+    if (told > 0) fault(`${name}: ${told} connections that are over still listen for registrations`);
     if (peer instanceof SimulatedServer) auditForgotten(peer, fault);
   }
   if (profile.isCalm) auditCalm(world, fault);
+}
+
+/** How many connections hear of an object that is registered now; they are silent when they are over, but they are kept. */
+function toldAfterwards(peer: SimulatedPeer): number {
+  const { prototype } = RPCCommunicator;
+  const register: unknown = Reflect.get(prototype, 'register');
+  let told = 0;
+  Reflect.set(prototype, 'register', () => {
+    told += 1;
+  });
+  peer.registerProxyObject('afterwards', { run: () => undefined });
+  Reflect.set(prototype, 'register', register);
+  return told;
 }
 
 /** A server knows nothing of connections that are over. */

@@ -116,7 +116,7 @@ export class Connection implements TransportSink {
 
   /** Answers HELLO: the connection is established. */
   welcome(connectionID: string): void {
-    this.#core.welcome(connectionID);
+    this.#core.welcome(connectionID, this.#scheduler.now());
     this.#settle();
   }
 
@@ -207,7 +207,6 @@ export class Connection implements TransportSink {
       for (const event of events) this.#dispatch(event);
     }
     this.#isDispatching = false;
-    if (this.#isEnded) return;
     if (this.#core.queuedBytes > 0) this.#scheduleFlush();
     this.#arm();
   }
@@ -234,7 +233,7 @@ export class Connection implements TransportSink {
         return;
       case 'suspect':
         this.#transport.afterReading(() => {
-          this.#core.confirmSilence();
+          this.#core.confirmSuspicion(this.#scheduler.now());
           this.#settle();
         });
         return;
@@ -266,18 +265,18 @@ export class Connection implements TransportSink {
 
   /** The last frames leave at once: after this nothing is written. */
   #end(end: ConnectionEnd): void {
-    // Into a pipe that is gone nothing is written: what has not left by now has surely not been seen.
-    if (end.reason.by !== 'transport')
-      for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
     this.#isEnded = true;
     this.#stopTimer();
-    if (end.reason.by !== 'transport')
-      this.#endTransport(end.reason.code === 'timeout' || this.#transport.queuedBytes > this.#maxQueuedBytes);
+    // What had not left when the pipe broke was never handed over.
+    if (end.reason.by !== 'transport') this.#endTransport(end.reason.code);
     this.#sink.onClosed(end);
   }
 
-  /** A peer that is silent or does not read would keep a polite end waiting for ever. */
-  #endTransport(isPeerDeaf: boolean): void {
+  #endTransport(code: CloseCode): void {
+    // A peer that is silent or does not read would keep a polite end waiting for ever; one that sent too much is to
+    // hear of it.
+    const isPeerDeaf = code === 'timeout' || this.#transport.queuedBytes > this.#maxQueuedBytes;
+    for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
     this.#transport.close();
     this.#timer = this.#scheduler.schedule(
       () => {
@@ -289,8 +288,9 @@ export class Connection implements TransportSink {
 
   /** Arms the timer for the next deadline; one that is armed for an earlier time stays, and looks again when it fires. */
   #arm(): void {
+    if (this.#isEnded) return;
     const nextMs = Math.min(this.#core.nextDeadlineMs, this.#sink.nextDeadlineMs());
-    if (nextMs >= this.#timerAtMs || this.#isEnded) return;
+    if (nextMs >= this.#timerAtMs) return;
     this.#stopTimer();
     this.#timerAtMs = nextMs;
     this.#timer = this.#scheduler.schedule(
@@ -305,7 +305,10 @@ export class Connection implements TransportSink {
     this.#timerAtMs = Infinity;
     const nowMs = this.#scheduler.now();
     if (nowMs >= this.#core.nextDeadlineMs) this.#core.handleDeadline(nowMs);
+    // A call of the sink like any other: what it causes is told when it has returned.
+    this.#isDispatching = true;
     if (nowMs >= this.#sink.nextDeadlineMs()) this.#sink.handleDeadline(nowMs);
+    this.#isDispatching = false;
     this.#settle();
   }
 

@@ -52,7 +52,8 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
     connection?.close('disconnected', 'the probe was cancelled');
   };
   const onClosed = (end: ConnectionEnd): void => {
-    if (isTandem) finish({ kind: 'tandem' });
+    // Whoever refuses in words of this protocol is a Tandem server too: one that stops.
+    if (isTandem || end.reason.by === 'remote') finish({ kind: 'tandem' });
     else finish({ kind: 'occupied', occupant: occupantOf(end) });
   };
   const timer = settings.scheduler.schedule(() => {
@@ -90,7 +91,6 @@ function proberSettings(settings: ConnectionSettings): ConnectionSettings {
   return { ...settings, role: { side: 'prober' }, handshakeTimeoutMs: probeTimeoutMs };
 }
 
-/** A Tandem server of another version is one all the same, but cannot say so: it counts as unknown. */
 function occupantOf({ occupant, reason }: ConnectionEnd): PortOccupant {
   return occupant ?? (reason.code === 'handshake-timeout' ? 'unresponsive' : 'unknown');
 }

@@ -64,6 +64,7 @@ export class Reconnect {
    */
   ended(retryAfterMs: number | undefined): void {
     if (this.#isStopped) return;
+    this.#settle();
     const { backoff, scheduler, address } = this.#settings;
     const pauseMs = backoff.ended(scheduler.now()) + Math.min(retryAfterMs ?? 0, maxRetryAfterMs);
     this.#timer = scheduler.schedule(() => {

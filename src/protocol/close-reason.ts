@@ -22,6 +22,9 @@ export type CloseCode =
   /** The pipe broke, or ended without a word. */
   | 'connection-lost';
 
+/** Characters of a reason, sent or received: well below what a message may hold. */
+export const maxReasonLength = 1_024;
+
 const codes: ReadonlySet<string> = new Set<CloseCode>([
   'disconnected',
   'server-stopped',
@@ -51,7 +54,11 @@ export class CloseReason {
 
   /** A reason that a peer gave: an unknown code, from a newer peer, is an ordinary end; its text is made safe to log. */
   static fromPeer(code: string, message: string): CloseReason {
-    return new CloseReason(isCloseCode(code) ? code : 'disconnected', printable(message, 1_024), 'remote');
+    return new CloseReason(
+      isCloseCode(code) ? code : 'disconnected',
+      printable(message, maxReasonLength),
+      'remote',
+    );
   }
 
   /** The sentence, so that a reason can stand in a log line as it is. */
@@ -60,11 +67,11 @@ export class CloseReason {
   }
 }
 
-/** Makes a peer's text safe to stand in ours: no control characters, not endless. */
+/** Makes a text safe to stand in a log line or in a message: no control characters, well-formed, not endless. */
 export function printable(text: string, maxLength: number): string {
-  // Control characters could forge log lines or drive a terminal.
-  const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\ufffd');
-  return safe.length > maxLength ? `${safe.slice(0, maxLength)}…` : safe;
+  const short = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+  // Control characters could forge log lines or drive a terminal; a lone surrogate, which the cut may leave, has no UTF-8.
+  return short.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/gu, '\ufffd');
 }
 
 function isCloseCode(code: string): code is CloseCode {

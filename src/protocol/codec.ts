@@ -9,9 +9,9 @@
 import { Decoder } from '@msgpack/msgpack';
 
 import { LimitExceededError, ProtocolError, UnserializableValueError } from '../errors.js';
-import { itemAt } from './bytes.js';
+import { byteAt } from './bytes.js';
 import { Extensions } from './extensions.js';
-import type { Limits } from './limits.js';
+import { maxFrameBytes, type Limits } from './limits.js';
 import { Marshal } from './marshal.js';
 import { Prescan } from './prescan.js';
 import { ReusedEncoder } from './reused-encoder.js';
@@ -24,6 +24,7 @@ export class Codec {
   readonly #prescan: Prescan;
   readonly #encoder: ReusedEncoder;
   readonly #decoder: Decoder;
+  #fragments: Codec | undefined;
 
   /** @param limits - the bounds of what is sent and of what is received */
   constructor(limits: Limits) {
@@ -107,12 +108,37 @@ export class Codec {
     }
   }
 
+  /**
+   * Encodes a fragment: its bytes are part of a message that was within the limits as a whole.
+   *
+   * @param message - a FRAGMENT
+   * @returns a view that is valid until the next `encode`
+   */
+  encodeFragment(message: readonly unknown[]): Uint8Array {
+    return this.#encoder.encode(message);
+  }
+
+  /**
+   * Decodes a frame that begins like a fragment; the limits on values hold for the message that the fragments make up.
+   *
+   * @param frame - untrusted; its bytes may be referred to until the fragments are joined
+   * @throws {@link ProtocolError} if anything in the frame is not as it must be
+   */
+  decodeFragment(frame: Uint8Array): unknown[][] {
+    this.#fragments ??= new Codec({
+      ...this.#limits,
+      maxMessageBytes: maxFrameBytes,
+      maxBinaryBytes: maxFrameBytes,
+    });
+    return this.#fragments.decodeFrame(frame, true);
+  }
+
   /** Scans every message of a frame, and tells whether there is a byte array in any. */
   #scan(bytes: Uint8Array): boolean {
     const { maxMessageBytes } = this.#limits;
     let hasBinary = false;
     for (let start = 0; start < bytes.length;) {
-      const head = itemAt(bytes, start);
+      const head = byteAt(bytes, start);
       if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)
         throw new ProtocolError('a message that is no array');
       const end = this.#prescan.scan(bytes, start, bytes.length);

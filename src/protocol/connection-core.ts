@@ -11,7 +11,7 @@
  */
 
 import { LimitExceededError, ProtocolError, RPCError, type PortOccupant } from '../errors.js';
-import { CloseReason, printable, type CloseCode } from './close-reason.js';
+import { CloseReason, maxReasonLength, printable, type CloseCode } from './close-reason.js';
 import type { Codec } from './codec.js';
 import type { SlabPool } from './framing.js';
 import { Handshake, type ConnectionRole, type HandshakeMessage } from './handshake.js';
@@ -23,6 +23,7 @@ import {
   MessageType,
   protocolVersion,
   type ConnectionMessage,
+  type Hello,
   type Identity,
   type SessionMessage,
 } from './messages.js';
@@ -60,7 +61,7 @@ export type ConnectionEvent =
   | { readonly type: 'identity'; readonly identity: Identity }
   /** A ping was answered. */
   | { readonly type: 'heartbeat'; readonly roundTripMs: number }
-  /** The peer seems silent: read what has arrived, then call `confirmSilence`. */
+  /** Something that was due has not come: read what has arrived, then call `confirmSuspicion`. */
   | { readonly type: 'suspect' }
   /** The end; nothing follows. `occupant` says what seems to be there when it is not a Tandem peer. */
   | {
@@ -82,6 +83,8 @@ export class ConnectionCore {
   readonly #handshake: Handshake;
   #state: 'handshaking' | 'established' | 'closed' = 'handshaking';
   #isReady = false;
+  #isSuspect = false;
+  #hello: Hello | undefined;
   #heartbeat: Heartbeat | undefined;
   #timeoutMs: number;
   #handshakeEndsMs: number;
@@ -97,7 +100,7 @@ export class ConnectionCore {
   constructor(settings: ConnectionSettings, nowMs: number) {
     this.#settings = settings;
     this.#inbox = new Inbox(settings.codec, settings.limits);
-    this.#outbox = new Outbox(settings.codec, settings.slabs);
+    this.#outbox = new Outbox(settings.codec, settings.slabs, settings.limits.maxQueuedBytes);
     this.#timeoutMs = settings.timeoutMs;
     this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;
     this.#handshake = new Handshake(settings.role, this.#outbox, settings.timeoutMs);
@@ -137,13 +140,9 @@ export class ConnectionCore {
   /** Acts on the deadlines that have passed. */
   handleDeadline(nowMs: number): void {
     if (this.#state === 'closed') return;
-    if (nowMs >= this.#partialEndsMs) {
-      this.#fail(new ProtocolError('a frame that was begun did not end in time'));
-    } else if (!this.#isReady && nowMs >= this.#handshakeEndsMs) {
-      const doing = this.#handshake.awaitsOpening
-        ? 'did not begin to speak this protocol'
-        : 'did not complete the handshake';
-      this.close('handshake-timeout', `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
+    if (this.#isOverdue(nowMs)) {
+      this.#isSuspect = true;
+      this.#events.push({ type: 'suspect' });
     } else if (this.#heartbeat !== undefined) {
       const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
       if (ping !== undefined) this.#outbox.sendControl([MessageType.ping, ping]);
@@ -151,10 +150,23 @@ export class ConnectionCore {
     }
   }
 
-  /** After the event `suspect`, once everything that had arrived was received: closes if the peer is still silent. */
-  confirmSilence(): void {
-    if (this.#state === 'closed' || this.#heartbeat?.isDead() !== true) return;
-    this.close('timeout', `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
+  /**
+   * After the event `suspect`, once everything that had arrived was received: closes if what was due is still missing.
+   * A process whose own loop was blocked finds its deadlines passed before it has read what its peers sent in time.
+   */
+  confirmSuspicion(nowMs: number): void {
+    this.#isSuspect = false;
+    if (this.#state === 'closed') return;
+    if (nowMs >= this.#partialEndsMs) {
+      this.#fail(new ProtocolError('a frame that was begun did not end in time'));
+    } else if (this.#isOverdue(nowMs)) {
+      const doing = this.#handshake.awaitsOpening
+        ? 'did not begin to speak this protocol'
+        : 'did not complete the handshake';
+      this.close('handshake-timeout', `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
+    } else if (this.#heartbeat?.isDead() === true) {
+      this.close('timeout', `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
+    }
   }
 
   /** The transport has ended. */
@@ -167,29 +179,34 @@ export class ConnectionCore {
 
   // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Answers HELLO: the connection is established. */
-  welcome(connectionID: string): void {
+  /** Answers HELLO: the connection is established. Has no effect when no HELLO waits for an answer, or no longer. */
+  welcome(connectionID: string, nowMs: number): void {
+    const hello = this.#hello;
+    if (hello === undefined) return;
     this.#outbox.sendControl([
       MessageType.welcome,
       { version: protocolVersion, connectionID, timeoutMs: this.#timeoutMs },
     ]);
     // A frame of its own: until it is read, the peer accepts small frames only.
     this.#outbox.finishFrame();
-    this.#establish(connectionID);
+    this.#establish(connectionID, hello.timeoutMs, nowMs);
   }
 
-  /** Answers HELLO: not now. */
+  /** Answers HELLO: not now. Has no effect when no HELLO waits for an answer. */
   refuse(code: CloseCode, message: string, retryAfterMs: number | undefined): void {
+    if (this.#hello === undefined) return;
+    const text = printable(message, maxReasonLength);
     this.#outbox.sendControl(
       retryAfterMs === undefined
-        ? [MessageType.refuse, code, message]
-        : [MessageType.refuse, code, message, retryAfterMs],
+        ? [MessageType.refuse, code, text]
+        : [MessageType.refuse, code, text, retryAfterMs],
     );
     this.#end(new CloseReason(code, message, 'local'), undefined);
   }
 
-  /** Answers HELLO: continue on that port, and show this ticket there. */
+  /** Answers HELLO: continue on that port, and show this ticket there. Has no effect when no HELLO waits for an answer. */
   handOver(port: number, ticket: string): void {
+    if (this.#hello === undefined) return;
     this.#outbox.sendControl([MessageType.handover, port, ticket]);
     this.#end(new CloseReason('disconnected', `handed over to port ${port}`, 'local'), undefined);
   }
@@ -227,16 +244,17 @@ export class ConnectionCore {
   setTimeout(timeoutMs: number, nowMs: number): void {
     this.#timeoutMs = timeoutMs;
     this.#heartbeat?.setTimeout(timeoutMs, nowMs);
-    if (this.#state === 'established') this.#outbox.sendControl([MessageType.timeout, timeoutMs]);
+    if (this.#state === 'established') this.#tellTimeout();
   }
 
   /** Ends the connection: tells the peer why, after everything that is queued short of unfinished long messages. */
   close(code: CloseCode, message: string): void {
     if (this.#state === 'closed') return;
+    const text = printable(message, maxReasonLength);
     if (this.#state === 'established') {
-      this.#outbox.sendControl([MessageType.goodbye, code, message, this.#inbox.receivedCount]);
+      this.#outbox.sendControl([MessageType.goodbye, code, text, this.#inbox.receivedCount]);
     } else {
-      this.#handshake.sendRefusal(code, message);
+      this.#handshake.sendRefusal(code, text);
     }
     this.#end(new CloseReason(code, message, 'local'), undefined);
   }
@@ -266,8 +284,11 @@ export class ConnectionCore {
   /** When `handleDeadline` must be called next; `Infinity`: not at all. */
   get nextDeadlineMs(): number {
     if (this.#state === 'closed') return Infinity;
+    const heartbeatMs = this.#heartbeat?.nextDeadlineMs ?? Infinity;
+    // What is overdue waits for `confirmSuspicion`, not for the clock.
+    if (this.#isSuspect) return heartbeatMs;
     const handshakeMs = this.#isReady ? Infinity : this.#handshakeEndsMs;
-    return Math.min(handshakeMs, this.#partialEndsMs, this.#heartbeat?.nextDeadlineMs ?? Infinity);
+    return Math.min(handshakeMs, this.#partialEndsMs, heartbeatMs);
   }
 
   // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -295,7 +316,7 @@ export class ConnectionCore {
   #receiveHandshake(message: HandshakeMessage, nowMs: number): void {
     switch (message[0]) {
       case MessageType.hello:
-        this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
+        this.#hello = message[1];
         this.#events.push({ type: 'hello', ticket: message[1].ticket });
         return;
       case MessageType.probe:
@@ -303,8 +324,9 @@ export class ConnectionCore {
         this.#end(new CloseReason('disconnected', 'a probe was answered', 'local'), undefined);
         return;
       case MessageType.welcome:
-        this.#heartbeat = this.#startHeartbeat(message[1].timeoutMs, nowMs);
-        this.#establish(message[1].connectionID);
+        this.#establish(message[1].connectionID, message[1].timeoutMs, nowMs);
+        // HELLO told another one: from that the peer would ping too rarely.
+        if (this.#timeoutMs !== this.#settings.timeoutMs) this.#tellTimeout();
         return;
       case MessageType.refuse:
         this.#retryAfterMs = message[3];
@@ -340,6 +362,10 @@ export class ConnectionCore {
     }
   }
 
+  #tellTimeout(): void {
+    this.#outbox.sendControl([MessageType.timeout, this.#timeoutMs]);
+  }
+
   #receivePong(id: number, nowMs: number): void {
     if (this.#heartbeat?.hasSent(id) !== true)
       throw new ProtocolError(`a PONG for ping ${id}, which was never sent`);
@@ -349,8 +375,8 @@ export class ConnectionCore {
     this.#events.push({ type: 'heartbeat', roundTripMs });
   }
 
-  #startHeartbeat(peerTimeoutMs: number, nowMs: number): Heartbeat {
-    return new Heartbeat(this.#timeoutMs, peerTimeoutMs, this.#settings.heartbeatIntervalMs, nowMs);
+  #isOverdue(nowMs: number): boolean {
+    return nowMs >= this.#partialEndsMs || (!this.#isReady && nowMs >= this.#handshakeEndsMs);
   }
 
   #watchPartialFrame(nowMs: number): void {
@@ -360,11 +386,12 @@ export class ConnectionCore {
 
   // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #establish(connectionID: string): void {
+  /** Heartbeats begin here: before WELCOME a PING would be a fault, and the handshake's deadline watches the peer. */
+  #establish(connectionID: string, peerTimeoutMs: number, nowMs: number): void {
     this.#state = 'established';
-    // It changed after HELLO had told it.
-    if (this.#settings.role.side === 'dialer' && this.#timeoutMs !== this.#settings.timeoutMs)
-      this.#outbox.sendControl([MessageType.timeout, this.#timeoutMs]);
+    this.#hello = undefined;
+    const { heartbeatIntervalMs } = this.#settings;
+    this.#heartbeat = new Heartbeat(this.#timeoutMs, peerTimeoutMs, heartbeatIntervalMs, nowMs);
     this.#events.push({ type: 'established', connectionID });
   }
 
@@ -385,7 +412,8 @@ export class ConnectionCore {
   #end(reason: CloseReason, lastReceived: number | undefined): void {
     this.#emitMessages();
     this.#state = 'closed';
-    this.#outbox.dropLongMessages();
+    this.#hello = undefined;
+    this.#outbox.end();
     this.#events.push({
       type: 'closed',
       reason,

@@ -1,14 +1,21 @@
 /**
  * Many deadlines under one timer: adding and removing are constant time, whatever their number.
  *
- * Deadlines fall into buckets of one millisecond; a binary heap holds the times that have a bucket. A bucket emptied
- * before its time stays in the heap until its turn: at most one number for each millisecond ahead.
+ * Deadlines fall into buckets of one millisecond; a binary heap holds the times that have a bucket. Most deadlines are
+ * removed long before their time. A bucket that is emptied stays where it is until half of them are empty, and then all
+ * empty ones go at once: so neither space nor wake-ups are spent on what was removed.
  */
+
+import { itemAt } from './bytes.js';
+
+/** Fewer empty buckets than this are not worth a sweep. */
+const fewestSwept = 64;
 
 /** A set of keys, each due at a time. */
 export class Deadlines<Key> {
   readonly #buckets = new Map<number, Set<Key>>();
-  readonly #heap: number[] = [];
+  #heap: number[] = [];
+  #emptyCount = 0;
 
   /** When the first is due, `Infinity` when there is none. May be early, when the one due then was removed. */
   get nextMs(): number {
@@ -27,6 +34,8 @@ export class Deadlines<Key> {
       bucket = new Set();
       this.#buckets.set(timeMs, bucket);
       this.#push(timeMs);
+    } else if (bucket.size === 0) {
+      this.#emptyCount -= 1;
     }
     bucket.add(key);
     return timeMs;
@@ -34,18 +43,33 @@ export class Deadlines<Key> {
 
   /** Removes a key that was added with this time; has no effect when it was taken already. */
   remove(key: Key, timeMs: number): void {
-    this.#buckets.get(timeMs)?.delete(key);
+    const bucket = this.#buckets.get(timeMs);
+    if (bucket?.delete(key) !== true || bucket.size > 0) return;
+    this.#emptyCount += 1;
+    if (this.#emptyCount >= fewestSwept && this.#emptyCount * 2 > this.#heap.length) this.#sweep();
   }
 
   /** Takes every key that is due, the earliest first. */
   takeDue(nowMs: number): Key[] {
     const due: Key[] = [];
     for (let timeMs = this.#heap[0]; timeMs !== undefined && timeMs <= nowMs; timeMs = this.#heap[0]) {
-      for (const key of this.#buckets.get(timeMs) ?? []) due.push(key);
+      // Each time in the heap has its bucket.
+      const bucket = this.#buckets.get(timeMs) as ReadonlySet<Key>;
+      if (bucket.size === 0) this.#emptyCount -= 1;
+      for (const key of bucket) due.push(key);
       this.#buckets.delete(timeMs);
       this.#pop();
     }
     return due;
+  }
+
+  #sweep(): void {
+    for (const [timeMs, bucket] of this.#buckets) {
+      if (bucket.size === 0) this.#buckets.delete(timeMs);
+    }
+    // What is sorted is a heap.
+    this.#heap = [...this.#buckets.keys()].sort((left, right) => left - right);
+    this.#emptyCount = 0;
   }
 
   #push(timeMs: number): void {
@@ -54,7 +78,7 @@ export class Deadlines<Key> {
     heap.push(timeMs);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      const above = heap[parent] ?? -Infinity;
+      const above = itemAt(heap, parent);
       if (above <= timeMs) break;
       heap[at] = above;
       at = parent;

@@ -21,7 +21,7 @@ import { Decoder, ExtData, type ExtensionCodecType } from '@msgpack/msgpack';
 
 import { ProtocolError } from '../errors.js';
 import { readBinary } from './binary-kinds.js';
-import { copyBytes, itemAt } from './bytes.js';
+import { copyBytes, byteAt } from './bytes.js';
 import { readError } from './error-values.js';
 
 /** The number of each extension type but those with bytes, which binary-kinds.ts lists. */
@@ -56,6 +56,22 @@ export function writeBigint(value: bigint): ExtData {
     bytes[at] = Number.parseInt(hex.slice(Math.max(0, digits - 2), digits), 16);
   }
   return new ExtData(extensionTypes.bigint, bytes);
+}
+
+/**
+ * Tells how many bits the magnitude of a written bigint has.
+ *
+ * @param bytes - untrusted; only read
+ * @param start - where the payload begins
+ * @param size - how many bytes it has
+ * @returns the bits, or undefined if this is not the one form of a number: no leading zeros, and zero has no sign
+ */
+export function bigintBits(bytes: Uint8Array, start: number, size: number): number | undefined {
+  const sign = size === 0 ? undefined : bytes[start];
+  if (sign !== 0 && sign !== 1) return undefined;
+  if (size === 1) return sign === 0 ? 0 : undefined;
+  const first = byteAt(bytes, start + 1);
+  return first === 0 ? undefined : (size - 1) * 8 - (Math.clz32(first) - 24);
 }
 
 /**
@@ -181,7 +197,7 @@ export class Extensions implements ExtensionCodecType<undefined> {
 
 function readBigint(payload: Uint8Array): bigint {
   let hex = '0x0';
-  for (let at = 1; at < payload.length; at++) hex += itemAt(payload, at).toString(16).padStart(2, '0');
+  for (let at = 1; at < payload.length; at++) hex += byteAt(payload, at).toString(16).padStart(2, '0');
   return payload[0] === 1 ? -BigInt(hex) : BigInt(hex);
 }
 

@@ -14,8 +14,6 @@ export class LongMessage {
   #offset = 0;
   /** The number of its last fragment once that has left, 0 until then. */
   lastNumber = 0;
-  /** Set when the sender takes it back before its last fragment has left. */
-  isWithdrawn = false;
 
   /**
    * @param id - tells it apart from the other long messages of this connection
@@ -73,9 +71,11 @@ export class Reassembly {
    */
   receive([, id, end, bytes]: FragmentMessage): Uint8Array | undefined {
     // Tiny pieces would cost many times their bytes in bookkeeping.
-    if (end === 0 && bytes.length !== fragmentBytes) {
+    const isOfSize =
+      end === 0 ? bytes.length === fragmentBytes : bytes.length <= (end === 1 ? fragmentBytes : 0);
+    if (!isOfSize) {
       throw new ProtocolError(
-        `a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}`,
+        `a fragment of ${bytes.length} bytes, where all but the last hold ${fragmentBytes}, and an abandoned one none`,
       );
     }
     const partial = this.#partials.get(id) ?? this.#begin(id);

@@ -147,7 +147,7 @@ export class FrameWriter {
       slab = undefined;
     }
     if (slab === undefined) {
-      slab = this.#slab ?? this.#pool.take(message.length + headerBytes);
+      slab = this.#pool.take(message.length + headerBytes);
       this.#slab = slab;
       this.#end = headerBytes;
     }
@@ -165,16 +165,19 @@ export class FrameWriter {
     slab[1] = length >>> 16;
     slab[2] = length >>> 8;
     slab[3] = length;
-    this.addBytes(slab.subarray(0, this.#end));
+    this.#addFrame(slab.subarray(0, this.#end));
     this.#pool.giveBack(slab.subarray(this.#end));
     this.#slab = undefined;
     this.#end = 0;
   }
 
-  /** Adds bytes that are no frame: the opening. */
+  /** Adds bytes that are no frame: the opening. They are copied, so that they leave in one write with what follows. */
   addBytes(bytes: Uint8Array): void {
-    this.#frames.push(bytes);
-    this.#frameBytes += bytes.length;
+    this.finishFrame();
+    const slab = this.#pool.take(bytes.length);
+    slab.set(bytes);
+    this.#addFrame(slab.subarray(0, bytes.length));
+    this.#pool.giveBack(slab.subarray(bytes.length));
   }
 
   /** Takes all that is gathered, ready to be written in this order; the taker may keep it. */
@@ -184,5 +187,20 @@ export class FrameWriter {
     this.#frames = [];
     this.#frameBytes = 0;
     return frames;
+  }
+
+  /** Frames that lie side by side in a slab leave as one piece, hence in one write. */
+  #addFrame(bytes: Uint8Array): void {
+    this.#frameBytes += bytes.length;
+    const last = this.#frames.at(-1);
+    if (last?.buffer !== bytes.buffer || last.byteOffset + last.length !== bytes.byteOffset) {
+      this.#frames.push(bytes);
+      return;
+    }
+    this.#frames[this.#frames.length - 1] = new Uint8Array(
+      last.buffer,
+      last.byteOffset,
+      last.length + bytes.length,
+    );
   }
 }

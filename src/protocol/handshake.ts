@@ -7,7 +7,13 @@
  */
 
 import { ProtocolError, type PortOccupant } from '../errors.js';
-import { MessageType, protocolVersion, type ConnectionMessage, type Hello } from './messages.js';
+import {
+  MessageType,
+  protocolVersion,
+  type ConnectionMessage,
+  type Hello,
+  type Welcome,
+} from './messages.js';
 import { httpAnswer, OpeningReader, type OpeningVerdict } from './opening.js';
 import type { Outbox } from './outbox.js';
 
@@ -69,11 +75,6 @@ export class Handshake {
     return this.#opening !== undefined;
   }
 
-  /** Whether the peer has said nothing at all. */
-  get hasHeardNothing(): boolean {
-    return this.#opening?.isEmpty === true;
-  }
-
   /** What seems to be at the other side, once its first bytes were found not to be of this protocol. */
   get occupant(): PortOccupant | undefined {
     return this.#occupant;
@@ -104,7 +105,8 @@ export class Handshake {
     if (!expected[this.#role.side].includes(message[0])) {
       throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
     }
-    if (message[0] === MessageType.hello) this.#checkHello(message[1]);
+    if (message[0] === MessageType.hello) this.#checkFirst();
+    if (message[0] === MessageType.hello || message[0] === MessageType.welcome) checkVersion(message[1]);
     // The table of expected types holds these types only.
     return message as HandshakeMessage;
   }
@@ -120,12 +122,15 @@ export class Handshake {
     this.#outbox.sendControl([MessageType.refuse, code, reason]);
   }
 
-  #checkHello(hello: Hello): void {
+  #checkFirst(): void {
     if (this.#hasHello) throw new ProtocolError('a second HELLO');
     this.#hasHello = true;
-    if (hello.version === protocolVersion) return;
-    throw new ProtocolError(`protocol version ${hello.version}, where ${protocolVersion} is spoken`);
   }
+}
+
+function checkVersion({ version }: Hello | Welcome): void {
+  if (version === protocolVersion) return;
+  throw new ProtocolError(`protocol version ${version}, where ${protocolVersion} is spoken`);
 }
 
 function helloOf(timeoutMs: number, ticket: string | undefined): Hello {

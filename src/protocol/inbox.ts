@@ -11,11 +11,11 @@ import { maxFrameBytes, maxHandshakeBytes, maxHandshakeFrameBytes, type Limits }
 import {
   isSessionMessage,
   MessageType,
-  parseMessage,
   type ConnectionMessage,
   type FragmentMessage,
   type SessionMessage,
 } from './messages.js';
+import { parseMessage } from './parse-message.js';
 
 /** The incoming half of a connection. */
 export class Inbox {
@@ -59,20 +59,32 @@ export class Inbox {
     const frame = this.#reader.read(isStranger ? maxHandshakeFrameBytes : maxFrameBytes);
     if (frame === undefined) return undefined;
     if (isStranger) this.#countHandshakeBytes(frame.length);
-    // The bytes of a fragment are joined, hence copied, in a moment: they may stay a view of the frame until then.
-    const isFragment = frame[1] === MessageType.fragment;
+    // A fragment is alone in its frame, and has bounds of its own: it is told by its first field.
+    if (frame[1] === MessageType.fragment) return this.#readFragment(frame, isStranger);
     const messages: (SessionMessage | ConnectionMessage)[] = [];
-    for (const value of this.#codec.decodeFrame(frame, isFragment)) {
+    for (const value of this.#codec.decodeFrame(frame, false)) {
       const message = parseMessage(value);
-      if (isSessionMessage(message)) {
-        if (isStranger)
-          throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
-        this.#receivedCount += 1;
-      }
-      const whole = message[0] === MessageType.fragment ? this.#join(message) : message;
-      if (whole !== undefined) messages.push(whole);
+      if (message[0] === MessageType.fragment) throw notAlone();
+      if (isSessionMessage(message)) this.#count(message, isStranger);
+      messages.push(message);
     }
     return messages;
+  }
+
+  #readFragment(frame: Uint8Array, isStranger: boolean): SessionMessage[] {
+    const values = this.#codec.decodeFragment(frame);
+    const fragment = parseMessage(values[0]);
+    if (values.length !== 1 || fragment[0] !== MessageType.fragment) throw notAlone();
+    this.#count(fragment, isStranger);
+    const whole = this.#join(fragment);
+    return whole === undefined ? [] : [whole];
+  }
+
+  #count(message: SessionMessage | FragmentMessage, isStranger: boolean): void {
+    if (isStranger) {
+      throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
+    }
+    this.#receivedCount += 1;
   }
 
   #countHandshakeBytes(bytes: number): void {
@@ -92,4 +104,8 @@ export class Inbox {
     }
     return message;
   }
+}
+
+function notAlone(): ProtocolError {
+  return new ProtocolError('a fragment that is not alone in its frame');
 }

@@ -30,7 +30,10 @@ export interface Limits {
   readonly maxArguments: number;
   /** Objects that a peer may have registered at one time. */
   readonly maxRegisteredObjects: number;
-  /** Bytes waiting to be written to one connection; beyond it the connection is closed, since its peer does not read. */
+  /**
+   * Bytes waiting to be written to one connection. Beyond it no message of more than a fragment is taken, and where it is
+   * the transport that holds them, the connection is closed, since its peer does not read.
+   */
   readonly maxQueuedBytes: number;
 }
 

@@ -66,7 +66,7 @@ export class Marshal {
    * @throws {@link UnserializableValueError} if something in it cannot cross
    * @throws {@link LimitExceededError} if something in it is larger than a limit
    */
-  marshal(value: unknown, path: string, enclosing = 1): unknown {
+  marshal(value: unknown, path: string, enclosing: number): unknown {
     // A getter may send something by the same codec.
     if (this.#isBusy) return new Marshal(this.#limits, this.#extensions).marshal(value, path, enclosing);
     this.#isBusy = true;

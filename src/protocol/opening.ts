@@ -5,6 +5,7 @@
  */
 
 import type { PortOccupant } from '../errors.js';
+import { itemAt } from './bytes.js';
 import { protocolVersion } from './messages.js';
 
 /** What both sides send first. */
@@ -27,11 +28,6 @@ export class OpeningReader {
   readonly #bytes = new Uint8Array(opening.length);
   #length = 0;
 
-  /** Whether any byte has come. */
-  get isEmpty(): boolean {
-    return this.#length === 0;
-  }
-
   /**
    * Takes the next chunk.
    * @returns a verdict as soon as the bytes allow one, `undefined` until then
@@ -45,7 +41,7 @@ export class OpeningReader {
       if (this.#bytes[at] !== opening[at]) return { kind: 'foreign', occupant: recognise(this.#bytes) };
     }
     if (this.#length < opening.length) return undefined;
-    const version = this.#bytes[opening.length - 1] ?? 0;
+    const version = itemAt(this.#bytes, opening.length - 1);
     if (version !== protocolVersion) return { kind: 'other-version', version };
     return { kind: 'tandem', rest: chunk.subarray(taken) };
   }
@@ -60,7 +56,7 @@ export function recognise(bytes: Uint8Array): PortOccupant {
   if (first === 0x93 || first === 0x94) return 'messagepack-rpc';
   const text = String.fromCharCode(...bytes.subarray(0, 8));
   if (text.startsWith('SSH-')) return 'ssh';
-  if (/^(HTTP|GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT|PRI)[ /]?/.test(text)) return 'http';
+  if (/^(HTTP|GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT|PRI)[ /]/.test(text)) return 'http';
   return 'unknown';
 }
 

@@ -4,32 +4,40 @@
  * PROTOCOL.md, "Numbers" and "Fragments".
  */
 
+import { LimitExceededError } from '../errors.js';
 import type { Codec } from './codec.js';
 import { LongMessage } from './fragments.js';
 import { FrameWriter, type SlabPool } from './framing.js';
 import { fragmentBytes } from './limits.js';
-import type { ConnectionMessage, SessionMessage } from './messages.js';
+import type { ConnectionMessage, FragmentMessage, SessionMessage } from './messages.js';
 import { opening } from './opening.js';
 
-/** What `send` gives back: the number of the message, or the long message that gets its number later. */
+/**
+ * What `send` gives back: the number of the message, or the long message that gets its number later; 0 for one that was
+ * sent after the end and never leaves.
+ */
 export type Sent = number | LongMessage;
 
 /** The outgoing half of a connection. */
 export class Outbox {
   readonly #codec: Codec;
+  readonly #maxQueuedBytes: number;
   readonly #writer: FrameWriter;
   #long: LongMessage[] = [];
   #longCount = 0;
   #sentCount = 0;
   #handedOverCount = 0;
   #hasOpening = false;
+  #isEnded = false;
 
   /**
    * @param codec - the connection's codec
    * @param slabs - lends the space for frames
+   * @param maxQueuedBytes - no long message is taken while more than this waits
    */
-  constructor(codec: Codec, slabs: SlabPool) {
+  constructor(codec: Codec, slabs: SlabPool, maxQueuedBytes: number) {
     this.#codec = codec;
+    this.#maxQueuedBytes = maxQueuedBytes;
     this.#writer = new FrameWriter(slabs);
   }
 
@@ -64,11 +72,15 @@ export class Outbox {
 
   /**
    * Sends a message of the session; its fields are marshalled already.
-   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded, or is long and too much waits already;
+   *   nothing was sent then
    */
   send(message: SessionMessage): Sent {
+    // Handlers may send while the end is on its way to them: behind our GOODBYE, nobody would read it.
+    if (this.#isEnded) return 0;
     const bytes = this.#codec.encode(message);
     if (bytes.length <= fragmentBytes) return this.#append(bytes);
+    this.#checkRoom();
     this.#longCount += 1;
     const long = new LongMessage(this.#longCount, bytes.slice());
     this.#long.push(long);
@@ -77,10 +89,11 @@ export class Outbox {
 
   /** Takes a message back; true when it will never be whole at the other side, which then cannot act on it. */
   withdraw(sent: Sent): boolean {
+    if (sent === 0) return true;
     if (typeof sent === 'number' || sent.lastNumber > 0) return false;
     if (!this.#long.includes(sent)) return true;
     this.#long = this.#long.filter((message) => message !== sent);
-    if (sent.hasBegun) this.#append(this.#codec.encode(sent.abandonment()));
+    if (sent.hasBegun) this.#appendFragment(sent.abandonment());
     return true;
   }
 
@@ -105,10 +118,7 @@ export class Outbox {
     for (let message = this.#long[0]; message !== undefined && room > 0; message = this.#long[0]) {
       const fragment = message.takeFragment();
       room -= fragment[3].length;
-      // A frame for each, so that the peer's decoder needs no copy of it.
-      this.#writer.finishFrame();
-      const number = this.#append(this.#codec.encode(fragment));
-      this.#writer.finishFrame();
+      const number = this.#appendFragment(fragment);
       if (message.remainingBytes > 0) continue;
       message.lastNumber = number;
       this.#long.shift();
@@ -122,9 +132,26 @@ export class Outbox {
     return this.#long.length > 0;
   }
 
-  /** Drops the long messages that have not left: the connection ends. */
-  dropLongMessages(): void {
+  /** The connection ends: what remains of long messages is dropped, and session messages are no longer taken. */
+  end(): void {
+    this.#isEnded = true;
     this.#long = [];
+  }
+
+  /** Short messages go on to the transport, whose queue is bounded by the driver; long ones pile up here. */
+  #checkRoom(): void {
+    const { queuedBytes } = this;
+    if (queuedBytes <= this.#maxQueuedBytes) return;
+    const bound = `no more than ${this.#maxQueuedBytes} may (limits.maxQueuedBytes changes the bound)`;
+    throw new LimitExceededError(`${queuedBytes} bytes wait to be sent, where ${bound}`);
+  }
+
+  /** A frame for each: it is known at its first bytes, and decoded within bounds of its own. */
+  #appendFragment(fragment: FragmentMessage): number {
+    this.#writer.finishFrame();
+    const number = this.#append(this.#codec.encodeFragment(fragment));
+    this.#writer.finishFrame();
+    return number;
   }
 
   #append(bytes: Uint8Array): number {

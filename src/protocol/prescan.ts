@@ -7,11 +7,11 @@
  * contents of Map, Set and Error are scanned in place, within the same budget. PROTOCOL.md, "Values" and "Limits".
  */
 import { ProtocolError } from '../errors.js';
-import { isUtf8, itemAt } from './bytes.js';
+import { byteAt, isUtf8 } from './bytes.js';
 import { binaryKindsByType } from './binary-kinds.js';
-import { extensionTypes } from './extensions.js';
+import { bigintBits, extensionTypes } from './extensions.js';
 import type { Limits } from './limits.js';
-import { SeenKeys } from './seen-keys.js';
+import { isPrototypeKey, maxComparedKeys, SeenKeys } from './seen-keys.js';
 
 /** Scans values for one receiver; between two scans it keeps nothing but scratch memory. */
 export class Prescan {
@@ -50,21 +50,14 @@ export class Prescan {
    */
   scan(bytes: Uint8Array, start: number, end: number): number {
     this.#keys.clear();
-    this.#depth = this.#nodes = this.#firstKey = 0;
+    this.#depth = this.#firstKey = 0;
+    this.#nodes = this.#left = 1;
     this.#hasBinary = false;
-    this.#left = 1;
     this.#form = listForm;
     this.#end = end;
     let at = start;
     for (;;) {
-      if (at >= this.#end) throw new ProtocolError('truncated: a value is missing');
-      this.#countNode();
-      const head = itemAt(bytes, at);
-      const isKey = (this.#form & mapForm) !== 0 && (this.#left & 1) === 0;
-      this.#left--;
-      if (isKey) at = this.#skipKey(bytes, at, head);
-      else if (head < 0x80 || head >= 0xe0) at++;
-      else at = this.#skip(bytes, at, head);
+      at = this.#scanLevel(bytes, at);
       while (this.#left === 0) {
         if (this.#depth === 0) return at;
         this.#close(at);
@@ -72,8 +65,38 @@ export class Prescan {
     }
   }
 
-  #countNode(): void {
-    if (++this.#nodes > this.#limits.maxNodes) throw exceeds('values', this.#nodes, this.#limits, 'maxNodes');
+  /**
+   * Goes on in the innermost level until it ends or a deeper one opens.
+   *
+   * What nearly all values are, short texts and small numbers, is handled here and in locals: the engine inlines only
+   * so much into one function, and with more calls the scan takes twice as long.
+   */
+  #scanLevel(bytes: Uint8Array, start: number): number {
+    const end = this.#end;
+    const depth = this.#depth;
+    const isMap = (this.#form & mapForm) !== 0;
+    let at = start;
+    let left = this.#left;
+    while (left > 0 && this.#depth === depth) {
+      if (at >= end) throw new ProtocolError('truncated: a value is missing');
+      const head = Number(bytes[at]);
+      left--;
+      const isKey = isMap && (left & 1) !== 0;
+      if ((head & 0xe0) === 0xa0) {
+        const text = at + 1;
+        at = text + (head & 0x1f);
+        if (at > end) throw truncated('bytes of a string', head & 0x1f, end - text);
+        if (!isUtf8(bytes, text, at)) throw new ProtocolError('a string that is not UTF-8');
+        if (isKey) this.#checkKey(bytes, text, head & 0x1f);
+      } else if (isKey) at = this.#skipLongKey(bytes, at, head);
+      else if (head < 0x80 || head >= 0xe0) at++;
+      else {
+        this.#left = left;
+        at = this.#skip(bytes, at, head);
+      }
+    }
+    if (this.#depth === depth) this.#left = left;
+    return at;
   }
 
   /** Skips what is more than one byte, or opens a level whose contents come next. */
@@ -81,13 +104,12 @@ export class Prescan {
     const next = at + 1;
     if (head < 0x90) return this.#openMap(next, head & 0x0f, mapForm, this.#end);
     if (head < 0xa0) return this.#openArray(next, head & 0x0f, listForm, this.#end);
-    if (head < 0xc0) return this.#skipText(bytes, next, head & 0x1f);
     if (head === 0xc1) throw new ProtocolError('the byte 0xC1, which MessagePack never uses');
     if (head < 0xc4) return next;
     if (head < 0xc7) return this.#skipBinary(bytes, next, 1 << (head - 0xc4));
     if (head < 0xca) return this.#skipLongExtension(bytes, next, 1 << (head - 0xc7));
-    if (head < 0xcc) return this.#take(next, 4 << (head - 0xca), 'a float');
-    if (head < 0xd4) return this.#take(next, 1 << (head & 3), 'an integer');
+    if (head < 0xcc) return this.#take(next, 4 << (head - 0xca), 'bytes of a float');
+    if (head < 0xd4) return this.#take(next, 1 << (head & 3), 'bytes of an integer');
     if (head < 0xd9) return this.#skipExtension(bytes, next, 1 << (head - 0xd4));
     const width = head < 0xdc ? 1 << (head - 0xd9) : 2 << (head & 1);
     const size = this.#readSize(bytes, next, width);
@@ -97,14 +119,12 @@ export class Prescan {
   }
 
   #openArray(at: number, items: number, form: number, end: number): number {
-    if (items > this.#limits.maxArrayItems)
-      throw exceeds('array items', items, this.#limits, 'maxArrayItems');
+    if (items > this.#limits.maxArrayItems) throw this.#exceeds('array items', items, 'maxArrayItems');
     return this.#open(at, items, form, end);
   }
 
   #openMap(at: number, entries: number, form: number, end: number): number {
-    if (entries > this.#limits.maxMapEntries)
-      throw exceeds('map entries', entries, this.#limits, 'maxMapEntries');
+    if (entries > this.#limits.maxMapEntries) throw this.#exceeds('map entries', entries, 'maxMapEntries');
     const isLarge = entries > maxComparedKeys;
     this.#open(at, entries * 2, isLarge ? form | largeForm : form, end);
     if (isLarge) this.#keys.beginLarge();
@@ -114,13 +134,10 @@ export class Prescan {
   /** Opens a level of `values`; the budget is checked first, since a declared count is only a claim. */
   #open(at: number, values: number, form: number, end: number): number {
     // A value takes a byte at least.
-    if (values > end - at) {
-      throw new ProtocolError(
-        `truncated: ${values} values are declared where ${Math.max(0, end - at)} bytes are left`,
-      );
-    }
-    if (this.#depth === this.#limits.maxDepth)
-      throw exceeds('levels', this.#depth + 1, this.#limits, 'maxDepth');
+    if (values > end - at) throw truncated('values', values, end - at);
+    this.#nodes += values;
+    if (this.#nodes > this.#limits.maxNodes) throw this.#exceeds('values', this.#nodes, 'maxNodes');
+    if (this.#depth === this.#limits.maxDepth) throw this.#exceeds('levels', this.#depth + 1, 'maxDepth');
     const outer = this.#outer;
     const level = this.#depth * 4;
     outer[level] = this.#left;
@@ -144,44 +161,44 @@ export class Prescan {
     this.#depth--;
     const outer = this.#outer;
     const level = this.#depth * 4;
-    this.#left = itemAt(outer, level);
-    this.#form = itemAt(outer, level + 1);
-    this.#end = itemAt(outer, level + 2);
-    this.#firstKey = itemAt(outer, level + 3);
+    this.#left = Number(outer[level]);
+    this.#form = Number(outer[level + 1]);
+    this.#end = Number(outer[level + 2]);
+    this.#firstKey = Number(outer[level + 3]);
   }
 
-  #skipKey(bytes: Uint8Array, at: number, head: number): number {
-    const isShort = head >= 0xa0 && head < 0xc0;
-    if (!isShort && (head < 0xd9 || head > 0xdb)) throw new ProtocolError('a map key that is no string');
-    const width = isShort ? 0 : 1 << (head - 0xd9);
-    const size = isShort ? head & 0x1f : this.#readSize(bytes, at + 1, width);
+  #skipLongKey(bytes: Uint8Array, at: number, head: number): number {
+    if (head < 0xd9 || head > 0xdb) throw new ProtocolError('a map key that is no string');
+    const width = 1 << (head - 0xd9);
+    const size = this.#readSize(bytes, at + 1, width);
     const start = at + 1 + width;
-    if (size > this.#limits.maxKeyBytes) throw exceeds('key bytes', size, this.#limits, 'maxKeyBytes');
-    const end = this.#take(start, size, 'a key');
-    if (!isUtf8(bytes, start, end)) throw new ProtocolError('a map key that is not UTF-8');
-    if (size === 9 && isPrototypeKey(bytes, start)) throw new ProtocolError('the map key __proto__');
+    const end = this.#skipText(bytes, start, size);
+    this.#checkKey(bytes, start, size);
+    return end;
+  }
+
+  #checkKey(bytes: Uint8Array, start: number, size: number): void {
+    if (size > this.#limits.maxKeyBytes) throw this.#exceeds('key bytes', size, 'maxKeyBytes');
+    if (isPrototypeKey(bytes, start, size)) throw new ProtocolError('the map key __proto__');
     const isNew =
       (this.#form & largeForm) === 0
         ? this.#keys.add(this.#firstKey, bytes, start, size)
         : this.#keys.addLarge(bytes, start, size);
     if (!isNew) throw new ProtocolError('a map with the same key twice');
-    return end;
   }
 
   #skipText(bytes: Uint8Array, at: number, size: number): number {
-    if (size > this.#limits.maxStringBytes)
-      throw exceeds('string bytes', size, this.#limits, 'maxStringBytes');
-    const end = this.#take(at, size, 'a string');
+    if (size > this.#limits.maxStringBytes) throw this.#exceeds('string bytes', size, 'maxStringBytes');
+    const end = this.#take(at, size, 'bytes of a string');
     if (!isUtf8(bytes, at, end)) throw new ProtocolError('a string that is not UTF-8');
     return end;
   }
 
   #skipBinary(bytes: Uint8Array, at: number, width: number): number {
     const size = this.#readSize(bytes, at, width);
-    if (size > this.#limits.maxBinaryBytes)
-      throw exceeds('binary bytes', size, this.#limits, 'maxBinaryBytes');
+    if (size > this.#limits.maxBinaryBytes) throw this.#exceeds('binary bytes', size, 'maxBinaryBytes');
     this.#hasBinary = true;
-    return this.#take(at + width, size, 'a byte array');
+    return this.#take(at + width, size, 'bytes of a byte array');
   }
 
   #skipLongExtension(bytes: Uint8Array, at: number, width: number): number {
@@ -191,8 +208,8 @@ export class Prescan {
   /** Skips an extension by its form, from its type on; those with contents open a level that ends with the payload. */
   #skipExtension(bytes: Uint8Array, at: number, size: number): number {
     const start = at + 1;
-    const end = this.#take(start, size, 'an extension');
-    const type = itemAt(bytes, at);
+    const end = this.#take(start, size, 'bytes of an extension');
+    const type = byteAt(bytes, at);
     switch (type) {
       case extensionTypes.undefined:
       case extensionTypes.negativeZero:
@@ -217,7 +234,7 @@ export class Prescan {
   /** A Map or a Set holds one array, an Error one map: it counts as one value and one level together with that. */
   #openPayload(bytes: Uint8Array, start: number, end: number, type: number): number {
     if (start === end) throw malformed(type);
-    const head = itemAt(bytes, start);
+    const head = byteAt(bytes, start);
     const short = type === extensionTypes.error ? 0x80 : 0x90;
     const long = type === extensionTypes.error ? 0xde : 0xdc;
     const isShort = (head & 0xf0) === short;
@@ -228,18 +245,14 @@ export class Prescan {
     if (type === extensionTypes.error) return this.#openMap(at, size, mapForm | payloadForm, end);
     if (type === extensionTypes.set) return this.#openArray(at, size, payloadForm, end);
     if (size % 2 !== 0) throw malformed(type);
-    if (size / 2 > this.#limits.maxMapEntries)
-      throw exceeds('map entries', size / 2, this.#limits, 'maxMapEntries');
+    if (size / 2 > this.#limits.maxMapEntries) throw this.#exceeds('map entries', size / 2, 'maxMapEntries');
     return this.#open(at, size, payloadForm, end);
   }
 
   #skipBigint(bytes: Uint8Array, start: number, size: number): number {
-    const sign = size === 0 ? 2 : itemAt(bytes, start);
-    const first = size > 1 ? itemAt(bytes, start + 1) : 0;
-    // One form for each number: no leading zeros, and zero has no sign.
-    if (sign > 1 || (size > 1 ? first === 0 : sign === 1)) throw malformed(extensionTypes.bigint);
-    const bits = size > 1 ? (size - 1) * 8 - Math.clz32(first) + 24 : 0;
-    if (bits > this.#limits.maxBigintBits) throw exceeds('bigint bits', bits, this.#limits, 'maxBigintBits');
+    const bits = bigintBits(bytes, start, size);
+    if (bits === undefined) throw malformed(extensionTypes.bigint);
+    if (bits > this.#limits.maxBigintBits) throw this.#exceeds('bigint bits', bits, 'maxBigintBits');
     return start + size;
   }
 
@@ -247,44 +260,37 @@ export class Prescan {
     const kind = binaryKindsByType.get(type);
     if (kind === undefined)
       throw new ProtocolError(`the extension type ${type > 127 ? type - 256 : type}, which is unknown`);
-    if (size > this.#limits.maxBinaryBytes)
-      throw exceeds('binary bytes', size, this.#limits, 'maxBinaryBytes');
+    if (size > this.#limits.maxBinaryBytes) throw this.#exceeds('binary bytes', size, 'maxBinaryBytes');
     if (size % kind.elementBytes !== 0) throw malformed(type);
     return start + size;
   }
 
   /** Reads a big-endian size; what it declares is checked by the caller. */
   #readSize(bytes: Uint8Array, at: number, width: number): number {
-    const end = this.#take(at, width, 'a size');
+    const end = this.#take(at, width, 'bytes of a size');
     let size = 0;
-    for (let next = at; next < end; next++) size = size * 256 + itemAt(bytes, next);
+    for (let next = at; next < end; next++) size = size * 256 + byteAt(bytes, next);
     return size;
   }
 
   /** Takes `size` bytes, if they are there. */
   #take(at: number, size: number, what: string): number {
-    if (size > this.#end - at) {
-      throw new ProtocolError(
-        `truncated: ${what} of ${size} bytes where ${Math.max(0, this.#end - at)} are left`,
-      );
-    }
+    if (size > this.#end - at) throw truncated(what, size, this.#end - at);
     return at + size;
+  }
+
+  #exceeds(what: string, found: number, option: keyof Limits): ProtocolError {
+    const bound = `at most ${this.#limits[option]} are allowed (limits.${option})`;
+    return new ProtocolError(`${found} ${what}, ${bound}`);
   }
 }
 
-function exceeds(what: string, found: number, limits: Limits, option: keyof Limits): ProtocolError {
-  return new ProtocolError(`${found} ${what}, at most ${limits[option]} are allowed (limits.${option})`);
+function truncated(what: string, declared: number, left: number): ProtocolError {
+  return new ProtocolError(`truncated: ${declared} ${what}, where ${Math.max(0, left)} bytes are left`);
 }
 
 function malformed(type: number): ProtocolError {
   return new ProtocolError(`an extension of type ${type} whose bytes are not of its form`);
-}
-
-function isPrototypeKey(bytes: Uint8Array, start: number): boolean {
-  for (let index = 0; index < prototypeKey.length; index++) {
-    if (itemAt(bytes, start + index) !== prototypeKey.charCodeAt(index)) return false;
-  }
-  return true;
 }
 
 // A level is a list unless it is a map; it may be the payload of an extension, and a map may be large.
@@ -292,6 +298,3 @@ const listForm = 0;
 const mapForm = 1;
 const payloadForm = 2;
 const largeForm = 4;
-
-const maxComparedKeys = 16;
-const prototypeKey = '__proto__';

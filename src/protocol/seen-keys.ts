@@ -7,32 +7,35 @@
  */
 import { isEqual, itemAt } from './bytes.js';
 
+/** Maps with more keys than this are large. */
+export const maxComparedKeys = 16;
+
 /** The keys of all open maps, an inner map's on top of its outer one's. */
 export class SeenKeys {
-  readonly #hashes: number[] = [];
-  readonly #starts: number[] = [];
-  readonly #sizes: number[] = [];
-  readonly #large: Set<string>[] = [];
+  // Where each key's text begins, and its mark.
+  #keys = new Int32Array(16 * maxComparedKeys);
   #count = 0;
+  readonly #large: Set<string>[] = [];
 
-  /** How many keys of small maps are remembered: to be given to `forget` when the map that begins here ends. */
+  /** Where the keys of a small map that begins now will lie: to be given to `add` and `forget`. */
   get count(): number {
     return this.#count;
   }
 
-  /** Forgets the keys from the `count`-th on. */
-  forget(count: number): void {
-    this.#count = count;
+  /** Ends a small map. */
+  forget(first: number): void {
+    this.#count = first;
   }
 
   /** Forgets all. */
   clear(): void {
     this.#count = 0;
-    this.#large.length = 0;
+    // Storing a length costs more than looking at it.
+    if (this.#large.length > 0) this.#large.length = 0;
   }
 
   /**
-   * Adds the key of a map with at most 16 entries.
+   * Adds the key of a small map.
    *
    * @param first - the `count` when the map began
    * @param bytes - all that is scanned; only read
@@ -41,19 +44,19 @@ export class SeenKeys {
    * @returns false if the map has this key already
    */
   add(first: number, bytes: Uint8Array, start: number, size: number): boolean {
-    const hash = hashKey(bytes, start, size);
-    for (let key = first; key < this.#count; key++) {
-      if (itemAt(this.#hashes, key) !== hash || itemAt(this.#sizes, key) !== size) continue;
-      if (isEqual(bytes, start, itemAt(this.#starts, key), size)) return false;
+    if (this.#count === this.#keys.length) this.#grow();
+    const keys = this.#keys;
+    const mark = markOf(bytes, start, size);
+    for (let key = first; key < this.#count; key += 2) {
+      if (keys[key + 1] === mark && isEqual(bytes, start, Number(keys[key]), size)) return false;
     }
-    this.#hashes[this.#count] = hash;
-    this.#starts[this.#count] = start;
-    this.#sizes[this.#count] = size;
-    this.#count++;
+    keys[this.#count] = start;
+    keys[this.#count + 1] = mark;
+    this.#count += 2;
     return true;
   }
 
-  /** Begins a map with more entries. */
+  /** Begins a large map. */
   beginLarge(): void {
     this.#large.push(new Set());
   }
@@ -70,14 +73,36 @@ export class SeenKeys {
   endLarge(): void {
     this.#large.pop();
   }
+
+  #grow(): void {
+    const keys = new Int32Array(this.#keys.length * 2);
+    keys.set(this.#keys);
+    this.#keys = keys;
+  }
 }
 
-/** Cheap, since equal hashes are only a hint: at most 15 comparisons follow, whatever a peer constructs. */
-function hashKey(bytes: Uint8Array, start: number, size: number): number {
-  if (size === 0) return 0;
-  const last = start + size - 1;
-  return (itemAt(bytes, start) << 16) | (itemAt(bytes, start + (size >> 1)) << 8) | itemAt(bytes, last);
+/**
+ * Tells the one key that no map may have: `__proto__`, with which an object would get another prototype.
+ *
+ * @param bytes - only read
+ * @param start - where the key's text begins
+ * @param size - how many bytes it has
+ */
+export function isPrototypeKey(bytes: Uint8Array, start: number, size: number): boolean {
+  if (size !== prototypeKey.length) return false;
+  for (let index = 0; index < size; index++) {
+    if (bytes[start + index] !== prototypeKey.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** The size and two of the bytes: keys of one size with the same mark are compared in full, at most 15 for each key. */
+function markOf(bytes: Uint8Array, start: number, size: number): number {
+  return size === 0
+    ? 0
+    : (size << 15) | (Number(bytes[start]) << 7) | (Number(bytes[start + size - 1]) & 0x7f);
 }
 
 // Without `ignoreBOM` two keys that differ by a U+FEFF would seem the same.
 const keyDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const prototypeKey = '__proto__';

@@ -101,7 +101,13 @@ function makeProxy(content: ProxyContent): object {
   const answerText = (): string => text;
   // Methods are kept: the same one each time, and no closure made at each call.
   const methods = new Map<string, Method>();
-  const target = { toString: answerText, toLocaleString: answerText, [inspectKey]: answerText };
+  const target = {
+    toString: answerText,
+    toLocaleString: answerText,
+    [inspectKey]: answerText,
+    // Tells it from an empty object: as a value it cannot cross, and must not arrive as one.
+    [Symbol.toStringTag]: 'RemoteProxy',
+  };
   return new Proxy(target, {
     get(_, key) {
       if (key === contentKey) return content;

@@ -323,9 +323,6 @@ export class RPCClient extends RPCDispatcher {
     }
     const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
       onEstablished: () => this.#identifier,
-      onCommunicator: (communicator) => {
-        this.#registry.listen(communicator);
-      },
       onReady: () => {
         backoff.established(scheduler.now());
         if (this.#peer === peer) this.#made(peer.communicator);
@@ -407,7 +404,6 @@ export class RPCClient extends RPCDispatcher {
   /** A connection, or an attempt at one, is over. */
   #ended(peer: Peer, end: ConnectionEnd): void {
     this.#reportFault(peer, end);
-    if (peer.communicator !== undefined) this.#registry.unlisten(peer.communicator);
     if (this.#peer !== peer) return;
     this.#lastFailure = end.reason.message;
     this.#lost(end.reason);

@@ -195,8 +195,17 @@ export class RPCCommunicator implements Caller {
       this.#lastID = id;
       const timeoutMs = this.#timeoutMs(options);
       this.#pending.add(
-        id,
-        { sent, object, member, timeoutMs, signal, resolve, reject },
+        {
+          id,
+          sent,
+          object,
+          member,
+          timeoutMs,
+          signal,
+          resolve,
+          reject,
+          deadlineMs: undefined,
+        },
         timeoutMs === undefined ? 0 : now(),
       );
       if (timeoutMs !== undefined) this.#connection.deadlineChanged();
@@ -213,14 +222,14 @@ export class RPCCommunicator implements Caller {
     );
   }
 
-  /** Takes the messages that arrived together. */
+  /** Takes the messages that arrived together; after one that is not as it must be, no other. */
   receive(messages: readonly SessionMessage[]): void {
-    for (const message of messages) {
-      if (this.#end !== undefined) return;
-      this.#guard(() => {
+    this.#guard(() => {
+      for (const message of messages) {
+        if (this.#end !== undefined) return;
         this.#receive(message);
-      });
-    }
+      }
+    });
   }
 
   /** The time of a call is over. */
@@ -335,7 +344,7 @@ export class RPCCommunicator implements Caller {
       return;
     }
     const call = new ServedCall(this.connectionID, object, member, meta?.metadata);
-    this.#invocations.start({ id, call, ...found, args });
+    this.#invocations.start({ id, call, object: found.object, method: found.method, args });
   }
 
   #receiveNotify([, object, member, args, meta]: NotifyMessage): void {
@@ -345,7 +354,7 @@ export class RPCCommunicator implements Caller {
       return;
     }
     const call = new ServedCall(this.connectionID, object, member, meta?.metadata);
-    this.#invocations.start({ id: undefined, call, ...found, args });
+    this.#invocations.start({ id: 0, call, object: found.object, method: found.method, args });
   }
 
   #receiveResponse(id: number, wasOpen: boolean): void {
@@ -372,30 +381,32 @@ export class RPCCommunicator implements Caller {
   }
 
   /** Finds what a peer wants to call, in Maps only: the object itself is not touched. */
-  #find(
-    object: string,
-    member: string,
-    args: readonly unknown[],
-  ): Pick<Found, 'object' | 'method'> | RPCError {
+  #find(object: string, member: string, args: readonly unknown[]): Found | RPCError {
+    const exposed = this.#settings.localObjects.get(object);
+    const method = exposed?.methods.get(member);
+    const isAllowed = !this.#isDraining && args.length <= this.#settings.limits.maxArguments;
+    if (exposed === undefined || method === undefined || !isAllowed) {
+      return this.#refusal(object, member, args);
+    }
+    return { object: exposed.object, method };
+  }
+
+  #refusal(object: string, member: string, args: readonly unknown[]): RPCError {
     const details = { connectionID: this.connectionID, object, member };
     if (this.#isDraining)
       return new NotConnectedError('this side is stopping and takes no new calls', details);
     const exposed = this.#settings.localObjects.get(object);
     if (exposed === undefined)
       return new UnknownObjectError(`no object ${quote(object)} is registered`, details);
-    const method = exposed.methods.get(member);
-    if (method === undefined) {
+    if (!exposed.methods.has(member)) {
       const members = listOf(exposed.methods.keys());
       return new UnknownMethodError(`${quote(object)} has no method ${quote(member)}: ${members}`, details);
     }
     const { maxArguments } = this.#settings.limits;
-    if (args.length > maxArguments) {
-      return new LimitExceededError(
-        `${args.length} arguments, where the other side allows ${maxArguments}`,
-        details,
-      );
-    }
-    return { object: exposed.object, method };
+    return new LimitExceededError(
+      `${args.length} arguments, where the other side allows ${maxArguments}`,
+      details,
+    );
   }
 
   /** What a peer did wrong, or what cannot be told to it, ends this connection and nothing else. */

@@ -8,6 +8,7 @@ import type { Codec } from '../protocol/codec.js';
 import { MessageType, type ResponseMessage, type WireError } from '../protocol/messages.js';
 import type { ExposedMethod } from '../proxies/exposure.js';
 import { runInCall, type ServedCall } from './current-call.js';
+import { OpenCalls } from './open-calls.js';
 import { refusalOf, thrownToWire, type ErrorExposure } from './wire-errors.js';
 
 /** What serving calls needs. */
@@ -27,8 +28,8 @@ export interface InvocationsSettings {
 
 /** One call to run. */
 export interface Invocation {
-  /** The call's id, `undefined` for a notification. */
-  readonly id: number | undefined;
+  /** The call's id, 0 for a notification: nobody waits for its end. */
+  readonly id: number;
   /** What `currentCall()` gives. */
   readonly call: ServedCall;
   /** The registered object. */
@@ -42,8 +43,9 @@ export interface Invocation {
 /** The running calls of one connection. */
 export class Invocations {
   readonly #settings: InvocationsSettings;
-  readonly #running = new Set<Invocation>();
-  readonly #byID = new Map<number, Invocation>();
+  // A running call is in one of these, depending on whether its caller still waits.
+  readonly #awaited = new OpenCalls<Invocation>();
+  readonly #unawaited = new Set<Invocation>();
   #onIdle: (() => void) | undefined;
   #isClosed = false;
 
@@ -54,18 +56,18 @@ export class Invocations {
 
   /** How many methods run, those included that nobody waits for any more. */
   get size(): number {
-    return this.#running.size;
+    return this.#awaited.size + this.#unawaited.size;
   }
 
   /** Whether a call of this id runs and its caller still waits. */
   has(id: number): boolean {
-    return this.#byID.has(id);
+    return this.#awaited.find(id) !== undefined;
   }
 
   /** Runs a method; its answer follows, unless the caller gives it up. */
   start(invocation: Invocation): void {
-    this.#running.add(invocation);
-    if (invocation.id !== undefined) this.#byID.set(invocation.id, invocation);
+    if (invocation.id === 0) this.#unawaited.add(invocation);
+    else this.#awaited.add(invocation);
     let result: unknown;
     try {
       result = runInCall(invocation.call, () =>
@@ -92,17 +94,18 @@ export class Invocations {
 
   /** The caller no longer waits. */
   cancel(id: number): void {
-    const invocation = this.#byID.get(id);
+    const invocation = this.#awaited.take(id);
     if (invocation === undefined) return;
-    this.#byID.delete(id);
+    this.#unawaited.add(invocation);
     invocation.call.abort(new DOMException('the caller gave the call up', 'AbortError'));
   }
 
   /** The connection has ended: nobody waits for anything. */
   close(reason: Error): void {
     this.#isClosed = true;
-    this.#byID.clear();
-    for (const invocation of [...this.#running]) invocation.call.abort(reason);
+    for (const invocation of this.#awaited.entries()) this.#unawaited.add(invocation);
+    this.#awaited.clear();
+    for (const invocation of [...this.#unawaited]) invocation.call.abort(reason);
   }
 
   /** Calls back once no method runs: at once if none does. A later callback replaces an earlier one. */
@@ -113,14 +116,13 @@ export class Invocations {
 
   #succeed(invocation: Invocation, result: unknown): void {
     const { id } = invocation;
-    if (id !== undefined && this.#isAwaited(invocation))
-      this.#answer(id, () => this.#resultMessage(id, result));
+    if (this.#isAwaited(invocation)) this.#answer(id, () => this.#resultMessage(id, result));
     this.#finish(invocation);
   }
 
   #fail(invocation: Invocation, error: unknown): void {
     const { id } = invocation;
-    if (id === undefined) this.#settings.report(error);
+    if (id === 0) this.#settings.report(error);
     else if (this.#isAwaited(invocation)) {
       const { exposeErrors, codec } = this.#settings;
       this.#answer(id, () => [MessageType.response, id, thrownToWire(error, exposeErrors, codec)]);
@@ -129,7 +131,7 @@ export class Invocations {
   }
 
   #isAwaited(invocation: Invocation): boolean {
-    return !this.#isClosed && invocation.id !== undefined && this.#byID.get(invocation.id) === invocation;
+    return !this.#isClosed && this.#awaited.find(invocation.id) === invocation;
   }
 
   #resultMessage(id: number, result: unknown): ResponseMessage {
@@ -147,14 +149,14 @@ export class Invocations {
   }
 
   #finish(invocation: Invocation): void {
-    this.#running.delete(invocation);
-    if (invocation.id !== undefined && this.#byID.get(invocation.id) === invocation)
-      this.#byID.delete(invocation.id);
+    // After a cancel another call may run under the same id.
+    if (this.#awaited.find(invocation.id) === invocation) this.#awaited.take(invocation.id);
+    else this.#unawaited.delete(invocation);
     this.#announceIdle();
   }
 
   #announceIdle(): void {
-    if (this.#running.size > 0 || this.#onIdle === undefined) return;
+    if (this.size > 0 || this.#onIdle === undefined) return;
     const onIdle = this.#onIdle;
     this.#onIdle = undefined;
     onIdle();

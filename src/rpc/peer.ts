@@ -34,8 +34,6 @@ export interface PeerSink extends CommunicatorSink {
   onHello(ticket: string | undefined): void;
   /** The handshake is done, under this id; what this side has registered is being told. */
   onEstablished(connectionID: string): string;
-  /** It tells what is registered now, before anything else, and must hear of each change from now on. */
-  onCommunicator(communicator: RPCCommunicator): void;
   /** The server continues on another port; only on a client. */
   onHandover(port: number, ticket: string): void;
   /** A ping was answered. */
@@ -118,8 +116,6 @@ export class Peer implements ConnectionSink {
       now: () => scheduler.now(),
       sink: this.#sink,
     });
-    // Before the connection counts as made at this end: what is registered until then would never be told.
-    this.#sink.onCommunicator(this.#communicator);
     this.#communicator.start(identifier);
     // From here on, not from `onReady`: what is registered or unregistered meanwhile must be told as well.
     registry.listen(this.#communicator);

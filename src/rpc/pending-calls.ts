@@ -7,6 +7,7 @@ import { Deadlines } from '../protocol/deadlines.js';
 import type { ResponseMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { ConnectionEnd } from '../link/connection.js';
+import { OpenCalls } from './open-calls.js';
 import { errorFromWire } from './wire-errors.js';
 
 /** What this table asks of the connection. */
@@ -21,8 +22,9 @@ export interface CallChannel {
   cancel(id: number): void;
 }
 
-/** A call to be entered in the table. */
-export interface NewCall {
+/** A call of the table; made by whoever sends the call, so that it is made once. */
+export interface PendingCall {
+  readonly id: number;
   /** How far its request got. */
   readonly sent: Sent;
   /** The object, member and connection, for errors. */
@@ -34,15 +36,13 @@ export interface NewCall {
   readonly signal: AbortSignal | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface PendingCall extends NewCall {
+  /** When it is given up: set by the table, `undefined` before. */
   deadlineMs: number | undefined;
 }
 
 /** The calls that one signal gives up. */
 interface SignalledCalls {
-  readonly ids: Set<number>;
+  readonly calls: Set<PendingCall>;
   readonly onAbort: () => void;
 }
 
@@ -50,7 +50,7 @@ interface SignalledCalls {
 export class PendingCalls {
   readonly #connectionID: string;
   readonly #channel: CallChannel;
-  readonly #calls = new Map<number, PendingCall>();
+  readonly #calls = new OpenCalls<PendingCall>();
   readonly #deadlines = new Deadlines<number>();
   /** One listener for each signal, however many calls share it: the platform warns of more than ten. */
   readonly #signalled = new Map<AbortSignal, SignalledCalls>();
@@ -75,11 +75,10 @@ export class PendingCalls {
   }
 
   /** Enters a call that was sent. */
-  add(id: number, call: NewCall, nowMs: number): void {
-    const pending: PendingCall = { ...call, deadlineMs: undefined };
-    this.#calls.set(id, pending);
-    if (call.timeoutMs !== undefined) pending.deadlineMs = this.#deadlines.add(id, nowMs + call.timeoutMs);
-    if (call.signal !== undefined) this.#listen(id, call.signal);
+  add(call: PendingCall, nowMs: number): void {
+    this.#calls.add(call);
+    if (call.timeoutMs !== undefined) call.deadlineMs = this.#deadlines.add(call.id, nowMs + call.timeoutMs);
+    if (call.signal !== undefined) this.#listen(call, call.signal);
   }
 
   /**
@@ -100,7 +99,7 @@ export class PendingCalls {
     for (const id of this.#deadlines.takeDue(nowMs)) {
       const call = this.#take(id);
       if (call === undefined) continue;
-      const executed = this.#giveUp(id, call) ? 'no' : 'unknown';
+      const executed = this.#giveUp(call) ? 'no' : 'unknown';
       const text = `${call.object}.${call.member} was not answered within ${(call.timeoutMs ?? 0) / 1_000} s`;
       call.reject(new RPCTimeoutError(text, { ...this.#details(call), executed }));
     }
@@ -108,7 +107,7 @@ export class PendingCalls {
 
   /** The connection has ended: so do all calls. */
   close(end: ConnectionEnd): void {
-    for (const id of [...this.#calls.keys()]) {
+    for (const { id } of this.#calls.entries()) {
       const call = this.#take(id);
       if (call === undefined) continue;
       const executed = this.#cannotHaveRun(call.sent, end) ? 'no' : 'unknown';
@@ -117,50 +116,46 @@ export class PendingCalls {
     }
   }
 
-  #listen(id: number, signal: AbortSignal): void {
+  #listen(call: PendingCall, signal: AbortSignal): void {
     let signalled = this.#signalled.get(signal);
     if (signalled === undefined) {
-      const ids = new Set<number>();
+      const calls = new Set<PendingCall>();
       signalled = {
-        ids,
+        calls,
         onAbort: () => {
-          for (const each of [...ids]) this.#abort(each, signal);
+          for (const each of [...calls]) {
+            this.#take(each.id);
+            this.#giveUp(each);
+            each.reject(signal.reason);
+          }
         },
       };
       this.#signalled.set(signal, signalled);
       signal.addEventListener('abort', signalled.onAbort, { once: true });
     }
-    signalled.ids.add(id);
+    signalled.calls.add(call);
   }
 
-  #unlisten(id: number, signal: AbortSignal): void {
+  #unlisten(call: PendingCall, signal: AbortSignal): void {
     const signalled = this.#signalled.get(signal);
-    if (signalled?.ids.delete(id) !== true || signalled.ids.size > 0) return;
+    if (signalled?.calls.delete(call) !== true || signalled.calls.size > 0) return;
     this.#signalled.delete(signal);
     signal.removeEventListener('abort', signalled.onAbort);
   }
 
-  #abort(id: number, signal: AbortSignal): void {
-    const call = this.#take(id);
-    if (call === undefined) return;
-    this.#giveUp(id, call);
-    call.reject(signal.reason);
-  }
-
   /** Takes a call out of the table, with everything that hung on it. */
   #take(id: number): PendingCall | undefined {
-    const call = this.#calls.get(id);
+    const call = this.#calls.take(id);
     if (call === undefined) return undefined;
-    this.#calls.delete(id);
     if (call.deadlineMs !== undefined) this.#deadlines.remove(id, call.deadlineMs);
-    if (call.signal !== undefined) this.#unlisten(id, call.signal);
+    if (call.signal !== undefined) this.#unlisten(call, call.signal);
     return call;
   }
 
   /** @returns whether the call surely never runs */
-  #giveUp(id: number, call: PendingCall): boolean {
+  #giveUp(call: PendingCall): boolean {
     if (this.#channel.withdraw(call.sent)) return true;
-    this.#channel.cancel(id);
+    this.#channel.cancel(call.id);
     return false;
   }
 

@@ -400,9 +400,6 @@ export class RPCServer extends RPCDispatcher {
         connection = this.#greet(peer, ticket, dedicated);
       },
       onEstablished: () => '',
-      onCommunicator: (communicator) => {
-        this.#registry.listen(communicator);
-      },
       onReady: () => {
         if (connection !== undefined) this.#made(connection);
       },

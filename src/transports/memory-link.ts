@@ -156,11 +156,11 @@ export class MemoryLink implements MemoryConditions {
 
   /**
    * Cuts the link once so many further bytes were delivered in this direction, in the middle of a chunk if need be.
-   * @param bytes - 0 cuts at once
+   * @param bytes - 0 cuts at once, Infinity takes an earlier number back
    */
   cutAfterBytes(direction: MemoryDirection, bytes: number): void {
-    if (!Number.isInteger(bytes) || bytes < 0) {
-      throw new RangeError(`bytes must be a whole number from 0 up, found ${String(bytes)}`);
+    if (bytes !== Infinity && (!Number.isInteger(bytes) || bytes < 0)) {
+      throw new RangeError(`bytes must be a whole number from 0 up, or Infinity, found ${String(bytes)}`);
     }
     if (bytes === 0) this.cut();
     else (direction === 'toServer' ? this.#client : this.#server).outgoing.breakAfter(bytes);

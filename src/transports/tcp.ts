@@ -36,6 +36,8 @@ export function tcpTransports(): TransportProvider {
   };
 }
 
+const resolved = Promise.resolve();
+
 /** A server socket. Its `close` does not wait for the accepted sockets, as `node:net` by itself would. */
 class TcpListener implements Listener {
   readonly #server: Server;
@@ -173,7 +175,8 @@ class TcpTransport implements Transport {
   scheduleFlush(flush: () => void): void {
     // A tick asked for by the callback of a socket runs before that callback's microtasks; one asked for by a microtask
     // runs when no microtask is left, and so the answers of handlers that await a few times share one write.
-    queueMicrotask(() => {
+    // A promise, since Node wraps what `queueMicrotask` is given in a resource of its own.
+    void resolved.then(() => {
       process.nextTick(() => {
         if (!this.#isReported) flush();
       });

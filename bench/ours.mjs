@@ -1,0 +1,30 @@
+// This library, used as its users do: a server and a client that each register an object `bench` with a method `echo`.
+
+/** Makes the same two functions as floor.mjs has, for one build of the library. */
+export async function openLibrary(entry) {
+  const { RPCClient, RPCServer } = await import(entry);
+  const localProxyObjects = { bench: { echo: (value) => value } };
+
+  return {
+    /** Serves at a free port. */
+    async serve() {
+      const server = new RPCServer({ port: 0, localProxyObjects });
+      await server.start();
+      let client;
+      return {
+        port: server.address().port,
+        /** Calls the client that has connected. */
+        echo: (value) => (client ??= server.remoteProxyObject(server.connections()[0], 'bench')).echo(value),
+        close: () => server.dispose(),
+      };
+    },
+
+    /** Connects to a server of this kind. */
+    async connect(port) {
+      const client = new RPCClient({ port, localProxyObjects });
+      client.connectToServer();
+      const server = await client.whenRemoteProxyObject('bench');
+      return { echo: (value) => server.echo(value), close: () => client.dispose() };
+    },
+  };
+}

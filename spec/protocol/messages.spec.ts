@@ -1,0 +1,243 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { Codec } from '../../src/protocol/codec.js';
+import { defaultLimits } from '../../src/protocol/limits.js';
+import {
+  isSessionMessage,
+  memberNamePattern,
+  MessageType,
+  objectNamePattern,
+  type Message,
+} from '../../src/protocol/messages.js';
+import { parseMessage } from '../../src/protocol/parse-message.js';
+import { fromHex, toHex } from '../helpers/wire.js';
+
+const golden = JSON.parse(
+  readFileSync(new URL('../golden/messages.json', import.meta.url), 'utf8'),
+) as Readonly<Record<string, string>>;
+
+/** Every form that a message may have, by the name of its frozen bytes. */
+const samples: Readonly<Record<string, Message>> = {
+  request: [0, 1, 'calculator', 'add', [1, 2]],
+  'request with meta': [0, Number.MAX_SAFE_INTEGER, 'a/b:c', 'get$', [], { metadata: { user: 'ada' } }],
+  'response without a result': [1, 1],
+  'response with a result': [1, 1, null, 3],
+  'response with a refusal': [1, 2, { code: 'unknown-object', message: 'no object', executed: 'no' }],
+  'response with an error': [
+    1,
+    3,
+    { code: 42, message: 'boom', name: 'TypeError', data: { at: 7 }, stack: 'TypeError: boom' },
+  ],
+  'response with an error of few words': [1, 4, { message: '' }],
+  'response with a refusal after the call': [1, 5, { message: 'cannot send', executed: 'yes' }],
+  notify: [2, 'log', 'write', ['text']],
+  'notify with meta': [2, 'log', 'write', [], {}],
+  cancel: [3, 7],
+  register: [9, [['calculator', ['add', 'sub']]]],
+  'register, complete': [9, [], true],
+  'register, not complete': [9, [['empty', []]], false],
+  unregister: [10, ['calculator']],
+  'unregister nothing': [10, []],
+  identify: [11, 'desk 4'],
+  'fragment, first': [13, 1, 0, Uint8Array.of(1, 2, 3)],
+  'fragment, last': [13, 1, 1, Uint8Array.of(4)],
+  'fragment, abandoned': [13, 1, 2, new Uint8Array(0)],
+  hello: [32, { version: 1, timeoutMs: 10_000 }],
+  'hello with a ticket': [32, { version: 1, timeoutMs: 0.5, ticket: 'T-1' }],
+  welcome: [33, { version: 1, connectionID: 'c-1', timeoutMs: 10_000 }],
+  refuse: [34, 'server-full', 'the server is full'],
+  'refuse with a pause': [34, 'server-full', 'the server is full', 1_500],
+  ping: [35, 1],
+  pong: [36, 1],
+  goodbye: [38, 'disconnected', 'bye', 0],
+  'goodbye after some': [38, 'timeout', 'silence', 70_000],
+  timeout: [39, 2_147_483_647],
+  'timeout of nothing': [39, 0],
+  probe: [40],
+  identity: [41, { version: 1, service: 'tandem' }],
+  handover: [42, 65_535, 'T-2'],
+};
+
+const text4096 = 'x'.repeat(4_096);
+
+/** Values that are no message, by what is wrong. */
+const refused: readonly (readonly [what: string, value: unknown])[] = [
+  ['nothing', undefined],
+  ['no array', { 0: 40 }],
+  ['an empty array', []],
+  ['a type that is a string', ['probe']],
+  ['a type that is a boolean', [true]],
+  ['a type that is negative', [-1]],
+  ['a type that is no whole number', [35.5, 1]],
+  ['a type of a value stream', [4, 1]],
+  ['a type kept for resuming', [37, 1]],
+  ['a type after the last', [43, 1]],
+  ['REQUEST with id 0', [0, 0, 'a', 'b', []]],
+  ['REQUEST with a negative id', [0, -1, 'a', 'b', []]],
+  ['REQUEST with an id beyond the safe', [0, 2 ** 53, 'a', 'b', []]],
+  ['REQUEST with a fractional id', [0, 1.5, 'a', 'b', []]],
+  ['REQUEST with a text as id', [0, '1', 'a', 'b', []]],
+  ['REQUEST without arguments', [0, 1, 'a', 'b']],
+  ['REQUEST with a map as arguments', [0, 1, 'a', 'b', {}]],
+  ['REQUEST with an array as target', [0, 1, ['a'], 'b', []]],
+  ['REQUEST with an array as member', [0, 1, 'a', ['constructor'], []]],
+  ['REQUEST with nil as meta', [0, 1, 'a', 'b', [], null]],
+  ['REQUEST with an array as meta', [0, 1, 'a', 'b', [], []]],
+  ['REQUEST with a number as meta', [0, 1, 'a', 'b', [], 1]],
+  ['REQUEST with one field more', [0, 1, 'a', 'b', [], {}, 1]],
+  ['RESPONSE without id', [1]],
+  ['RESPONSE with id 0', [1, 0]],
+  ['RESPONSE with nil alone', [1, 1, null]],
+  ['RESPONSE with an error and a result', [1, 1, { message: 'x' }, 1]],
+  ['RESPONSE with one field more', [1, 1, null, 1, 1]],
+  ['RESPONSE with a text as error', [1, 1, 'boom']],
+  ['RESPONSE with a Map as error', [1, 1, new Map([['message', 'x']])]],
+  ['RESPONSE with an error without message', [1, 1, {}]],
+  ['RESPONSE with an error whose code is a boolean', [1, 1, { message: 'x', code: true }]],
+  ['RESPONSE with an error whose name is a number', [1, 1, { message: 'x', name: 1 }]],
+  ['RESPONSE with an error whose stack is an array', [1, 1, { message: 'x', stack: [] }]],
+  ['RESPONSE with an error that may have run', [1, 1, { message: 'x', executed: 'unknown' }]],
+  ['NOTIFY without arguments', [2, 'a', 'b']],
+  ['NOTIFY with a number as target', [2, 1, 'b', []]],
+  ['CANCEL without id', [3]],
+  ['CANCEL with one field more', [3, 1, 1]],
+  ['CANCEL with id 0', [3, 0]],
+  ['REGISTER without objects', [9]],
+  ['REGISTER with a map', [9, {}]],
+  ['REGISTER with a name alone', [9, ['a']]],
+  ['REGISTER with an object of one field', [9, [['a']]]],
+  ['REGISTER with an object of three fields', [9, [['a', [], 1]]]],
+  ['REGISTER with a name that is none', [9, [['', []]]]],
+  ['REGISTER with a name of 129 characters', [9, [['a'.repeat(129), []]]]],
+  ['REGISTER with a member that is none', [9, [['a', ['_x']]]]],
+  ['REGISTER with a member that is a number', [9, [['a', [1]]]]],
+  ['REGISTER with a number as isComplete', [9, [], 1]],
+  ['REGISTER with one field more', [9, [], true, 1]],
+  ['UNREGISTER with a text', [10, 'a']],
+  ['UNREGISTER with a number as name', [10, [1]]],
+  ['UNREGISTER with one field more', [10, [], 1]],
+  ['IDENTIFY without identifier', [11]],
+  ['IDENTIFY with a number', [11, 1]],
+  ['IDENTIFY with 4,097 characters', [11, `${text4096}x`]],
+  ['FRAGMENT with end 3', [13, 1, 3, new Uint8Array(0)]],
+  ['FRAGMENT with a boolean as end', [13, 1, true, new Uint8Array(0)]],
+  ['FRAGMENT with a text as bytes', [13, 1, 0, 'bytes']],
+  ['FRAGMENT with other elements', [13, 1, 0, new Uint16Array(1)]],
+  ['FRAGMENT with id 0', [13, 0, 0, new Uint8Array(0)]],
+  ['FRAGMENT without bytes', [13, 1, 0]],
+  ['FRAGMENT with one field more', [13, 1, 0, new Uint8Array(0), 1]],
+  ['HELLO without a map', [32]],
+  ['HELLO with an array', [32, [1]]],
+  ['HELLO with nil', [32, null]],
+  ['HELLO without a version', [32, { timeoutMs: 1 }]],
+  ['HELLO without a timeout', [32, { version: 1 }]],
+  ['HELLO with a negative timeout', [32, { version: 1, timeoutMs: -1 }]],
+  ['HELLO with a timeout that is no number', [32, { version: 1, timeoutMs: NaN }]],
+  ['HELLO with a timeout beyond every timer', [32, { version: 1, timeoutMs: 2_147_483_648 }]],
+  ['HELLO with an endless timeout', [32, { version: 1, timeoutMs: Infinity }]],
+  ['HELLO with a number as ticket', [32, { version: 1, timeoutMs: 1, ticket: 1 }]],
+  ['HELLO with one field more', [32, { version: 1, timeoutMs: 1 }, 1]],
+  ['WELCOME without a map', [33]],
+  ['WELCOME with a text', [33, 'c']],
+  ['WELCOME without an id', [33, { version: 1, timeoutMs: 1 }]],
+  ['WELCOME without a timeout', [33, { version: 1, connectionID: 'c' }]],
+  ['WELCOME without a version', [33, { timeoutMs: 1, connectionID: 'c' }]],
+  ['REFUSE without a message', [34, 'a']],
+  ['REFUSE with a number as code', [34, 1, 'b']],
+  ['REFUSE with a number as message', [34, 'a', 1]],
+  ['REFUSE with a negative pause', [34, 'a', 'b', -1]],
+  ['REFUSE with one field more', [34, 'a', 'b', 1, 1]],
+  ['PING without id', [35]],
+  ['PING with id 0', [35, 0]],
+  ['PING with one field more', [35, 1, 1]],
+  ['PONG with a text as id', [36, '1']],
+  ['PONG without id', [36]],
+  ['GOODBYE without a count', [38, 'a', 'b']],
+  ['GOODBYE with a negative count', [38, 'a', 'b', -1]],
+  ['GOODBYE with a fractional count', [38, 'a', 'b', 0.5]],
+  ['GOODBYE with a number as code', [38, 1, 'b', 0]],
+  ['GOODBYE with a number as message', [38, 'a', 1, 0]],
+  ['GOODBYE with a message of 4,097 characters', [38, 'a', `${text4096}x`, 0]],
+  ['GOODBYE with one field more', [38, 'a', 'b', 0, 0]],
+  ['TIMEOUT without a number', [39]],
+  ['TIMEOUT with a text', [39, '1']],
+  ['TIMEOUT beyond every timer', [39, 2_147_483_648]],
+  ['PROBE with a field', [40, 1]],
+  ['IDENTITY without a map', [41]],
+  ['IDENTITY with nil', [41, null]],
+  ['IDENTITY without a version', [41, { service: 'tandem' }]],
+  ['IDENTITY without a service', [41, { version: 1 }]],
+  ['HANDOVER with port 0', [42, 0, 't']],
+  ['HANDOVER with port 65,536', [42, 65_536, 't']],
+  ['HANDOVER with a number as ticket', [42, 1, 1]],
+  ['HANDOVER without a ticket', [42, 1]],
+];
+
+describe('the bytes of messages', () => {
+  it('are frozen for every form of every type', () => {
+    expect(Object.keys(golden).sort()).toEqual(Object.keys(samples).sort());
+    const types = new Set(Object.values(samples).map(([type]) => type));
+    expect([...types].sort()).toEqual(Object.values(MessageType).sort());
+  });
+
+  it.each(Object.entries(samples))('are written: %s', (name, message) => {
+    expect(toHex(new Codec(defaultLimits).encode(message))).toBe(golden[name]);
+  });
+
+  it.each(Object.entries(samples))('are read: %s', (name, message) => {
+    const [value] = new Codec(defaultLimits).decodeFrame(fromHex(golden[name] ?? ''), false);
+    expect(parseMessage(value)).toEqual(message);
+  });
+});
+
+describe('parseMessage', () => {
+  it.each(refused)('refuses %s', (_what, value) => {
+    expect(() => parseMessage(value)).toThrow(expect.objectContaining({ code: 'protocol' }));
+  });
+
+  it('takes texts of up to 4,096 characters', () => {
+    expect(parseMessage([11, text4096])).toEqual([11, text4096]);
+    expect(parseMessage([38, text4096, text4096, 0])).toHaveLength(4);
+  });
+
+  it('ignores keys that it does not know, so that a newer peer may add some', () => {
+    const hello = [32, { version: 1, timeoutMs: 1, resume: { token: 1 } }];
+    expect(parseMessage(hello)).toBe(hello);
+    expect(parseMessage([0, 1, 'a', 'b', [], { trace: 'x' }])).toHaveLength(6);
+    expect(parseMessage([1, 1, { message: 'x', hint: 'y' }])).toHaveLength(3);
+  });
+
+  it('names the type that it does not know, by its kind unless it is a number or boolean', () => {
+    expect(() => parseMessage([99])).toThrow('unknown message type 99');
+    expect(() => parseMessage([false])).toThrow('unknown message type false');
+    expect(() => parseMessage(['evil\n'])).toThrow('unknown message type string');
+    expect(() => parseMessage([35])).toThrow('a PING message has fields that it must not have');
+  });
+});
+
+describe('isSessionMessage', () => {
+  it.each(Object.entries(samples))('parts the types at 32: %s', (_name, message) => {
+    expect(isSessionMessage(message)).toBe(message[0] < 32);
+  });
+});
+
+describe('names', () => {
+  it.each(['a', '0', '_', 'Ab9', 'a.b:c/d-e_f', 'a'.repeat(128)])('of objects include %s', (name) => {
+    expect(objectNamePattern.test(name)).toBe(true);
+  });
+
+  it.each(['', '.a', '-a', 'a b', 'ä', 'a\n', 'a'.repeat(129)])('of objects exclude %j', (name) => {
+    expect(objectNamePattern.test(name)).toBe(false);
+  });
+
+  it.each(['a', 'A9_', 'values$', 'a'.repeat(64), `${'a'.repeat(64)}$`])('of members include %s', (name) => {
+    expect(memberNamePattern.test(name)).toBe(true);
+  });
+
+  it.each(['', '_a', '#a', '$', '9a', 'a.b', 'a$b', 'a\n', 'a'.repeat(65)])(
+    'of members exclude %j',
+    (name) => {
+      expect(memberNamePattern.test(name)).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,116 @@
+/**
+ * The long forms of the randomised specs, one after the other; `npm run soak` starts this. `--minutes N` gives the
+ * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth).
+ */
+import { availableParallelism, cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { fuzzDecoder } from '../fuzz/decoder.js';
+import { fuzzServer } from '../fuzz/live-server.js';
+import { scenarios } from '../processes/scenarios.js';
+import { describeFailure, runSeeds } from '../simulation/run-seeds.js';
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string' }, part: { type: 'string', default: '1' } },
+});
+const part = Number(values.part);
+const firstSeed = 1_000_000;
+
+interface Row {
+  readonly what: string;
+  readonly runs: number;
+  readonly figures: string;
+  readonly seconds: number;
+  readonly faults: readonly string[];
+}
+
+function* seeds(): Generator<number> {
+  const endMs = values.minutes === undefined ? Infinity : performance.now() + Number(values.minutes) * 60_000;
+  const last = values.minutes === undefined ? firstSeed + 200_000 * part : Infinity;
+  for (let seed = firstSeed; seed < last && performance.now() < endMs; seed++) yield seed;
+}
+
+async function simulation(): Promise<Omit<Row, 'seconds'>> {
+  const report = await runSeeds(seeds());
+  const { calls, succeeded, connections, slowestRecoveryMs, failure } = report;
+  return {
+    what: 'simulated seeds',
+    runs: report.seeds,
+    figures: `${calls} calls (${succeeded} succeeded), ${connections} connections, slowest recovery ${Math.round(slowestRecoveryMs)} virtual ms`,
+    faults: failure === undefined ? [] : [describeFailure(failure)],
+  };
+}
+
+function decoder(): Promise<Omit<Row, 'seconds'>> {
+  const { frames, accepted, slowestMs, grownBytes, faults } = fuzzDecoder(1_000_000 * part, 7);
+  return Promise.resolve({
+    what: 'frames against the decoder',
+    runs: frames,
+    figures: `${accepted} accepted, slowest ${slowestMs.toFixed(1)} ms, memory ${mebibytes(grownBytes)}`,
+    faults,
+  });
+}
+
+async function liveServer(): Promise<Omit<Row, 'seconds'>> {
+  const { conversations, echoes, slowestEchoMs, grownBytes, faults } = await fuzzServer(100_000 * part, 11);
+  return {
+    what: 'strangers against a live server',
+    runs: conversations,
+    figures: `${echoes} echoes of a good client meanwhile, slowest ${slowestEchoMs.toFixed(1)} ms, memory ${mebibytes(grownBytes)}`,
+    faults,
+  };
+}
+
+async function rounds(name: string, scenario: () => Promise<number>): Promise<Omit<Row, 'seconds'>> {
+  const times: number[] = [];
+  const faults: string[] = [];
+  for (let round = 0; round < Math.max(1, 50 * part); round++) {
+    try {
+      times.push(await scenario());
+    } catch (error) {
+      faults.push(`round ${round}: ${String(error)}`);
+    }
+  }
+  times.sort((one, other) => one - other);
+  const median = times[Math.floor(times.length / 2)] ?? NaN;
+  return {
+    what: `processes: ${name}`,
+    runs: times.length + faults.length,
+    figures: `median ${Math.round(median)} ms, slowest ${Math.round(times.at(-1) ?? NaN)} ms`,
+    faults,
+  };
+}
+
+function mebibytes(bytes: number): string {
+  return `${bytes < 0 ? '' : '+'}${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+const rows: Row[] = [];
+for (const run of [
+  simulation,
+  decoder,
+  liveServer,
+  ...Object.entries(scenarios).map(
+    ([name, scenario]) =>
+      () =>
+        rounds(name, scenario),
+  ),
+]) {
+  const startMs = performance.now();
+  const row = { ...(await run()), seconds: Math.round((performance.now() - startMs) / 1_000) };
+  rows.push(row);
+  console.log(
+    `${row.faults.length === 0 ? 'ok  ' : 'FAIL'} ${row.what.padEnd(62)} ${String(row.runs).padStart(8)} runs ${String(row.seconds).padStart(6)} s  ${row.figures}`,
+  );
+  for (const fault of row.faults) console.log(`     ${fault}`);
+}
+const [cpu] = cpus();
+console.log(
+  JSON.stringify({
+    node: process.version,
+    cores: availableParallelism(),
+    cpu: cpu?.model,
+    platform: `${process.platform} ${process.arch}`,
+    rows,
+  }),
+);
+process.exitCode = rows.some(({ faults }) => faults.length > 0) ? 1 : 0;

@@ -1,0 +1,157 @@
+/**
+ * The one place where a decoded value becomes a message: every field is checked here, once; behind it the types are
+ * trusted. PROTOCOL.md, "Messages".
+ */
+import { ProtocolError } from '../errors.js';
+import { memberNamePattern, type Message, MessageType, objectNamePattern } from './messages.js';
+
+/** Characters of an identifier, a close message or a code that a peer may send. */
+const maxTextLength = 4_096;
+
+/** Milliseconds that a peer may name as its timeout: a year is longer than any timer can be armed for. */
+const maxTimeoutMs = 2_147_483_647;
+
+type Fields = readonly unknown[];
+type Parser = (fields: Fields) => boolean;
+
+/** One check for each type: whether the fields are of the form that PROTOCOL.md gives. */
+const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = new Map([
+  [MessageType.request, ['REQUEST', (f: Fields) => isID(f[1]) && isCall(f, 2)]],
+  [MessageType.response, ['RESPONSE', isResponse]],
+  [MessageType.notify, ['NOTIFY', (f: Fields) => isCall(f, 1)]],
+  [MessageType.cancel, ['CANCEL', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [MessageType.register, ['REGISTER', isRegister]],
+  [MessageType.unregister, ['UNREGISTER', (f: Fields) => f.length === 2 && isListOf(f[1], isObjectName)]],
+  [MessageType.identify, ['IDENTIFY', (f: Fields) => f.length === 2 && isText(f[1])]],
+  [MessageType.fragment, ['FRAGMENT', isFragment]],
+  [MessageType.hello, ['HELLO', (f: Fields) => f.length === 2 && isHello(f[1])]],
+  [MessageType.welcome, ['WELCOME', (f: Fields) => f.length === 2 && isWelcome(f[1])]],
+  [MessageType.refuse, ['REFUSE', isRefuse]],
+  [MessageType.ping, ['PING', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [MessageType.pong, ['PONG', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [
+    MessageType.goodbye,
+    ['GOODBYE', (f: Fields) => f.length === 4 && isText(f[1]) && isText(f[2]) && isCount(f[3])],
+  ],
+  [MessageType.timeout, ['TIMEOUT', (f: Fields) => f.length === 2 && isTimeout(f[1])]],
+  [MessageType.probe, ['PROBE', (f: Fields) => f.length === 1]],
+  [MessageType.identity, ['IDENTITY', (f: Fields) => f.length === 2 && isIdentity(f[1])]],
+  [MessageType.handover, ['HANDOVER', (f: Fields) => f.length === 3 && isPort(f[1]) && isText(f[2])]],
+] as const);
+
+/**
+ * Checks that a decoded value is a message of this protocol.
+ * @param value - one decoded value of a frame
+ * @returns the same value, now known to be a message
+ * @throws ProtocolError when the type is unknown or a field is not of its form
+ */
+export function parseMessage(value: unknown): Message {
+  const fields = Array.isArray(value) ? (value as Fields) : [];
+  const parser = parsers.get(fields[0]);
+  if (parser === undefined) throw new ProtocolError(`unknown message type ${describe(fields[0])}`);
+  const [name, isValid] = parser;
+  if (!isValid(fields)) throw new ProtocolError(`a ${name} message has fields that it must not have`);
+  // The check above is what the type says: one row a message.
+  return fields as unknown as Message;
+}
+
+function isResponse(f: Fields): boolean {
+  if (!isID(f[1]) || f.length > 4) return false;
+  if (f.length <= 2) return true;
+  return f.length === 4 ? f[2] === null : isWireError(f[2]);
+}
+
+function isRegister(f: Fields): boolean {
+  if (f.length !== 2 && !(f.length === 3 && typeof f[2] === 'boolean')) return false;
+  return isListOf(f[1], isRegisteredObject);
+}
+
+function isRegisteredObject(value: unknown): boolean {
+  return (
+    Array.isArray(value) && value.length === 2 && isObjectName(value[0]) && isListOf(value[1], isMemberName)
+  );
+}
+
+function isFragment(f: Fields): boolean {
+  return (
+    f.length === 4 && isID(f[1]) && (f[2] === 0 || f[2] === 1 || f[2] === 2) && f[3] instanceof Uint8Array
+  );
+}
+
+function isRefuse(f: Fields): boolean {
+  return (f.length === 3 || (f.length === 4 && isTimeout(f[3]))) && isText(f[1]) && isText(f[2]);
+}
+
+function isHello(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { version, timeoutMs, ticket } = value;
+  return isID(version) && isTimeout(timeoutMs) && (ticket === undefined || isText(ticket));
+}
+
+function isWelcome(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { version, timeoutMs, connectionID } = value;
+  return isID(version) && isTimeout(timeoutMs) && isText(connectionID);
+}
+
+function isIdentity(value: unknown): boolean {
+  return isRecord(value) && isID(value['version']) && isText(value['service']);
+}
+
+function isCall(f: Fields, at: number): boolean {
+  if (typeof f[at] !== 'string' || typeof f[at + 1] !== 'string' || !Array.isArray(f[at + 2])) return false;
+  return f.length === at + 3 || (f.length === at + 4 && isRecord(f[at + 3]));
+}
+
+function isWireError(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { code, message, name, stack, executed } = value;
+  return (
+    typeof message === 'string' &&
+    (code === undefined || typeof code === 'string' || typeof code === 'number') &&
+    (name === undefined || typeof name === 'string') &&
+    (stack === undefined || typeof stack === 'string') &&
+    (executed === undefined || executed === 'no' || executed === 'yes')
+  );
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function isObjectName(value: unknown): boolean {
+  return typeof value === 'string' && objectNamePattern.test(value);
+}
+
+function isMemberName(value: unknown): boolean {
+  return typeof value === 'string' && memberNamePattern.test(value);
+}
+
+function isID(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isTimeout(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= maxTimeoutMs;
+}
+
+function isPort(value: unknown): boolean {
+  return isID(value) && (value as number) <= 65_535;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= maxTextLength;
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : typeof value;
+}
