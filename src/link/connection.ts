@@ -250,9 +250,12 @@ export class Connection implements TransportSink {
 
   #writeFrames(): void {
     if (this.#isEnded) return;
+    let isAccepting = false;
     for (const bytes of this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes)) {
-      this.#transport.write(bytes);
+      isAccepting = this.#transport.write(bytes);
     }
+    // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
+    if (isAccepting && this.#core.hasLongMessages) this.#scheduleFlush();
     if (this.#transport.queuedBytes <= this.#maxQueuedBytes) return;
     this.close(
       'limit-exceeded',

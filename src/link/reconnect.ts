@@ -36,6 +36,9 @@ export interface ReconnectSettings {
   readonly backoff: Backoff;
 }
 
+/** The longest pause that a server may ask for: it must not send its clients away for good, nor past what a timer takes. */
+const maxRetryAfterMs = 60_000;
+
 /** Dials again and again. */
 export class Reconnect {
   readonly #settings: ReconnectSettings;
@@ -63,7 +66,7 @@ export class Reconnect {
     if (this.#isStopped) return;
     this.#settle();
     const { backoff, scheduler, address } = this.#settings;
-    const pauseMs = backoff.ended(scheduler.now()) + (retryAfterMs ?? 0);
+    const pauseMs = backoff.ended(scheduler.now()) + Math.min(retryAfterMs ?? 0, maxRetryAfterMs);
     this.#timer = scheduler.schedule(() => {
       this.#attempt(address, undefined);
     }, pauseMs);

@@ -39,7 +39,13 @@ const baseClassNames: ReadonlySet<string> = new Set([
   'EventEmitter',
   'EventTarget',
   'Observable',
+  'Subject',
+  'BehaviorSubject',
+  'ReplaySubject',
+  'AsyncSubject',
   'RPCDispatcher',
+  'RPCServer',
+  'RPCClient',
 ]);
 
 /**

@@ -11,6 +11,8 @@ interface ProxyContent {
   readonly caller: Caller;
   readonly object: string;
   readonly options: CallOptions;
+  /** What a method of it does: call, or notify. */
+  readonly makeMethod: MakeMethod;
 }
 
 /**
@@ -27,7 +29,7 @@ const inspectKey = Symbol.for('nodejs.util.inspect.custom');
 /** Makes the proxy of a remote object. */
 export function createRemoteProxy<T>(caller: Caller, object: string): RemoteProxy<T> {
   // What the handler answers is what the type says, as far as the remote object has it.
-  return makeProxy({ caller, object, options: {} }, callMethod) as RemoteProxy<T>;
+  return makeProxy({ caller, object, options: {}, makeMethod: callMethod }) as RemoteProxy<T>;
 }
 
 /**
@@ -37,7 +39,7 @@ export function createRemoteProxy<T>(caller: Caller, object: string): RemoteProx
 export function withCallOptions<Proxied extends object>(proxy: Proxied, options: CallOptions): Proxied {
   const content = contentOf(proxy);
   const checked = checkCallOptions(options);
-  return makeProxy({ ...content, options: { ...content.options, ...checked } }, callMethod) as Proxied;
+  return makeProxy({ ...content, options: { ...content.options, ...checked } }) as Proxied;
 }
 
 /**
@@ -47,7 +49,7 @@ export function withCallOptions<Proxied extends object>(proxy: Proxied, options:
  */
 export function notify<T>(proxy: RemoteProxy<T>): NotifyProxy<T>;
 export function notify(proxy: object): object {
-  return makeProxy(contentOf(proxy), notifyMethod);
+  return makeProxy({ ...contentOf(proxy), makeMethod: notifyMethod });
 }
 
 /**
@@ -94,7 +96,7 @@ const notifyMethod: MakeMethod =
     caller.notify(object, member, args, options);
   };
 
-function makeProxy(content: ProxyContent, makeMethod: MakeMethod): object {
+function makeProxy(content: ProxyContent): object {
   const text = `[RemoteProxy ${content.object}]`;
   const answerText = (): string => text;
   // Methods are kept: the same one each time, and no closure made at each call.
@@ -113,7 +115,7 @@ function makeProxy(content: ProxyContent, makeMethod: MakeMethod): object {
       if (inertNames.has(key)) return undefined;
       let method = methods.get(key);
       if (method === undefined) {
-        method = makeMethod(content, key);
+        method = content.makeMethod(content, key);
         methods.set(key, method);
       }
       return method;
@@ -134,8 +136,9 @@ function makeProxy(content: ProxyContent, makeMethod: MakeMethod): object {
  * What a proxy stands for.
  * @throws TypeError when it is no proxy
  */
-function contentOf(proxy: object): ProxyContent {
-  const content = (proxy as Readonly<Record<symbol, unknown>>)[contentKey];
+function contentOf(proxy: object | undefined): ProxyContent {
+  // `remoteProxyObject` may have answered undefined: that deserves the same words.
+  const content = (proxy as Readonly<Record<symbol, unknown>> | undefined | null)?.[contentKey];
   if (content === undefined) throw new TypeError('a proxy of a remote object is needed');
   // Only makeProxy answers this key.
   return content as ProxyContent;

@@ -16,7 +16,7 @@ export interface CallOptions {
 }
 
 /** Names that a proxy answers by itself, whatever the remote object has. */
-type LocalName = keyof typeof Object.prototype | 'then' | 'catch' | 'finally' | 'toJSON';
+type LocalName = keyof typeof Object.prototype | 'then' | 'catch' | 'finally' | 'toJSON' | 'prototype';
 
 /** Whether a member of this name can be called from the other side: no stream, no private name, no symbol. */
 type IsCallableName<Name> = Name extends LocalName | `_${string}` | `${string}$`

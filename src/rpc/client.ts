@@ -6,6 +6,7 @@ import { NotConnectedError, ServerFullError } from '../errors.js';
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
+import { CloseReason } from '../protocol/close-reason.js';
 import { SlabPool } from '../protocol/framing.js';
 import type { Caller } from '../proxies/caller.js';
 import { createRemoteProxy } from '../proxies/remote-proxy.js';
@@ -70,6 +71,8 @@ export class RPCClient extends RPCDispatcher {
   #reconnect: Reconnect | undefined;
   #peer: Peer | undefined;
   #connected: RPCCommunicator | undefined;
+  /** Whether `connectionMade` was told of the present connection: only then its end is. */
+  #isMadeTold = false;
   #lastFailure: string | undefined;
   #isDisposed = false;
 
@@ -162,7 +165,7 @@ export class RPCClient extends RPCDispatcher {
     if (this.#reconnect !== reconnect) return Promise.resolve();
     reconnect.stop();
     this.#reconnect = undefined;
-    this.#peer?.close('disconnected', 'the client disconnected');
+    this.#leave();
     // Before the last hook, which may start again and wait anew.
     const error = this.#notConnected('wait any longer');
     this.#connectedWaiting.reject(error);
@@ -204,7 +207,8 @@ export class RPCClient extends RPCDispatcher {
    */
   sendUniqueIdentifier(identifier: string): void {
     this.#identifier = checkIdentifier(identifier);
-    this.#connected?.identify(identifier);
+    // Also between the handshake and the server's first words, when the one before has been told already.
+    this.#peer?.communicator?.identify(identifier);
   }
 
   /**
@@ -298,6 +302,14 @@ export class RPCClient extends RPCDispatcher {
     return this.dispose();
   }
 
+  /** Ends the connection now, also inside one of its own calls, where the transport ends a little later. */
+  #leave(): void {
+    const peer = this.#peer;
+    peer?.close('disconnected', 'the client disconnected');
+    if (peer === undefined || this.#peer !== peer) return;
+    this.#lost(new CloseReason('disconnected', 'the client disconnected', 'local'));
+  }
+
   /** A transport is open: the handshake begins. */
   #begin(transport: Transport, ticket: string | undefined, backoff: Backoff): void {
     let handover: { readonly port: number; readonly ticket: string } | undefined;
@@ -313,13 +325,13 @@ export class RPCClient extends RPCDispatcher {
       onEstablished: () => this.#identifier,
       onReady: () => {
         backoff.established(scheduler.now());
-        this.#made(peer.communicator);
+        if (this.#peer === peer) this.#made(peer.communicator);
       },
       onRegistered: (name) => {
-        this.#registered(name);
+        if (this.#peer === peer) this.#registered(name);
       },
       onUnregistered: (name) => {
-        this.#unregistered(name);
+        if (this.#peer === peer) this.#unregistered(name);
       },
       onHandover: (port, given) => {
         handover = { port, ticket: given };
@@ -352,11 +364,17 @@ export class RPCClient extends RPCDispatcher {
     const { connectionID, remoteNames } = communicator;
     // A proxy of a name that came back stays the same; names that did not are forgotten, since a server chooses them.
     for (const name of [...this.#proxies.keys()]) if (!remoteNames.includes(name)) this.#proxies.delete(name);
+    // Any hook may leave again; what would follow is then not told.
     this.#setStatus(clientStatuses.connected);
+    if (this.#connected !== communicator) return;
+    this.#isMadeTold = true;
     this.#lifecycle.connectionMade.emit(connectionID);
+    if (this.#connected !== communicator) return;
     this.#namesStream.set(remoteNames);
-    for (const name of remoteNames) this.#announce(connectionID, name);
-    this.#connectedWaiting.resolve();
+    for (const name of remoteNames) {
+      if (this.#connected === communicator) this.#announce(connectionID, name);
+    }
+    if (this.#connected === communicator) this.#connectedWaiting.resolve();
   }
 
   #registered(name: string): void {
@@ -385,18 +403,25 @@ export class RPCClient extends RPCDispatcher {
 
   /** A connection, or an attempt at one, is over. */
   #ended(peer: Peer, end: ConnectionEnd): void {
-    if (this.#peer === peer) this.#peer = undefined;
-    this.#lastFailure = end.reason.message;
     this.#reportFault(peer, end);
+    if (this.#peer !== peer) return;
+    this.#lastFailure = end.reason.message;
+    this.#lost(end.reason);
+  }
+
+  #lost(reason: CloseReason): void {
+    this.#peer = undefined;
     const communicator = this.#connected;
+    const wasTold = this.#isMadeTold;
+    this.#isMadeTold = false;
     if (communicator !== undefined) {
       this.#connected = undefined;
       this.#namesStream.set([]);
       for (const stream of this.#objectStreams.values()) stream.set(undefined);
     }
     if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
-    if (communicator === undefined) return;
-    this.#lifecycle.disconnectionMade.emit({ connectionID: communicator.connectionID, reason: end.reason });
+    if (communicator === undefined || !wasTold) return;
+    this.#lifecycle.disconnectionMade.emit({ connectionID: communicator.connectionID, reason });
   }
 
   #reportFault(peer: Peer, end: ConnectionEnd): void {
@@ -404,7 +429,7 @@ export class RPCClient extends RPCDispatcher {
     const fault =
       end.reason.code === 'server-full'
         ? new ServerFullError(`${description}: ${end.reason.message}`)
-        : faultOf(end, description, this.#connected?.connectionID);
+        : faultOf(end, description, peer.communicator?.connectionID);
     if (fault !== undefined) this.#lifecycle.report(fault);
   }
 

@@ -205,7 +205,6 @@ export class RPCCommunicator implements Caller {
           resolve,
           reject,
           deadlineMs: undefined,
-          onAbort: undefined,
         },
         timeoutMs === undefined ? 0 : now(),
       );
@@ -416,7 +415,8 @@ export class RPCCommunicator implements Caller {
     try {
       act();
     } catch (error) {
-      this.#settings.sink.onError(error);
+      // An error of ours is the reason of the end, and reported as such; any other would be lost.
+      if (!(error instanceof RPCError)) this.#settings.sink.onError(error);
       const code = error instanceof LimitExceededError ? 'limit-exceeded' : 'protocol-error';
       this.#connection.close(
         code,

@@ -53,6 +53,11 @@ export class DedicatedPort {
     );
   }
 
+  /** Whether it has been used, has expired, or was closed. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Stops listening. */
   close(): void {
     if (this.#isClosed) return;

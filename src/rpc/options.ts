@@ -286,7 +286,8 @@ function checkLimits(given: Partial<Limits>): Limits {
       );
     }
   }
-  return { ...defaultLimits, ...given };
+  const chosen = Object.entries(given).filter(([, value]) => (value as unknown) !== undefined);
+  return { ...defaultLimits, ...Object.fromEntries(chosen) };
 }
 
 function checkExposure(exposure: unknown): ErrorExposure {

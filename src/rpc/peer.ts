@@ -3,7 +3,7 @@
  * done, and reports to its owner what the owner must know.
  */
 import type { SchedulerLike } from 'rxjs';
-import { ProtocolError, type RPCError } from '../errors.js';
+import { LimitExceededError, ProtocolError, type RPCError } from '../errors.js';
 import { Connection, type ConnectionEnd, type ConnectionSink } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
 import { Codec } from '../protocol/codec.js';
@@ -170,5 +170,8 @@ export function faultOf(
   const { code, message, by } = end.reason;
   if (code !== 'protocol-error' && code !== 'limit-exceeded') return undefined;
   const who = by === 'local' ? 'closed' : 'was closed by the other side';
-  return new ProtocolError(`the connection ${description} ${who}: ${message}`, { connectionID });
+  const text = `the connection ${description} ${who}: ${message}`;
+  return code === 'limit-exceeded'
+    ? new LimitExceededError(text, { connectionID })
+    : new ProtocolError(text, { connectionID });
 }

@@ -38,8 +38,12 @@ export interface PendingCall {
   readonly reject: (error: unknown) => void;
   /** When it is given up: set by the table, `undefined` before. */
   deadlineMs: number | undefined;
-  /** Listens to `signal`: set by the table, `undefined` before. */
-  onAbort: (() => void) | undefined;
+}
+
+/** The calls that one signal gives up. */
+interface SignalledCalls {
+  readonly calls: Set<PendingCall>;
+  readonly onAbort: () => void;
 }
 
 /** The open calls of one connection. */
@@ -48,6 +52,8 @@ export class PendingCalls {
   readonly #channel: CallChannel;
   readonly #calls = new OpenCalls<PendingCall>();
   readonly #deadlines = new Deadlines<number>();
+  /** One listener for each signal, however many calls share it: the platform warns of more than ten. */
+  readonly #signalled = new Map<AbortSignal, SignalledCalls>();
 
   /**
    * @param connectionID - for errors
@@ -111,12 +117,30 @@ export class PendingCalls {
   }
 
   #listen(call: PendingCall, signal: AbortSignal): void {
-    call.onAbort = () => {
-      if (this.#take(call.id) === undefined) return;
-      this.#giveUp(call);
-      call.reject(signal.reason);
-    };
-    signal.addEventListener('abort', call.onAbort, { once: true });
+    let signalled = this.#signalled.get(signal);
+    if (signalled === undefined) {
+      const calls = new Set<PendingCall>();
+      signalled = {
+        calls,
+        onAbort: () => {
+          for (const each of [...calls]) {
+            this.#take(each.id);
+            this.#giveUp(each);
+            each.reject(signal.reason);
+          }
+        },
+      };
+      this.#signalled.set(signal, signalled);
+      signal.addEventListener('abort', signalled.onAbort, { once: true });
+    }
+    signalled.calls.add(call);
+  }
+
+  #unlisten(call: PendingCall, signal: AbortSignal): void {
+    const signalled = this.#signalled.get(signal);
+    if (signalled?.calls.delete(call) !== true || signalled.calls.size > 0) return;
+    this.#signalled.delete(signal);
+    signal.removeEventListener('abort', signalled.onAbort);
   }
 
   /** Takes a call out of the table, with everything that hung on it. */
@@ -124,7 +148,7 @@ export class PendingCalls {
     const call = this.#calls.take(id);
     if (call === undefined) return undefined;
     if (call.deadlineMs !== undefined) this.#deadlines.remove(id, call.deadlineMs);
-    if (call.onAbort !== undefined) call.signal?.removeEventListener('abort', call.onAbort);
+    if (call.signal !== undefined) this.#unlisten(call, call.signal);
     return call;
   }
 

@@ -4,6 +4,7 @@
 import type { Observable, Subscription } from 'rxjs';
 import { ConnectionLostError, NotConnectedError, RPCError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
+import { printable } from '../protocol/close-reason.js';
 import { Codec } from '../protocol/codec.js';
 import type { ConnectionSettings } from '../protocol/connection-core.js';
 import { SlabPool } from '../protocol/framing.js';
@@ -34,6 +35,9 @@ export interface StopOptions {
   /** Seconds that running calls may take to end first; meanwhile no new ones are taken. Default 0. */
   readonly drainInSeconds?: number;
 }
+
+/** Longest reason of a disconnection, in UTF-16 code units: what the other side would keep of it. */
+const maxReasonLength = 1_024;
 
 /** A full server asks clients to come back after this long, and as much again at random. */
 const retryAfterFullMs = 1_000;
@@ -133,6 +137,8 @@ export class RPCServer extends RPCDispatcher {
     const drainMs = drainInSeconds === 0 ? 0 : checkTimeout('drainInSeconds', drainInSeconds);
     if (this.#status === serverStates.notRunning) return Promise.resolve();
     const stopped = this.#stopped.wait({}, () => 'end');
+    // The last word counts, also over a start that waits for an earlier stop.
+    this.#running.reject(new RPCError('the server was stopped while it was starting'));
     if (this.#status !== serverStates.stopping) this.#stop(drainMs);
     else if (drainMs === 0 && this.#draining !== undefined) this.#closeAll();
     return stopped;
@@ -228,13 +234,13 @@ export class RPCServer extends RPCDispatcher {
 
   /**
    * Closes one client's connection; the client is told why, and will connect again if it likes.
-   * @param reason - for the client and for `disconnectionMade`
+   * @param reason - for the client and for `disconnectionMade`; up to 1,024 characters of it
    * @throws UnknownConnectionError
    */
   disconnect(connectionID: string, reason = 'the server disconnected this client'): void {
     const connection = this.#connection(connectionID);
     if (connection.isConnected) connection.setStatus(clientStatuses.disconnecting);
-    connection.peer.close('disconnected', reason);
+    connection.peer.close('disconnected', printable(reason, maxReasonLength));
   }
 
   /**
@@ -434,8 +440,7 @@ export class RPCServer extends RPCDispatcher {
     } else if (this.#status !== serverStates.running) {
       peer.connection.refuse('server-stopped', 'the server stops', retryAfterFullMs);
     } else if (dedicated !== undefined) {
-      dedicated.port.close();
-      return this.#welcome(peer);
+      return this.#admit(peer, dedicated.port);
     } else if (this.#isFull()) {
       const retryAfterMs = retryAfterFullMs * (1 + this.#options.random());
       const text = `the server has all the clients it allows (${this.#maxConnectionsAllowed ?? 0})`;
@@ -445,6 +450,16 @@ export class RPCServer extends RPCDispatcher {
     } else {
       return this.#welcome(peer);
     }
+    return undefined;
+  }
+
+  /** A ticket is good for one connection, and for as long as its port is open: it holds one of the places. */
+  #admit(peer: Peer, port: DedicatedPort): ServerConnection | undefined {
+    if (!port.isClosed) {
+      port.close();
+      return this.#welcome(peer);
+    }
+    peer.connection.refuse('disconnected', 'the ticket has been used, or has expired', undefined);
     return undefined;
   }
 
@@ -480,7 +495,9 @@ export class RPCServer extends RPCDispatcher {
       { transports, host, scheduler, timeoutMs: handshakeTimeoutMs(this.#timeoutMs) },
       {
         onListening: (number) => {
-          peer.connection.handOver(number, ticket);
+          // A client that is gone by now will not come.
+          if (this.#peers.has(peer)) peer.connection.handOver(number, ticket);
+          else port.close();
         },
         onTransport: (transport) => {
           this.#accept(transport, { ticket, port });

@@ -82,6 +82,8 @@ function codeOf(thrown: unknown): WireError {
 }
 
 function describeThrown(thrown: unknown, exposure: ErrorExposure, codec: Codec): WireError {
+  // Its text is source code.
+  if (typeof thrown === 'function') return { message: 'the method threw a function', name: 'Error' };
   if (typeof thrown !== 'object' || thrown === null) {
     return { message: cut(String(thrown), maxTextLength), name: 'Error', ...wireData(thrown, codec) };
   }

@@ -1,0 +1,68 @@
+import { describe, expect, it } from '@jest/globals';
+import * as tandem from 'tandem-rpc';
+import * as testing from 'tandem-rpc/testing';
+
+describe('tandem-rpc', () => {
+  it('exports these names and no others', () => {
+    expect(Object.keys(tandem).sort()).toEqual([
+      'CloseReason',
+      'ConnectionLostError',
+      'LimitExceededError',
+      'NotConnectedError',
+      'PortInUseError',
+      'ProtocolError',
+      'RPCClient',
+      'RPCCommunicator',
+      'RPCDispatcher',
+      'RPCError',
+      'RPCServer',
+      'RPCTimeoutError',
+      'RemoteError',
+      'ServerAlreadyRunningException',
+      'ServerFullError',
+      'UnknownConnectionError',
+      'UnknownMethodError',
+      'UnknownObjectError',
+      'UnserializableValueError',
+      'currentCall',
+      'mainThreadScheduler',
+      'notify',
+      'withCallOptions',
+    ]);
+  });
+
+  it('names each error by its class, below RPCError', () => {
+    const { RPCError, PortInUseError, RemoteError } = tandem;
+    const errors = [
+      new tandem.ServerAlreadyRunningException(''),
+      new PortInUseError('', 'http'),
+      new RemoteError('', { remoteName: 'Error' }),
+      new tandem.RPCTimeoutError(''),
+      new tandem.ConnectionLostError(''),
+      new tandem.NotConnectedError(''),
+      new tandem.UnknownConnectionError(''),
+      new tandem.UnknownObjectError(''),
+      new tandem.UnknownMethodError(''),
+      new tandem.UnserializableValueError(''),
+      new tandem.ProtocolError(''),
+      new tandem.LimitExceededError(''),
+      new tandem.ServerFullError(''),
+      new RPCError(''),
+    ];
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(RPCError);
+      expect([error.name, error.executed, error.cause]).toEqual([
+        error.constructor.name,
+        undefined,
+        undefined,
+      ]);
+    }
+    expect(new Set(errors.map(({ code }) => code)).size).toBe(errors.length);
+  });
+});
+
+describe('tandem-rpc/testing', () => {
+  it('exports these names and no others', () => {
+    expect(Object.keys(testing)).toEqual(['TestNetwork']);
+  });
+});
