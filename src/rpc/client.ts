@@ -9,21 +9,16 @@ import { Reconnect } from '../link/reconnect.js';
 import { CloseReason } from '../protocol/close-reason.js';
 import { SlabPool } from '../protocol/framing.js';
 import type { Caller } from '../proxies/caller.js';
-import { createRemoteProxy } from '../proxies/remote-proxy.js';
 import type { RemoteProxy } from '../proxies/types.js';
-import { isSameList, Lifecycle } from '../streams/lifecycle.js';
+import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
+import { checkIdentifier, checkTimeout } from './checks.js';
+import { ClientObjects } from './client-objects.js';
 import type { Counts, RPCCommunicator } from './communicator.js';
 import { RPCDispatcher } from './dispatcher.js';
 import { LocalRegistry } from './local-registry.js';
-import {
-  checkIdentifier,
-  checkTimeout,
-  resolveClientOptions,
-  type ClientOptions,
-  type ResolvedClientOptions,
-} from './options.js';
+import { resolveClientOptions, type ClientOptions, type ResolvedClientOptions } from './options.js';
 import { faultOf, handshakeTimeoutMs, Peer } from './peer.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 import { Waiting, type WaitOptions } from './waiting.js';
@@ -59,20 +54,14 @@ export class RPCClient extends RPCDispatcher {
   readonly #registry: LocalRegistry;
   readonly #slabs = new SlabPool();
   readonly #statusStream: StateStream<ClientStatus>;
-  readonly #namesStream: StateStream<readonly string[]>;
-  readonly #objectStreams = new Map<string, StateStream<object | undefined>>();
-  readonly #proxies = new Map<string, object>();
+  readonly #objects: ClientObjects;
   readonly #connectedWaiting: Waiting<void>;
-  readonly #objectWaiting = new Map<string, Waiting<object>>();
-  readonly #caller: Caller;
   #status: ClientStatus = clientStatuses.disconnected;
   #timeoutMs: number;
   #identifier: string;
   #reconnect: Reconnect | undefined;
   #peer: Peer | undefined;
   #connected: RPCCommunicator | undefined;
-  /** Whether `connectionMade` was told of the present connection: only then its end is. */
-  #isMadeTold = false;
   #lastFailure: string | undefined;
   #isDisposed = false;
 
@@ -91,11 +80,9 @@ export class RPCClient extends RPCDispatcher {
     this.#timeoutMs = resolved.timeoutMs;
     this.#identifier = resolved.identifier;
     this.#statusStream = lifecycle.state<ClientStatus>(this.#status);
-    this.#namesStream = lifecycle.state<readonly string[]>([], isSameList);
     this.#connectedWaiting = new Waiting(resolved.scheduler);
     this.status$ = this.#statusStream.observable;
-    this.remoteProxyObjects$ = this.#namesStream.observable;
-    this.#caller = {
+    const caller: Caller = {
       call: (object, member, args, callOptions) =>
         this.#connected === undefined
           ? Promise.reject(this.#notConnected(`call ${object}.${member}`, { object, member }))
@@ -107,6 +94,8 @@ export class RPCClient extends RPCDispatcher {
       },
       members: (object) => this.#connected?.members(object),
     };
+    this.#objects = new ClientObjects(caller, lifecycle, resolved.scheduler);
+    this.remoteProxyObjects$ = this.#objects.names$.observable;
     for (const [name, object] of Object.entries(resolved.localProxyObjects)) registry.add(name, object, {});
   }
 
@@ -128,7 +117,7 @@ export class RPCClient extends RPCDispatcher {
     this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
     const { transports, host, port, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
     const backoff = new Backoff(initialDelayMs, maxDelayMs, random);
-    const reconnect = new Reconnect(
+    const reconnect: Reconnect = new Reconnect(
       {
         transports,
         address: { host, port },
@@ -138,7 +127,9 @@ export class RPCClient extends RPCDispatcher {
       },
       {
         onTransport: (transport, ticket) => {
-          this.#begin(transport, ticket, backoff);
+          this.#lifecycle.during(() => {
+            this.#begin(reconnect, transport, ticket, backoff);
+          });
         },
         onFailed: ({ error }) => {
           this.#lastFailure = error.message;
@@ -147,9 +138,10 @@ export class RPCClient extends RPCDispatcher {
       },
     );
     this.#reconnect = reconnect;
-    this.#setStatus(clientStatuses.autoConnecting);
-    // The hook may have stopped it.
-    if (this.#reconnect === reconnect) reconnect.start();
+    this.#lifecycle.during(() => {
+      this.#setStatus(clientStatuses.autoConnecting);
+      reconnect.start();
+    });
   }
 
   /**
@@ -160,18 +152,16 @@ export class RPCClient extends RPCDispatcher {
   disconnectFromServer(): Promise<void> {
     const reconnect = this.#reconnect;
     if (reconnect === undefined) return Promise.resolve();
-    this.#setStatus(clientStatuses.disconnecting);
-    // The hook may have done all of this already.
-    if (this.#reconnect !== reconnect) return Promise.resolve();
-    reconnect.stop();
-    this.#reconnect = undefined;
-    this.#leave();
-    // Before the last hook, which may start again and wait anew.
-    const error = this.#notConnected('wait any longer');
-    this.#connectedWaiting.reject(error);
-    for (const waiting of this.#objectWaiting.values()) waiting.reject(error);
-    this.#objectWaiting.clear();
-    this.#setStatus(clientStatuses.disconnected);
+    this.#lifecycle.during(() => {
+      this.#setStatus(clientStatuses.disconnecting);
+      reconnect.stop();
+      this.#reconnect = undefined;
+      this.#leave();
+      this.#setStatus(clientStatuses.disconnected);
+      const error = this.#notConnected('wait any longer');
+      this.#connectedWaiting.reject(error);
+      this.#objects.rejectWaiting(error);
+    });
     return Promise.resolve();
   }
 
@@ -216,9 +206,8 @@ export class RPCClient extends RPCDispatcher {
    * @returns a proxy, the same one at each call; `undefined` when none of this name is registered, or while not connected
    */
   remoteProxyObject<T extends object>(name: string): RemoteProxy<T> | undefined {
-    if (this.#connected?.members(name) === undefined) return undefined;
     // The caller says which type the remote object has; the server alone knows.
-    return this.#proxy(name) as RemoteProxy<T>;
+    return this.#objects.find(name) as RemoteProxy<T> | undefined;
   }
 
   /** The names that the server has registered; none while not connected. */
@@ -228,13 +217,7 @@ export class RPCClient extends RPCDispatcher {
 
   /** The object of this name now and after each change: `undefined` while it is not registered, or not connected. */
   remoteProxyObject$<T extends object>(name: string): Observable<RemoteProxy<T> | undefined> {
-    let stream = this.#objectStreams.get(name);
-    if (stream === undefined) {
-      stream = this.#lifecycle.state<object | undefined>(this.remoteProxyObject(name));
-      if (this.#isDisposed) stream.complete();
-      this.#objectStreams.set(name, stream);
-    }
-    return stream.observable as Observable<RemoteProxy<T> | undefined>;
+    return this.#objects.stream(name).observable as Observable<RemoteProxy<T> | undefined>;
   }
 
   /**
@@ -259,16 +242,11 @@ export class RPCClient extends RPCDispatcher {
     const proxy = this.remoteProxyObject<T>(name);
     if (proxy !== undefined) return Promise.resolve(proxy);
     if (this.#reconnect === undefined) return Promise.reject(this.#notConnected(`wait for "${name}"`));
-    let waiting = this.#objectWaiting.get(name);
-    if (waiting === undefined) {
-      waiting = new Waiting(this.#options.scheduler);
-      this.#objectWaiting.set(name, waiting);
-    }
     const what = (): string =>
       this.#connected === undefined
         ? `connection to ${this.#where}${this.#failure}, hence no object "${name}"`
         : `object "${name}" was registered by the server`;
-    return waiting.wait(options, what) as Promise<RemoteProxy<T>>;
+    return this.#objects.wait(name, options, what) as Promise<RemoteProxy<T>>;
   }
 
   /**
@@ -291,8 +269,7 @@ export class RPCClient extends RPCDispatcher {
     if (this.#isDisposed) return done;
     this.#isDisposed = true;
     this.#statusStream.complete();
-    this.#namesStream.complete();
-    for (const stream of this.#objectStreams.values()) stream.complete();
+    this.#objects.complete();
     this.#lifecycle.complete();
     return done;
   }
@@ -311,16 +288,10 @@ export class RPCClient extends RPCDispatcher {
   }
 
   /** A transport is open: the handshake begins. */
-  #begin(transport: Transport, ticket: string | undefined, backoff: Backoff): void {
+  #begin(reconnect: Reconnect, transport: Transport, ticket: string | undefined, backoff: Backoff): void {
     let handover: { readonly port: number; readonly ticket: string } | undefined;
     const { scheduler } = this.#options;
-    const reconnect = this.#reconnect;
     this.#setStatus(clientStatuses.connecting);
-    // Stopped in the hook, also if it was started again at once: that start makes attempts of its own.
-    if (this.#reconnect !== reconnect) {
-      transport.destroy();
-      return;
-    }
     const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
       onEstablished: () => this.#identifier,
       onReady: () => {
@@ -328,10 +299,14 @@ export class RPCClient extends RPCDispatcher {
         if (this.#peer === peer) this.#made(peer.communicator);
       },
       onRegistered: (name) => {
-        if (this.#peer === peer) this.#registered(name);
+        this.#changed((objects, { connectionID, remoteNames }) => {
+          objects.registered(connectionID, name, remoteNames);
+        });
       },
       onUnregistered: (name) => {
-        if (this.#peer === peer) this.#unregistered(name);
+        this.#changed((objects, { connectionID, remoteNames }) => {
+          objects.unregistered(connectionID, name, remoteNames);
+        });
       },
       onHandover: (port, given) => {
         handover = { port, ticket: given };
@@ -342,10 +317,12 @@ export class RPCClient extends RPCDispatcher {
         this.#lifecycle.heartbeat.emit({ connectionID, roundTripMs, at: scheduler.now() });
       },
       onClosed: (end) => {
-        this.#ended(peer, end);
-        // Not `this.#reconnect`, which may be another one by now: the one that was stopped has no effect any more.
-        if (handover === undefined) reconnect?.ended(end.retryAfterMs);
-        else reconnect?.handOver(handover.port, handover.ticket);
+        this.#lifecycle.during(() => {
+          this.#ended(peer, end);
+          // Not `this.#reconnect`, which may be another one by now: the one that was stopped has no effect any more.
+          if (handover === undefined) reconnect.ended(end.retryAfterMs);
+          else reconnect.handOver(handover.port, handover.ticket);
+        });
       },
       onError: this.#lifecycle.report,
       onIdentified: undefined,
@@ -359,46 +336,24 @@ export class RPCClient extends RPCDispatcher {
 
   #made(communicator: RPCCommunicator | undefined): void {
     if (communicator === undefined) return;
-    this.#connected = communicator;
-    this.#lastFailure = undefined;
-    const { connectionID, remoteNames } = communicator;
-    // A proxy of a name that came back stays the same; names that did not are forgotten, since a server chooses them.
-    for (const name of [...this.#proxies.keys()]) if (!remoteNames.includes(name)) this.#proxies.delete(name);
-    // Any hook may leave again; what would follow is then not told.
-    this.#setStatus(clientStatuses.connected);
-    if (this.#connected !== communicator) return;
-    this.#isMadeTold = true;
-    this.#lifecycle.connectionMade.emit(connectionID);
-    if (this.#connected !== communicator) return;
-    this.#namesStream.set(remoteNames);
-    for (const name of remoteNames) {
-      if (this.#connected === communicator) this.#announce(connectionID, name);
-    }
-    if (this.#connected === communicator) this.#connectedWaiting.resolve();
+    this.#lifecycle.during(() => {
+      this.#connected = communicator;
+      this.#lastFailure = undefined;
+      const { connectionID, remoteNames } = communicator;
+      this.#setStatus(clientStatuses.connected);
+      this.#lifecycle.connectionMade.emit(connectionID);
+      this.#objects.made(connectionID, remoteNames);
+      this.#connectedWaiting.resolve();
+    });
   }
 
-  #registered(name: string): void {
+  /** What the server has registered has changed; no longer of interest once the client has left. */
+  #changed(tell: (objects: ClientObjects, communicator: RPCCommunicator) => void): void {
     const communicator = this.#connected;
     if (communicator === undefined) return;
-    this.#namesStream.set(communicator.remoteNames);
-    this.#announce(communicator.connectionID, name);
-  }
-
-  #announce(connectionID: string, name: string): void {
-    const proxy = this.#proxy(name);
-    this.#objectStreams.get(name)?.set(proxy);
-    this.#lifecycle.registered.emit({ connectionID, name });
-    this.#objectWaiting.get(name)?.resolve(proxy);
-    this.#objectWaiting.delete(name);
-  }
-
-  #unregistered(name: string): void {
-    const communicator = this.#connected;
-    if (communicator === undefined) return;
-    this.#proxies.delete(name);
-    this.#namesStream.set(communicator.remoteNames);
-    this.#objectStreams.get(name)?.set(undefined);
-    this.#lifecycle.unregistered.emit({ connectionID: communicator.connectionID, name });
+    this.#lifecycle.during(() => {
+      tell(this.#objects, communicator);
+    });
   }
 
   /** A connection, or an attempt at one, is over. */
@@ -412,15 +367,10 @@ export class RPCClient extends RPCDispatcher {
   #lost(reason: CloseReason): void {
     this.#peer = undefined;
     const communicator = this.#connected;
-    const wasTold = this.#isMadeTold;
-    this.#isMadeTold = false;
-    if (communicator !== undefined) {
-      this.#connected = undefined;
-      this.#namesStream.set([]);
-      for (const stream of this.#objectStreams.values()) stream.set(undefined);
-    }
+    this.#connected = undefined;
+    if (communicator !== undefined) this.#objects.lost();
     if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
-    if (communicator === undefined || !wasTold) return;
+    if (communicator === undefined) return;
     this.#lifecycle.disconnectionMade.emit({ connectionID: communicator.connectionID, reason });
   }
 
@@ -436,15 +386,6 @@ export class RPCClient extends RPCDispatcher {
   #setStatus(status: ClientStatus): void {
     this.#status = status;
     this.#statusStream.set(status);
-  }
-
-  #proxy(name: string): object {
-    let proxy = this.#proxies.get(name);
-    if (proxy === undefined) {
-      proxy = createRemoteProxy(this.#caller, name);
-      this.#proxies.set(name, proxy);
-    }
-    return proxy;
   }
 
   #peerSettings(): ConstructorParameters<typeof Peer>[2] {

@@ -7,10 +7,28 @@
  */
 import type { SchedulerLike } from 'rxjs';
 import { monotonicScheduler } from '../link/monotonic-scheduler.js';
-import { defaultLimits, limitRanges, type Limits } from '../protocol/limits.js';
+import type { Limits } from '../protocol/limits.js';
 import { MainThreadScheduler } from '../streams/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
 import type { TransportProvider } from '../transports/transport.js';
+import {
+  checkBoolean,
+  checkDuration,
+  checkExposure,
+  checkFunction,
+  checkHost,
+  checkIdentifier,
+  checkLimits,
+  checkMaxConnections,
+  checkNames,
+  checkNumber,
+  checkObject,
+  checkPort,
+  checkScheduler,
+  checkTimeout,
+  checkTransport,
+  isLoopback,
+} from './checks.js';
 import type { ErrorExposure } from './wire-errors.js';
 
 /** What servers and clients have in common. */
@@ -22,7 +40,7 @@ export interface DispatcherOptions {
   /** Objects to register from the start, by name. Default: none. */
   readonly localProxyObjects?: Readonly<Record<string, object>>;
   /**
-   * Seconds of silence after which the other side counts as gone. Default 10; more than 0, at most 2,147,483. Too small,
+   * Seconds of silence after which the other side counts as gone. Default 10; from 0.01 to 2,147,483. Too small,
    * and a busy machine's pauses count as silence; too large, and a peer that hangs is noticed late.
    */
   readonly timeoutInSeconds?: number;
@@ -101,12 +119,6 @@ export interface ResolvedClientOptions extends ResolvedOptions {
   readonly maxDelayMs: number;
 }
 
-/** Longest timeout: a timer of the platform cannot be armed for more than 2^31 - 1 milliseconds. */
-const maxSeconds = 2_147_483;
-
-/** Characters of an identifier: what the wire carries. */
-const maxIdentifierLength = 4_096;
-
 /** The default callback scheduler: on the thread it is used on, at once when idle, in order, in time slices under load. */
 export const mainThreadScheduler: SchedulerLike = new MainThreadScheduler({
   now: () => monotonicScheduler.now(),
@@ -184,55 +196,6 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
   };
 }
 
-/**
- * Checks a timeout.
- * @returns it in milliseconds
- * @throws RangeError
- */
-export function checkTimeout(name: string, seconds: unknown): number {
-  if (typeof seconds === 'number' && seconds > 0 && seconds <= maxSeconds) return seconds * 1_000;
-  throw new RangeError(
-    `${name} is ${show(seconds)}; allowed is a number of seconds above 0, up to ${maxSeconds}`,
-  );
-}
-
-/**
- * Checks a bound on connections.
- * @throws RangeError
- */
-export function checkMaxConnections(max: unknown): number | null {
-  if (max === null || (Number.isSafeInteger(max) && (max as number) >= 0)) return max as number | null;
-  throw new RangeError(
-    `maxConnectionsAllowed is ${show(max)}; allowed is a whole number from 0, or null for no bound`,
-  );
-}
-
-/**
- * Checks a unique identifier.
- * @throws TypeError, RangeError
- */
-export function checkIdentifier(identifier: unknown): string {
-  if (typeof identifier !== 'string')
-    throw new TypeError(`the identifier is ${show(identifier)}; a string is needed`);
-  if (identifier.length <= maxIdentifierLength) return identifier;
-  throw new RangeError(
-    `the identifier has ${identifier.length} characters; at most ${maxIdentifierLength} are allowed`,
-  );
-}
-
-/**
- * Checks that only known options were given.
- * @throws TypeError naming the unknown one and the known ones
- */
-export function checkNames(what: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || (options as unknown) === null)
-    throw new TypeError(`${what} needs an object of options`);
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name))
-      throw new TypeError(`${what} has no option "${name}"; there are ${known.join(', ')}`);
-  }
-}
-
 function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOptions {
   const timeoutMs = checkTimeout('timeoutInSeconds', options.timeoutInSeconds ?? 10);
   const interval = options.heartbeatIntervalInSeconds;
@@ -243,8 +206,8 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     localProxyObjects: checkObject('localProxyObjects', options.localProxyObjects ?? {}),
     timeoutMs,
     heartbeatIntervalMs:
-      interval === undefined ? undefined : checkTimeout('heartbeatIntervalInSeconds', interval),
-    callTimeoutMs: callTimeout === null ? undefined : checkTimeout('callTimeoutInSeconds', callTimeout),
+      interval === undefined ? undefined : checkDuration('heartbeatIntervalInSeconds', interval),
+    callTimeoutMs: callTimeout === null ? undefined : checkDuration('callTimeoutInSeconds', callTimeout),
     callbackScheduler: checkScheduler('callbackScheduler', options.callbackScheduler ?? mainThreadScheduler),
     scheduler: checkScheduler('scheduler', options.scheduler ?? monotonicScheduler),
     limits: checkLimits(options.limits ?? {}),
@@ -258,77 +221,4 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
 
 function warn(message: string, kind: string): void {
   process.emitWarning(message, { type: 'TandemWarning', code: kind });
-}
-
-function checkHost(host: unknown = '127.0.0.1'): string {
-  if (typeof host === 'string' && host.length > 0) return host === 'localhost' ? '127.0.0.1' : host;
-  throw new TypeError(`host is ${show(host)}; a host name or address is needed`);
-}
-
-function checkPort(port: unknown, minPort: number): number {
-  if (Number.isInteger(port) && (port as number) >= minPort && (port as number) <= 65_535)
-    return port as number;
-  throw new RangeError(`port is ${show(port)}; allowed is a whole number from ${minPort} to 65535`);
-}
-
-function isLoopback(host: string): boolean {
-  return host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
-}
-
-function checkLimits(given: Partial<Limits>): Limits {
-  checkNames('limits', given, Object.keys(limitRanges));
-  for (const [name, [least, most]] of Object.entries(limitRanges)) {
-    const value: unknown = given[name as keyof Limits];
-    if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
-      throw new RangeError(
-        `limits.${name} is ${show(value)}; allowed is a whole number from ${least} to ${most}`,
-      );
-    }
-  }
-  const chosen = Object.entries(given).filter(([, value]) => (value as unknown) !== undefined);
-  return { ...defaultLimits, ...Object.fromEntries(chosen) };
-}
-
-function checkExposure(exposure: unknown): ErrorExposure {
-  if (exposure === 'code' || exposure === 'message' || exposure === 'stack') return exposure;
-  throw new RangeError(`exposeErrors is ${show(exposure)}; allowed is "code", "message" or "stack"`);
-}
-
-function checkScheduler(name: string, scheduler: SchedulerLike): SchedulerLike {
-  const { now, schedule } = scheduler as Partial<SchedulerLike>;
-  if (typeof now === 'function' && typeof schedule === 'function') return scheduler;
-  throw new TypeError(`${name} is no scheduler: it needs the methods now() and schedule()`);
-}
-
-function checkTransport(transports: TransportProvider): TransportProvider {
-  const { listen, dial } = transports as Partial<TransportProvider>;
-  if (typeof listen === 'function' && typeof dial === 'function') return transports;
-  throw new TypeError('transport is no TransportProvider: it needs the methods listen() and dial()');
-}
-
-function checkObject<Value extends object>(name: string, value: Value): Value {
-  if (typeof value === 'object' && (value as unknown) !== null) return value;
-  throw new TypeError(`${name} is ${show(value)}; an object is needed`);
-}
-
-function checkFunction<Value>(name: string, value: Value): Value {
-  if (typeof value === 'function') return value;
-  throw new TypeError(`${name} is ${show(value)}; a function is needed`);
-}
-
-function checkBoolean(name: string, value: unknown): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value;
-  throw new TypeError(`${name} is ${show(value)}; allowed is true or false`);
-}
-
-function checkNumber(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value === 'number' && value >= least && value <= most) return value;
-  throw new RangeError(`${name} is ${show(value)}; allowed is a number from ${least} to ${most}`);
-}
-
-/** A value as it stands in a message: strings quoted, objects by kind. */
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -4,7 +4,7 @@
  */
 import { Subscription, type SchedulerLike } from 'rxjs';
 import { RPCTimeoutError } from '../errors.js';
-import { checkNames, checkTimeout } from './options.js';
+import { checkDuration, checkNames } from './checks.js';
 
 /** How long to wait, and how to give up. */
 export interface WaitOptions {
@@ -44,7 +44,7 @@ export class Waiting<Value> {
       checkNames('waiting', options, ['signal', 'timeoutInSeconds']);
       const { signal, timeoutInSeconds } = options;
       const timeoutMs =
-        timeoutInSeconds === undefined ? undefined : checkTimeout('timeoutInSeconds', timeoutInSeconds);
+        timeoutInSeconds === undefined ? undefined : checkDuration('timeoutInSeconds', timeoutInSeconds);
       if (signal?.aborted === true) {
         reject(signal.reason as Error);
         return;

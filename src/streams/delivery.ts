@@ -29,6 +29,8 @@ export class Delivery {
   };
   #isRunning = false;
   #missedRuns = 0;
+  #acts = 0;
+  #heldRuns = 0;
 
   /** @param options - where works run, and where their errors go */
   constructor(options: DeliveryOptions) {
@@ -44,7 +46,24 @@ export class Delivery {
   deliver(work: () => void): void {
     this.#waiting.push(work);
     // One schedule for each work: the scheduler decides how many run in a row before something else gets its turn.
-    this.#scheduler.schedule(this.#runNext);
+    if (this.#acts === 0) this.#scheduler.schedule(this.#runNext);
+    else this.#heldRuns += 1;
+  }
+
+  /**
+   * Does an act of the library as a whole: what it delivers meanwhile reaches the user when it is complete, so that a
+   * callback that runs at once finds nothing half done, whatever it calls. Acts nest; the outermost counts.
+   *
+   * @param act - must not throw
+   */
+  during(act: () => void): void {
+    this.#acts += 1;
+    act();
+    this.#acts -= 1;
+    while (this.#acts === 0 && this.#heldRuns > 0) {
+      this.#heldRuns -= 1;
+      this.#scheduler.schedule(this.#runNext);
+    }
   }
 
   #run(): void {

@@ -88,6 +88,11 @@ export class Lifecycle {
     return new StateStream(equal === undefined ? settings : { ...settings, equal });
   }
 
+  /** Does an act of the library as a whole: what it emits reaches the user when it is complete. */
+  during(act: () => void): void {
+    this.#delivery.during(act);
+  }
+
   /** Runs a work of the library after everything that was emitted before it has been delivered. */
   afterDelivery(work: () => void): void {
     this.#delivery.deliver(work);

@@ -1,0 +1,276 @@
+/**
+ * The clients of one server, from the moment somebody dials to the end of each: greets, admits or refuses, hands over to
+ * ports of their own, and tells the lifecycle. Knows nothing of listening, starting and stopping.
+ */
+import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
+import type { ConnectionEnd } from '../link/connection.js';
+import type { CloseCode } from '../protocol/close-reason.js';
+import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
+import type { StateStream } from '../streams/state-stream.js';
+import type { Transport } from '../transports/transport.js';
+import { DedicatedPort } from './dedicated-port.js';
+import type { ResolvedServerOptions } from './options.js';
+import { faultOf, handshakeTimeoutMs, Peer, type PeerSettings } from './peer.js';
+import { ServerConnection } from './server-connection.js';
+import { clientStatuses, type ClientStatus } from './status.js';
+
+/** What the clients of a server need. */
+export interface ServerConnectionsSettings {
+  readonly options: ResolvedServerOptions;
+  readonly lifecycle: Lifecycle;
+  /** The settings for a new peer, with the timeout of the moment. */
+  readonly peerSettings: () => PeerSettings;
+  /** Whether new clients are welcome. */
+  readonly isAccepting: () => boolean;
+  /** Called when the last peer has gone. */
+  readonly onEmpty: () => void;
+}
+
+/** The port that a client was sent to, and what it must show there. */
+interface Handover {
+  readonly ticket: string;
+  readonly port: DedicatedPort;
+}
+
+/** A full server, or one that stops, asks clients to come back after this long; a full one for as much again at random. */
+const retryAfterMs = 1_000;
+
+/** The clients of one server, which owns this and ends it by `closeAll`. */
+export class ServerConnections {
+  /** The ids of the connected clients, as delivered; completed by the server. */
+  readonly ids$: StateStream<readonly string[]>;
+  /** How many clients may be connected at one time, `null` for no bound. */
+  maxConnectionsAllowed: number | null;
+  readonly #settings: ServerConnectionsSettings;
+  readonly #lifecycle: Lifecycle;
+  readonly #peers = new Set<Peer>();
+  readonly #connections = new Map<string, ServerConnection>();
+  readonly #dedicatedPorts = new Set<DedicatedPort>();
+
+  /** @param settings - of the server */
+  constructor(settings: ServerConnectionsSettings) {
+    this.#settings = settings;
+    this.#lifecycle = settings.lifecycle;
+    this.maxConnectionsAllowed = settings.options.maxConnectionsAllowed;
+    this.ids$ = settings.lifecycle.state<readonly string[]>([], isSameList);
+  }
+
+  /** Whether nobody is connected or about to be. */
+  get isEmpty(): boolean {
+    return this.#peers.size === 0;
+  }
+
+  /** The ids of the connected clients, the oldest first. */
+  get ids(): string[] {
+    return this.all.filter(({ isConnected }) => isConnected).map(({ id }) => id);
+  }
+
+  /** Every connection that can be asked for, those included whose end is still to be told. */
+  get all(): ServerConnection[] {
+    return [...this.#connections.values()].filter(({ status }) => status !== clientStatuses.connecting);
+  }
+
+  /**
+   * The connection of this id.
+   * @throws UnknownConnectionError when there is none, or its end has been told
+   */
+  find(id: string): ServerConnection {
+    const connection = this.#connections.get(id);
+    if (connection !== undefined && connection.status !== clientStatuses.connecting) return connection;
+    throw new UnknownConnectionError(`there is no connection ${JSON.stringify(id)}`, { connectionID: id });
+  }
+
+  /** Somebody dialled: on the server's port, or on the dedicated one of a client that was sent there. */
+  accept(transport: Transport, handover?: Handover): void {
+    let connection: ServerConnection | undefined;
+    const { options } = this.#settings;
+    const peer = new Peer(transport, { side: 'listener' }, this.#settings.peerSettings(), {
+      onHello: (ticket) => {
+        connection = this.#greet(peer, ticket, handover);
+      },
+      onEstablished: () => '',
+      onReady: () => {
+        if (connection !== undefined) this.#made(connection);
+      },
+      onRegistered: (name) => {
+        connection?.streams.names.set(connection.communicator.remoteNames);
+        this.#lifecycle.registered.emit({ connectionID: connection?.id ?? '', name });
+      },
+      onUnregistered: (name) => {
+        connection?.streams.names.set(connection.communicator.remoteNames);
+        this.#lifecycle.unregistered.emit({ connectionID: connection?.id ?? '', name });
+      },
+      onIdentified: (identifier) => {
+        if (connection !== undefined) connection.identifier = identifier;
+      },
+      onHeartbeat: (roundTripMs) => {
+        const at = options.scheduler.now();
+        this.#lifecycle.heartbeat.emit({ connectionID: connection?.id ?? '', roundTripMs, at });
+      },
+      onClosed: (end) => {
+        this.#ended(peer, connection, end);
+      },
+      onError: this.#lifecycle.report,
+      onHandover: () => {
+        // Only a client is handed over.
+      },
+    });
+    this.#peers.add(peer);
+    peer.connection.open();
+  }
+
+  /** Changes how long silence is borne, on every connection. */
+  setTimeout(timeoutMs: number): void {
+    for (const peer of this.#peers) peer.connection.setTimeout(timeoutMs);
+  }
+
+  /** Ends one client's connection. */
+  disconnect(id: string, reason: string): void {
+    const connection = this.find(id);
+    if (connection.isConnected) connection.setStatus(clientStatuses.disconnecting);
+    connection.peer.close('disconnected', reason);
+  }
+
+  /** No more calls are taken from any client; calls back once none runs. */
+  drain(onIdle: () => void): void {
+    const busy = new Set(this.all);
+    for (const connection of [...busy]) {
+      connection.communicator.drain(() => {
+        busy.delete(connection);
+        if (busy.size === 0) onIdle();
+      });
+    }
+    if (this.all.length === 0) onIdle();
+  }
+
+  /** Ends every connection, and every port that waits for a client. */
+  closeAll(code: CloseCode, message: string): void {
+    for (const port of [...this.#dedicatedPorts]) port.close();
+    for (const connection of this.all) {
+      if (connection.isConnected) connection.setStatus(clientStatuses.disconnecting);
+    }
+    for (const peer of [...this.#peers]) peer.close(code, message);
+  }
+
+  #greet(
+    peer: Peer,
+    ticket: string | undefined,
+    handover: Handover | undefined,
+  ): ServerConnection | undefined {
+    const { options, isAccepting } = this.#settings;
+    if (ticket !== handover?.ticket) {
+      peer.connection.refuse('protocol-error', 'the ticket is not for this port', undefined);
+    } else if (!isAccepting()) {
+      peer.connection.refuse('server-stopped', 'the server stops', retryAfterMs);
+    } else if (handover !== undefined) {
+      return this.#admit(peer, handover.port);
+    } else if (this.#isFull()) {
+      const text = `the server has all the clients it allows (${this.maxConnectionsAllowed ?? 0})`;
+      peer.connection.refuse('server-full', text, retryAfterMs * (1 + options.random()));
+    } else if (options.dedicatedPorts) {
+      this.#handOver(peer);
+    } else {
+      return this.#welcome(peer);
+    }
+    return undefined;
+  }
+
+  /** A ticket is good for one connection, and for as long as its port is open: it holds one of the places. */
+  #admit(peer: Peer, port: DedicatedPort): ServerConnection | undefined {
+    if (!port.isClosed) {
+      port.close();
+      return this.#welcome(peer);
+    }
+    peer.connection.refuse('disconnected', 'the ticket has been used, or has expired', undefined);
+    return undefined;
+  }
+
+  /** Clients on their way to a port of their own count already. */
+  #isFull(): boolean {
+    const max = this.maxConnectionsAllowed;
+    if (max === null) return false;
+    const live = [...this.#connections.values()].filter(
+      ({ status }) => status !== clientStatuses.disconnected,
+    );
+    return live.length + this.#dedicatedPorts.size >= max;
+  }
+
+  #welcome(peer: Peer): ServerConnection {
+    const id = this.#settings.options.createID();
+    const streams = {
+      status: this.#lifecycle.state<ClientStatus>(clientStatuses.connecting),
+      names: this.#lifecycle.state<readonly string[]>([], isSameList),
+    };
+    const connection = new ServerConnection(id, peer, streams, () => {
+      if (peer.communicator === undefined) throw new ConnectionLostError('the handshake is not complete');
+      return peer.communicator;
+    });
+    this.#connections.set(id, connection);
+    peer.connection.welcome(id);
+    return connection;
+  }
+
+  #handOver(peer: Peer): void {
+    const { transports, scheduler, createID, host } = this.#settings.options;
+    const ticket = createID();
+    const { timeoutMs } = this.#settings.peerSettings();
+    const port: DedicatedPort = new DedicatedPort(
+      { transports, host, scheduler, timeoutMs: handshakeTimeoutMs(timeoutMs) },
+      {
+        onListening: (number) => {
+          // A client that is gone by now will not come.
+          if (this.#peers.has(peer)) peer.connection.handOver(number, ticket);
+          else port.close();
+        },
+        onTransport: (transport) => {
+          this.accept(transport, { ticket, port });
+        },
+        onClosed: (error) => {
+          this.#dedicatedPorts.delete(port);
+          if (error === undefined) return;
+          this.#lifecycle.report(error);
+          peer.close('server-stopped', 'no port could be had for this client');
+        },
+      },
+    );
+    this.#dedicatedPorts.add(port);
+  }
+
+  #made(connection: ServerConnection): void {
+    this.#lifecycle.during(() => {
+      const { id, communicator } = connection;
+      connection.setStatus(clientStatuses.connected);
+      this.ids$.set(this.ids);
+      const names = communicator.remoteNames;
+      connection.streams.names.set(names);
+      this.#lifecycle.connectionMade.emit(id);
+      for (const name of names) this.#lifecycle.registered.emit({ connectionID: id, name });
+    });
+  }
+
+  #ended(peer: Peer, connection: ServerConnection | undefined, end: ConnectionEnd): void {
+    this.#lifecycle.during(() => {
+      this.#peers.delete(peer);
+      const fault = faultOf(end, peer.connection.description, connection?.id);
+      if (fault !== undefined) this.#lifecycle.report(fault);
+      if (connection !== undefined) this.#lost(connection, end);
+      if (this.isEmpty) this.#settings.onEmpty();
+    });
+  }
+
+  #lost(connection: ServerConnection, end: ConnectionEnd): void {
+    const { id, streams } = connection;
+    const wasMade = connection.status !== clientStatuses.connecting;
+    connection.setStatus(clientStatuses.disconnected);
+    if (!wasMade) {
+      this.#connections.delete(id);
+      return;
+    }
+    this.ids$.set(this.ids);
+    this.#lifecycle.disconnectionMade.emit({ connectionID: id, reason: end.reason });
+    streams.status.complete();
+    streams.names.complete();
+    // Status and identifier stay readable until the hook and the subscribers have been told.
+    this.#lifecycle.afterDelivery(() => this.#connections.delete(id));
+  }
+}
