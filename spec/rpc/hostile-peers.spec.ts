@@ -215,14 +215,6 @@ describe('a client with a hostile server', () => {
     expect(peer.end?.reason).toMatchObject({ code: 'protocol-error', message: 'a server has no identifier' });
   });
 
-  it('takes a second welcome for what it is', async () => {
-    const { world, peer, real } = await besieged('client');
-    peer.connection.welcome('another');
-    await world.pass(0.01);
-    expect(peer.end?.reason.code).toBe('protocol-error');
-    expect(collected(real.connectionMade$)).toEqual([]);
-  });
-
   it('lists some of the members only when there are very many, and none when there are none', async () => {
     const world = new VirtualWorld();
     const many = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`m${at}`, () => at]));
