@@ -19,8 +19,8 @@ describe('Heartbeat', () => {
       ['what was asked for', 9_000, 9_000, 500, 500],
       ['no longer than the other side allows, whatever was asked for', 9_000, 900, 5_000, 300],
       ['longer than a third of its own timeout, if that was asked for', 9_000, 90_000, 8_000, 8_000],
-      ['a millisecond at least', 9_000, 0, undefined, 1],
-      ['a millisecond at least, whatever was asked for', 9_000, 9_000, 0, 1],
+      ['three milliseconds at least', 9_000, 0, undefined, 3],
+      ['three milliseconds at least, whatever was asked for', 9_000, 9_000, 0, 3],
     ])('is %s', (_what, timeoutMs, peerTimeoutMs, wantedMs, expected) => {
       expect(new Heartbeat(timeoutMs, peerTimeoutMs, wantedMs, 0).intervalMs).toBe(expected);
     });

@@ -13,7 +13,7 @@ describe('options', () => {
     [{}, 'port is undefined'],
     [{ host: '' }, 'host is ""; a host name or address is needed'],
     [{ host: null }, 'host is null'],
-    [{ timeoutInSeconds: 0 }, 'timeoutInSeconds is 0; allowed is a number of seconds above 0, up to 2147483'],
+    [{ timeoutInSeconds: 0 }, 'timeoutInSeconds is 0; allowed is a number from 0.01 to 2147483'],
     [{ timeoutInSeconds: Infinity }, 'timeoutInSeconds is Infinity'],
     [{ heartbeatIntervalInSeconds: -1 }, 'heartbeatIntervalInSeconds is -1'],
     [{ callTimeoutInSeconds: '5' }, 'callTimeoutInSeconds is "5"'],

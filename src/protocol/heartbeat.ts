@@ -12,6 +12,9 @@
 /** How many pings fit into a timeout: two may be lost in a stall and the third still saves the connection. */
 const pingsPerTimeout = 3;
 
+/** Milliseconds between pings at least, whatever a peer asks for: a timer of the platform could not do much better. */
+const minIntervalMs = 3;
+
 /** Pings whose answers are awaited at most; older ones no longer tell a round trip. */
 const maxOutstandingPings = 8;
 
@@ -53,7 +56,7 @@ export class Heartbeat {
   /** Milliseconds between two pings of ours. */
   get intervalMs(): number {
     const wanted = this.#wantedIntervalMs ?? this.#timeoutMs / pingsPerTimeout;
-    return Math.max(1, Math.min(wanted, this.#peerTimeoutMs / pingsPerTimeout));
+    return Math.max(minIntervalMs, Math.min(wanted, this.#peerTimeoutMs / pingsPerTimeout));
   }
 
   /** When `handleDeadline` is due next. */

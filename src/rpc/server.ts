@@ -3,7 +3,6 @@
  */
 import type { Observable, Subscription } from 'rxjs';
 import { NotConnectedError, RPCError } from '../errors.js';
-import { printable } from '../protocol/close-reason.js';
 import { Codec } from '../protocol/codec.js';
 import type { ConnectionSettings } from '../protocol/connection-core.js';
 import { SlabPool } from '../protocol/framing.js';
@@ -27,9 +26,6 @@ export interface StopOptions {
   /** Seconds that running calls may take to end first; meanwhile no new ones are taken. Default 0. */
   readonly drainInSeconds?: number;
 }
-
-/** Longest reason of a disconnection, in UTF-16 code units: what the other side would keep of it. */
-const maxReasonLength = 1_024;
 
 /**
  * A server of many clients, at one host and port, of which there can be only one.
