@@ -7,6 +7,8 @@ const config: Config = {
   testMatch: ['<rootDir>/spec/**/*.spec.ts'],
   testEnvironment: 'node',
   testTimeout: 20_000,
+  // Jest would leave one core to the watcher that nobody runs here: half the suite's time on a machine of two.
+  maxWorkers: '100%',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^tandem-rpc$': '<rootDir>/src/index.ts',
