@@ -118,6 +118,7 @@ describe('expose()', () => {
     [
       'RPCServer',
       new (class extends RPCServer {
+        override connectionMade(): void {}
         mine(): void {}
       })({ port: 0 }),
     ],

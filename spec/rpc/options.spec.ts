@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { asyncScheduler } from 'rxjs';
 import { RPCClient, RPCServer, type ClientOptions, type ServerOptions } from 'tandem-rpc';
 import { VirtualWorld } from '../helpers/virtual-world.js';
@@ -42,7 +42,7 @@ describe('options', () => {
       'maxConnectionsAllowed is 1.5; allowed is a whole number from 0, or null',
     ],
     [{ dedicatedPorts: 1 }, 'dedicatedPorts is 1; allowed is true or false'],
-    [{ allowInsecure: 'yes', host: '0.0.0.0' }, 'allowInsecure is "yes"'],
+    [{ allowInsecure: 'yes' }, 'allowInsecure is "yes"'],
     [{ identifier: 'x' }, 'RPCServer has no option "identifier"'],
     [
       { host: '0.0.0.0' },
@@ -77,8 +77,11 @@ describe('options', () => {
     expect(server({ port: 0, host })).not.toThrow();
   });
 
-  it('listen elsewhere when that is said, or when something else carries the bytes', () => {
+  it('listen elsewhere when that is said, with a warning, or when something else carries the bytes', () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     expect(server({ port: 0, host: '0.0.0.0', allowInsecure: true })).not.toThrow();
+    expect(warned.mock.calls).toEqual([[expect.stringContaining('0.0.0.0'), expect.anything()]]);
+    warned.mockRestore();
     const { transport } = new VirtualWorld().network.options;
     expect(server({ port: 0, host: 'elsewhere', transport })).not.toThrow();
     expect(client({ port: 1, host: 'elsewhere', scheduler: asyncScheduler })).not.toThrow();

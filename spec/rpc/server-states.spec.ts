@@ -314,6 +314,20 @@ describe('RPCServer.stop()', () => {
     expect(world.now).toBeLessThan(1);
   });
 
+  it('lets long results leave before it ends', async () => {
+    const world = new VirtualWorld();
+    const long = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return new Uint8Array(3_000_000).fill(7);
+    };
+    const { server, client } = await world.pair({ localProxyObjects: { service: { long } } });
+    const running = client.remoteProxyObject<{ long(): Promise<Uint8Array> }>('service')!.long();
+    await world.pass(0.01);
+    const stopped = server.stop({ drainInSeconds: 5 });
+    expect(await world.until(running)).toHaveLength(3_000_000);
+    await world.until(stopped);
+  });
+
   it('waits no longer than drainInSeconds', async () => {
     const world = new VirtualWorld();
     const hang = () => new Promise<never>(() => undefined);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type ErrorExposure, RemoteError } from 'tandem-rpc';
+import { ConnectionLostError, type ErrorExposure, RemoteError } from 'tandem-rpc';
 import { VirtualWorld } from '../helpers/virtual-world.js';
 
 /** What a caller gets for a thrown value. */
@@ -43,6 +43,15 @@ describe('what a method throws', () => {
     });
     expect([error.remoteStack, error.cause]).toEqual([undefined, undefined]);
     expect(error.stack).not.toContain('secret');
+  });
+
+  it('tells nothing of another connection when it is an error of a call that the method made', async () => {
+    const details = { executed: 'unknown', connectionID: 'secret', object: 'other', member: 'do' } as const;
+    const error = await crossing(new ConnectionLostError('lost', details));
+    expect(error).toMatchObject({ remoteName: 'ConnectionLostError', remoteCode: 'connection-lost' });
+    expect(error.data).toBeUndefined();
+    const passedOn = await crossing(new RemoteError('x', { remoteName: 'E', data: { a: 1 } }, details));
+    expect(passedOn.data).toEqual({ a: 1 });
   });
 
   it('crosses with its own further members as data', async () => {

@@ -70,6 +70,7 @@ export class Connection implements TransportSink {
   };
   #timer: Subscription | undefined;
   #timerAtMs = Infinity;
+  #onSent: (() => void) | undefined;
   #isFlushScheduled = false;
   #isDispatching = false;
   #isEnded = false;
@@ -170,6 +171,12 @@ export class Connection implements TransportSink {
     this.#settle();
   }
 
+  /** Calls back once no long message waits to leave: at once if none does, and not at all if the connection ends before. */
+  whenSent(onSent: () => void): void {
+    this.#onSent = onSent;
+    this.#announceSent();
+  }
+
   /** The session's next deadline may have moved forward. */
   deadlineChanged(): void {
     this.#arm();
@@ -242,6 +249,13 @@ export class Connection implements TransportSink {
     }
   }
 
+  #announceSent(): void {
+    if (this.#onSent === undefined || this.#core.hasLongMessages) return;
+    const onSent = this.#onSent;
+    this.#onSent = undefined;
+    onSent();
+  }
+
   #scheduleFlush(): void {
     if (this.#isFlushScheduled || this.#isEnded) return;
     this.#isFlushScheduled = true;
@@ -256,6 +270,7 @@ export class Connection implements TransportSink {
     }
     // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
     if (isAccepting && this.#core.hasLongMessages) this.#scheduleFlush();
+    this.#announceSent();
     if (this.#transport.queuedBytes <= this.#maxQueuedBytes) return;
     this.close(
       'limit-exceeded',

@@ -43,10 +43,10 @@ const baseClassNames: ReadonlySet<string> = new Set([
   'BehaviorSubject',
   'ReplaySubject',
   'AsyncSubject',
-  'RPCDispatcher',
-  'RPCServer',
-  'RPCClient',
 ]);
+
+/** Marks a prototype as such a base: unlike a name it survives minifying, and holds for another copy of the package. */
+export const neverExposedKey: unique symbol = Symbol.for('tandem-rpc.never-exposed');
 
 /**
  * Checks the name of an object to register.
@@ -102,7 +102,15 @@ function publicMethods(object: object): Map<string, ExposedMethod> {
     }
     level = Object.getPrototypeOf(level) as object | null;
   }
+  // What overrides a member of such a base, a hook above all, is no more meant for a peer than the base's own.
+  for (const name of ownNamesFrom(level)) methods.delete(name);
   return methods;
+}
+
+/** The names of a marked base and of those above it. */
+function ownNamesFrom(base: object | null): string[] {
+  if (base === null || !Object.hasOwn(base, neverExposedKey)) return [];
+  return [...Object.getOwnPropertyNames(base), ...ownNamesFrom(Object.getPrototypeOf(base) as object | null)];
 }
 
 /** Streams (`$`) are a feature of their own; they are not called. */
@@ -113,6 +121,7 @@ function isExposable(name: string): boolean {
 /** Whether the walk up the prototypes ends here: a built-in class, or one whose methods are never meant for a peer. */
 function isBaseClass(level: object, object: object): boolean {
   if (level === object) return false;
+  if (Object.hasOwn(level, neverExposedKey)) return true;
   const constructor: unknown = Object.getOwnPropertyDescriptor(level, 'constructor')?.value;
   if (typeof constructor !== 'function') return false;
   return baseClassNames.has(constructor.name) || isBuiltIn(constructor);

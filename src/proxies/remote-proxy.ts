@@ -56,7 +56,7 @@ export function notify(proxy: object): object {
  * Checks call options.
  * @throws TypeError, RangeError naming the option, the value and what is allowed
  */
-export function checkCallOptions(options: CallOptions): CallOptions {
+function checkCallOptions(options: CallOptions): CallOptions {
   for (const name of Object.keys(options)) {
     if (!callOptionNames.has(name)) {
       throw new TypeError(`there is no call option "${name}", only ${[...callOptionNames].join(', ')}`);

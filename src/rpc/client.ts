@@ -9,6 +9,7 @@ import { Reconnect } from '../link/reconnect.js';
 import { CloseReason } from '../protocol/close-reason.js';
 import { SlabPool } from '../protocol/framing.js';
 import type { Caller } from '../proxies/caller.js';
+import { neverExposedKey } from '../proxies/exposure.js';
 import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
@@ -97,6 +98,10 @@ export class RPCClient extends RPCDispatcher {
     this.#objects = new ClientObjects(caller, lifecycle, resolved.scheduler);
     this.remoteProxyObjects$ = this.#objects.names$.observable;
     for (const [name, object] of Object.entries(resolved.localProxyObjects)) registry.add(name, object, {});
+  }
+
+  static {
+    Object.defineProperty(this.prototype, neverExposedKey, { value: true });
   }
 
   /**

@@ -237,10 +237,12 @@ export class RPCCommunicator implements Caller {
     this.#pending.handleDeadline(nowMs);
   }
 
-  /** From now on calls of the other side are refused; calls back once those that run have ended. */
+  /** From now on calls of the other side are refused; calls back once those that run have ended, and their results left. */
   drain(onIdle: () => void): void {
     this.#isDraining = true;
-    this.#invocations.whenIdle(onIdle);
+    this.#invocations.whenIdle(() => {
+      this.#connection.whenSent(onIdle);
+    });
   }
 
   /** The connection has ended: every call on it ends now. */

@@ -4,7 +4,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { CloseReason } from '../protocol/close-reason.js';
-import type { RegistrationOptions } from '../proxies/exposure.js';
+import { neverExposedKey, type RegistrationOptions } from '../proxies/exposure.js';
 import type {
   DisconnectionEvent,
   HeartbeatEvent,
@@ -48,6 +48,10 @@ export abstract class RPCDispatcher implements LifecycleHooks {
     this.remoteProxyObjectUnregistered$ = lifecycle.unregistered.observable;
     this.heartbeat$ = lifecycle.heartbeat.observable;
     this.errors$ = lifecycle.errors.errors$;
+  }
+
+  static {
+    Object.defineProperty(this.prototype, neverExposedKey, { value: true });
   }
 
   /**

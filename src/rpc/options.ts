@@ -160,15 +160,13 @@ const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   checkNames('RPCServer', options, serverNames);
   const host = checkHost(options.host);
-  if (
-    !isLoopback(host) &&
-    options.transport === undefined &&
-    checkBoolean('allowInsecure', options.allowInsecure) !== true
-  ) {
-    throw new RangeError(
-      `host is ${JSON.stringify(host)}, which others can reach, and nothing is encrypted or authenticated; ` +
-        'listen on 127.0.0.1 or ::1, or say allowInsecure: true',
-    );
+  const isInsecureAllowed = checkBoolean('allowInsecure', options.allowInsecure) ?? false;
+  if (!isLoopback(host) && options.transport === undefined) {
+    const text = `host is ${JSON.stringify(host)}, which others can reach, and nothing is encrypted or authenticated`;
+    if (!isInsecureAllowed) {
+      throw new RangeError(`${text}; listen on 127.0.0.1 or ::1, or say allowInsecure: true`);
+    }
+    warn(text, 'insecure');
   }
   return {
     ...resolveCommon(options, 0),

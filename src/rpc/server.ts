@@ -6,6 +6,7 @@ import { NotConnectedError, RPCError } from '../errors.js';
 import { Codec } from '../protocol/codec.js';
 import type { ConnectionSettings } from '../protocol/connection-core.js';
 import { SlabPool } from '../protocol/framing.js';
+import { neverExposedKey } from '../proxies/exposure.js';
 import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
@@ -92,6 +93,10 @@ export class RPCServer extends RPCDispatcher {
     this.status$ = this.#statusStream.observable;
     this.connections$ = this.#clients.ids$.observable;
     for (const [name, object] of Object.entries(resolved.localProxyObjects)) registry.add(name, object, {});
+  }
+
+  static {
+    Object.defineProperty(this.prototype, neverExposedKey, { value: true });
   }
 
   /**

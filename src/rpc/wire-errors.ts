@@ -109,6 +109,8 @@ function wireCode(code: unknown): { readonly code?: string | number } {
 
 /** Its `data` where that is all it has besides what every error has, else its own members. */
 function ownData(thrown: object): unknown {
+  // One of ours, from a call that the method made: what it knows of that other connection is not for this one.
+  if (thrown instanceof RPCError) return thrown instanceof RemoteError ? thrown.data : undefined;
   const standard = new Set(['name', 'message', 'code', 'stack', 'cause']);
   const own = Object.entries(thrown).filter(([name]) => !standard.has(name));
   if (own.length === 0) return undefined;
