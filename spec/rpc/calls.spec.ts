@@ -407,3 +407,20 @@ describe('currentCall()', () => {
     ]);
   });
 });
+
+describe('an argument with a getter', () => {
+  it('may make a call itself while it is read: both are answered, each with its own answer', async () => {
+    const world = new VirtualWorld();
+    const { client } = await world.pair({ localProxyObjects: { service: new Service() } });
+    const proxy = client.remoteProxyObject<Service>('service')!;
+    const inner: Promise<unknown>[] = [];
+    const tricky = {
+      get value() {
+        inner.push(proxy.echo(inner.length));
+        return 'outer';
+      },
+    };
+    await expect(world.until(proxy.echo(tricky))).resolves.toEqual({ value: 'outer' });
+    await expect(world.until(Promise.all(inner))).resolves.toEqual(inner.map((_, at) => at));
+  });
+});

@@ -18,20 +18,19 @@ import type { Codec } from '../protocol/codec.js';
 import type { Limits } from '../protocol/limits.js';
 import {
   MessageType,
-  type CallMeta,
   type IdentifyMessage,
   type NotifyMessage,
   type RegisterMessage,
   type RequestMessage,
   type SessionMessage,
 } from '../protocol/messages.js';
-import type { Sent } from '../protocol/outbox.js';
 import type { Caller } from '../proxies/caller.js';
 import type { ExposedObject } from '../proxies/exposure.js';
 import type { CallOptions } from '../proxies/types.js';
 import { ServedCall } from './current-call.js';
 import { Invocations } from './invocations.js';
-import { PendingCalls } from './pending-calls.js';
+import { listMembers } from './member-list.js';
+import { OutgoingCalls } from './outgoing-calls.js';
 import { RemoteObjects } from './remote-objects.js';
 import { refusalOf, type ErrorExposure } from './wire-errors.js';
 
@@ -84,10 +83,9 @@ export interface Counts {
 export class RPCCommunicator implements Caller {
   readonly #settings: CommunicatorSettings;
   readonly #connection: Connection;
-  readonly #pending: PendingCalls;
+  readonly #outgoing: OutgoingCalls;
   readonly #invocations: Invocations;
   readonly #remote: RemoteObjects;
-  #lastID = 0;
   #isReady = false;
   #isDraining = false;
   #end: ConnectionEnd | undefined;
@@ -98,13 +96,14 @@ export class RPCCommunicator implements Caller {
     this.#settings = settings;
     this.#connection = connection;
     this.#remote = new RemoteObjects(limits.maxRegisteredObjects);
-    this.#pending = new PendingCalls(connectionID, {
-      withdraw: (sent) => connection.withdraw(sent),
-      isHandedOver: (sent) => connection.isHandedOver(sent),
-      isBeyond: (sent, lastReceived) => connection.isBeyond(sent, lastReceived),
-      cancel: (id) => {
-        connection.send([MessageType.cancel, id]);
-      },
+    this.#outgoing = new OutgoingCalls({
+      connectionID,
+      connection,
+      codec,
+      maxArguments: limits.maxArguments,
+      callTimeoutMs: settings.callTimeoutMs,
+      now: settings.now,
+      remote: this.#remote,
     });
     this.#invocations = new Invocations({
       codec,
@@ -131,7 +130,7 @@ export class RPCCommunicator implements Caller {
   /** What is open now. */
   get counts(): Counts {
     return {
-      calls: this.#pending.size,
+      calls: this.#outgoing.size,
       incomingCalls: this.#invocations.size,
       streams: 0,
       references: 0,
@@ -141,7 +140,7 @@ export class RPCCommunicator implements Caller {
 
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
-    return this.#pending.nextDeadlineMs;
+    return this.#outgoing.nextDeadlineMs;
   }
 
   /** Says who we are and what may be called here; the first thing on a session. */
@@ -178,48 +177,12 @@ export class RPCCommunicator implements Caller {
 
   /** {@inheritDoc Caller.call} */
   call(object: string, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const { signal } = options;
-      if (signal?.aborted === true) {
-        // The reason is the user's, whatever it is.
-        reject(signal.reason as Error);
-        return;
-      }
-      const { now } = this.#settings;
-      const id = this.#lastID + 1;
-      const sent = this.#send(object, member, args, options, (marshalled, meta) =>
-        meta === undefined
-          ? [MessageType.request, id, object, member, marshalled]
-          : [MessageType.request, id, object, member, marshalled, meta],
-      );
-      this.#lastID = id;
-      const timeoutMs = this.#timeoutMs(options);
-      this.#pending.add(
-        {
-          id,
-          sent,
-          object,
-          member,
-          timeoutMs,
-          signal,
-          resolve,
-          reject,
-          deadlineMs: undefined,
-        },
-        timeoutMs === undefined ? 0 : now(),
-      );
-      if (timeoutMs !== undefined) this.#connection.deadlineChanged();
-    });
+    return this.#outgoing.call(object, member, args, options);
   }
 
   /** {@inheritDoc Caller.notify} */
   notify(object: string, member: string, args: readonly unknown[], options: CallOptions): void {
-    if (options.signal?.aborted === true) return;
-    this.#send(object, member, args, options, (marshalled, meta) =>
-      meta === undefined
-        ? [MessageType.notify, object, member, marshalled]
-        : [MessageType.notify, object, member, marshalled, meta],
-    );
+    this.#outgoing.notify(object, member, args, options);
   }
 
   /** Takes the messages that arrived together; after one that is not as it must be, no other. */
@@ -234,7 +197,7 @@ export class RPCCommunicator implements Caller {
 
   /** The time of a call is over. */
   handleDeadline(nowMs: number): void {
-    this.#pending.handleDeadline(nowMs);
+    this.#outgoing.handleDeadline(nowMs);
   }
 
   /** From now on calls of the other side are refused; calls back once those that run have ended, and their results left. */
@@ -249,62 +212,8 @@ export class RPCCommunicator implements Caller {
   close(end: ConnectionEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#pending.close(end);
+    this.#outgoing.close(end);
     this.#invocations.close(new ConnectionLostError(end.reason.message, { connectionID: this.connectionID }));
-  }
-
-  /** Marshals and sends a call, or throws without having sent anything. */
-  #send(
-    object: string,
-    member: string,
-    args: readonly unknown[],
-    options: CallOptions,
-    makeMessage: (args: readonly unknown[], meta: CallMeta | undefined) => SessionMessage,
-  ): Sent {
-    try {
-      this.#checkTarget(object, member, args);
-      const { codec } = this.#settings;
-      const { metadata } = options;
-      const meta = metadata === undefined ? undefined : { metadata: codec.marshal(metadata, 'metadata') };
-      // Marshalling keeps an array an array.
-      return this.#connection.send(makeMessage(codec.marshal(args, 'arguments') as readonly unknown[], meta));
-    } catch (error) {
-      throw this.#asCallError(error, object, member);
-    }
-  }
-
-  #checkTarget(object: string, member: string, args: readonly unknown[]): void {
-    if (this.#end !== undefined)
-      throw new ConnectionLostError(`the connection has ended: ${this.#end.reason.message}`);
-    const members = this.#remote.members(object);
-    if (members === undefined) throw new UnknownObjectError(`no object "${object}" is registered`);
-    if (!members.has(member))
-      throw new UnknownMethodError(`"${object}" has no method "${member}": ${listOf(members)}`);
-    const { maxArguments } = this.#settings.limits;
-    if (args.length > maxArguments) {
-      throw new LimitExceededError(
-        `${args.length} arguments, where ${maxArguments} are allowed (limits.maxArguments changes the bound)`,
-      );
-    }
-  }
-
-  /** Says which call failed; it never ran. */
-  #asCallError(error: unknown, object: string, member: string): unknown {
-    if (!(error instanceof RPCError)) return error;
-    const Kind = error.constructor as new (message: string, details: object) => RPCError;
-    const details = {
-      executed: 'no',
-      connectionID: this.connectionID,
-      object,
-      member,
-      cause: error.cause,
-    } as const;
-    return new Kind(`cannot call ${object}.${member}: ${error.message}`, details);
-  }
-
-  #timeoutMs({ timeoutInSeconds }: CallOptions): number | undefined {
-    if (timeoutInSeconds === null) return undefined;
-    return timeoutInSeconds === undefined ? this.#settings.callTimeoutMs : timeoutInSeconds * 1_000;
   }
 
   #receive(message: SessionMessage): void {
@@ -316,7 +225,7 @@ export class RPCCommunicator implements Caller {
         this.#receiveRequest(message);
         return;
       case MessageType.response:
-        this.#receiveResponse(message[1], this.#pending.receive(message));
+        this.#outgoing.receive(message);
         return;
       case MessageType.notify:
         this.#receiveNotify(message);
@@ -359,11 +268,6 @@ export class RPCCommunicator implements Caller {
     this.#invocations.start({ id: 0, call, object: found.object, method: found.method, args });
   }
 
-  #receiveResponse(id: number, wasOpen: boolean): void {
-    if (!wasOpen && id > this.#lastID)
-      throw new ProtocolError(`an answer to call ${id}, which was never made`);
-  }
-
   #receiveRegister([, objects, isComplete]: RegisterMessage): void {
     for (const object of objects) {
       this.#remote.add(object);
@@ -401,7 +305,7 @@ export class RPCCommunicator implements Caller {
     if (exposed === undefined)
       return new UnknownObjectError(`no object ${quote(object)} is registered`, details);
     if (!exposed.methods.has(member)) {
-      const members = listOf(exposed.methods.keys());
+      const members = listMembers(exposed.methods.keys());
       return new UnknownMethodError(`${quote(object)} has no method ${quote(member)}: ${members}`, details);
     }
     const { maxArguments } = this.#settings.limits;
@@ -431,18 +335,6 @@ export class RPCCommunicator implements Caller {
 interface Found {
   readonly object: object;
   readonly method: ExposedObject['methods'] extends ReadonlyMap<string, infer Method> ? Method : never;
-}
-
-/** Members listed in an error message: a page of names helps nobody. */
-const maxListedMembers = 20;
-
-function listOf(members: Iterable<string>): string {
-  const names = [...members];
-  if (names.length === 0) return 'it has none';
-  const listed = names.slice(0, maxListedMembers).join(', ');
-  return names.length > maxListedMembers
-    ? `it has ${listed} and ${names.length - maxListedMembers} more`
-    : `it has ${listed}`;
 }
 
 function membersOf(exposed: ExposedObject): readonly string[] {
