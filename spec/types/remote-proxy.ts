@@ -127,3 +127,7 @@ expectTypeOf(client.status$).toEqualTypeOf<Observable<ClientStatus>>();
 expectTypeOf(client.disconnectionMade$).toEqualTypeOf<
   Observable<{ readonly connectionID: string; readonly reason: CloseReason }>
 >();
+
+// Of `any` nothing is known, so anything may be tried.
+expectTypeOf<RemoteProxy<ReturnType<typeof JSON.parse>>>().toBeAny();
+expectTypeOf<NotifyProxy<ReturnType<typeof JSON.parse>>>().toBeAny();

@@ -49,9 +49,14 @@ export type RemoteMethodName<T> = {
 /**
  * An object of the other side: each public method of `T`, returning a promise. Everything else does not exist in the
  * type; at run time other names are functions that reject with `UnknownMethodError`, and what JavaScript itself asks of
- * an object (`then`, `toJSON`, symbols) is answered here, so that awaiting or logging a proxy sends nothing.
+ * an object (`then`, `toJSON`, symbols) is answered here, so that awaiting or logging a proxy sends nothing. Of an object
+ * typed `any` nothing is known, and so the proxy is `any` too.
  */
-export type RemoteProxy<T> = { readonly [Name in RemoteMethodName<T>]: RemoteMethod<NonNullable<T[Name]>> };
+export type RemoteProxy<T> = 0 extends 1 & T
+  ? T
+  : { readonly [Name in RemoteMethodName<T>]: RemoteMethod<NonNullable<T[Name]>> };
 
 /** The same object, each method called without waiting for an answer. */
-export type NotifyProxy<T> = { readonly [Name in RemoteMethodName<T>]: NotifyMethod<NonNullable<T[Name]>> };
+export type NotifyProxy<T> = 0 extends 1 & T
+  ? T
+  : { readonly [Name in RemoteMethodName<T>]: NotifyMethod<NonNullable<T[Name]>> };
