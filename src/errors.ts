@@ -77,9 +77,10 @@ export class ServerAlreadyRunningException extends RPCError {
 
 /**
  * What holds a port: a program speaking another protocol, one that was not recognised (`"unknown"`), or one that
- * accepts connections and says nothing (`"unresponsive"`: hung, stopped, or waiting for something else).
+ * accepts connections and says nothing (`"unresponsive"`: hung, stopped, or waiting for something else). `"tandem"` is a
+ * Tandem peer of another major version.
  */
-export type PortOccupant = 'http' | 'tls' | 'ssh' | 'messagepack-rpc' | 'unknown' | 'unresponsive';
+export type PortOccupant = 'http' | 'tls' | 'ssh' | 'messagepack-rpc' | 'tandem' | 'unknown' | 'unresponsive';
 
 /** A program that is not a Tandem server holds the port. */
 export class PortInUseError extends RPCError {

@@ -33,7 +33,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'kitchen: nobody waits for stew any more',
     'not hungry any more',
     'kitchen: nobody waits for goulash any more',
-    'errors$ of the server: sold out',
+    'errors$ of the server: kitchen.order, which was notified, failed: sold out',
   ],
   exposure: ['open: deposit, close', 'narrow: deposit'],
   greeter: ['Hello, Tandem!'],

@@ -63,6 +63,7 @@ describe('probe', () => {
     ['SSH', ascii('SSH-2.0-OpenSSH_9\r\n'), { kind: 'occupied', occupant: 'ssh' }],
     ['TLS', ascii('\u0015\u0003\u0001'), { kind: 'occupied', occupant: 'tls' }],
     ['something else', ascii('220 ready\r\n'), { kind: 'occupied', occupant: 'unknown' }],
+    ['a server of another version', Uint8Array.of(...openingBytes.subarray(0, 7), 9), { kind: 'tandem' }],
     ['a peer that refuses', joined(openingBytes, frameOf([34, 'server-stopped', 'x'])), { kind: 'tandem' }],
     [
       'a peer that did not read the probe in time',

@@ -174,7 +174,7 @@ describe('the handshake of a listener', () => {
 
   it('refuses another version in the opening, with words that a peer of any version can read', () => {
     const hand = listener().receive(joined(openingBytes.subarray(0, 7), Uint8Array.of(9)));
-    expect(hand.closed).toMatchObject({ occupant: undefined, reason: { code: 'protocol-error' } });
+    expect(hand.closed).toMatchObject({ occupant: 'tandem', reason: { code: 'protocol-error' } });
     expect(hand.takeMessages()).toEqual([[34, 'protocol-error', expect.stringContaining('version 9')]]);
   });
 
@@ -292,6 +292,16 @@ describe('the handshake of a prober', () => {
     const hand = prober().receive(openingBytes).hear(message);
     expect(hand.happened).toEqual(['closed']);
     expect(hand.closed?.reason.code).toBe('protocol-error');
+  });
+});
+
+describe('a client with a ticket', () => {
+  it('is not sent on again: a server could have it dial for ever', () => {
+    const sentOn = (ticket?: string) =>
+      new HandCore({ side: 'dialer', ticket }).receive(openingBytes).hear([42, 9_000, 'again']);
+    expect(sentOn().happened).toEqual(['handover', 'closed']);
+    expect(sentOn('ticket').happened).toEqual(['closed']);
+    expect(sentOn('ticket').closed?.reason).toMatchObject({ code: 'protocol-error', by: 'local' });
   });
 });
 

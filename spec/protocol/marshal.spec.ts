@@ -178,13 +178,13 @@ const refused: readonly (readonly [what: string, value: unknown, words: string])
     { [`\ufeff${'a'.repeat(210)}`]: 1 },
     'a long key that begins with U+FEFF',
   ],
-  ['a cycle', cycle, 'a cycle: arguments[0].items[0].owner is arguments[0] again'],
+  ['a cycle', cycle, 'arguments[0].items[0].owner: a cycle, it is arguments[0] again'],
   [
     'a cycle through Map and Set',
     mapCycle,
-    'a cycle: arguments[0].values()[1].values()[0] is arguments[0] again',
+    'arguments[0].values()[1].values()[0]: a cycle, it is arguments[0] again',
   ],
-  ['a cycle of causes', errorCycle, 'a cycle: arguments[0].cause is arguments[0] again'],
+  ['a cycle of causes', errorCycle, 'arguments[0].cause: a cycle, it is arguments[0] again'],
 ];
 
 describe('what cannot cross', () => {
@@ -207,7 +207,7 @@ describe('what cannot cross', () => {
 
   it('shows that it is a cycle also where another limit comes first', () => {
     expect(refusal(wide, { maxNodes: 64 }).message).toContain(
-      'a cycle: arguments[0].self is arguments[0] again',
+      'arguments[0].self: a cycle, it is arguments[0] again',
     );
   });
 

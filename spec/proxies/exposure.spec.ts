@@ -132,6 +132,15 @@ describe('expose()', () => {
     expect(exposed(object)).toEqual(['mine']);
   });
 
+  it('takes a class of the user for what it is, whatever its name', () => {
+    class Subject {
+      grade(): void {}
+    }
+    class Maths extends Subject {}
+    expect(exposed(new Subject())).toEqual(['grade']);
+    expect(exposed(new Maths())).toEqual(['grade']);
+  });
+
   it('goes on where a prototype has no constructor, or a strange one', () => {
     const strange = { constructor: 5, method: () => 1 };
     expect(exposed(Object.create(strange) as object)).toEqual(['method']);

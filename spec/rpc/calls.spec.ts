@@ -340,7 +340,15 @@ describe.each(['client to server', 'server to client'] as const)('a call, %s', (
     const errors = collected(direction === 'client to server' ? server.errors$ : client.errors$);
     notify(proxy).fail();
     await world.pass(0.01);
-    expect(errors).toMatchObject([{ message: 'failed' }]);
+    expect(errors).toMatchObject([
+      {
+        code: 'notified',
+        message: 'service.fail, which was notified, failed: failed',
+        object: 'service',
+        member: 'fail',
+        cause: { message: 'failed' },
+      },
+    ]);
     expect(world.errors).toHaveLength(1);
   });
 

@@ -341,6 +341,26 @@ describe('RPCServer.stop()', () => {
     expect(await world.until(running)).toMatchObject({ name: 'ConnectionLostError', executed: 'unknown' });
   });
 
+  it('is over when it is over: a method that outlives the drain does not stop the server that runs again', async () => {
+    const world = new VirtualWorld();
+    let finish = (): void => undefined;
+    const hang = () =>
+      new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    const { server, client } = await world.pair({ localProxyObjects: { service: { hang } } });
+    const running = rejectionOf(client.remoteProxyObject<{ hang(): Promise<void> }>('service')!.hang());
+    await world.pass(0.01);
+    await world.until(server.stop({ drainInSeconds: 1 }));
+    await world.until(running);
+    void server.start();
+    await world.pass(10);
+    expect(client.isConnected()).toBe(true);
+    finish();
+    await world.pass(1);
+    expect([server.status(), client.isConnected()]).toEqual([RPCServer.STATE_RUNNING, true]);
+  });
+
   it('is at once when nothing runs, although it was told to drain', async () => {
     const world = new VirtualWorld();
     const { server } = await world.pair();

@@ -45,6 +45,17 @@ describe('what a method throws', () => {
     expect(error.stack).not.toContain('secret');
   });
 
+  it('crosses also with half a character, and ends that call only', async () => {
+    const half = '\ud83d';
+    const error = await crossing(
+      Object.assign(new Error(`m${half}`), { name: `n${half}`, code: `c${half}`, data: { text: half } }),
+    );
+    expect(error).toMatchObject({ message: 'm\ufffd', remoteName: 'n\ufffd', remoteCode: 'c\ufffd' });
+    expect(error.data).toBeUndefined();
+    expect((await crossing(half)).message).toBe('\ufffd');
+    expect((await crossing(new Error('x'.repeat(1_022) + '\u{1f600}yy'))).message).toMatch(/x\ufffd…$/);
+  });
+
   it('tells nothing of another connection when it is an error of a call that the method made', async () => {
     const details = { executed: 'unknown', connectionID: 'secret', object: 'other', member: 'do' } as const;
     const error = await crossing(new ConnectionLostError('lost', details));

@@ -52,8 +52,8 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
     connection?.close('disconnected', 'the probe was cancelled');
   };
   const onClosed = (end: ConnectionEnd): void => {
-    // Whoever refuses in words of this protocol is a Tandem server too: one that stops.
-    if (isTandem || end.reason.by === 'remote') finish({ kind: 'tandem' });
+    // Whoever refuses in words of this protocol, or speaks another version of it, is a Tandem server too.
+    if (isTandem || end.reason.by === 'remote' || end.occupant === 'tandem') finish({ kind: 'tandem' });
     else finish({ kind: 'occupied', occupant: occupantOf(end) });
   };
   const timer = settings.scheduler.schedule(() => {

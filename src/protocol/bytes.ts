@@ -114,6 +114,15 @@ export function isWellFormed(text: string): boolean {
   return (text as string & { isWellFormed: () => boolean }).isWellFormed();
 }
 
+/**
+ * Replaces each lone surrogate by U+FFFD, as UTF-8 would have it.
+ *
+ * @param text - any
+ */
+export function wellFormed(text: string): string {
+  return isWellFormed(text) ? text : text.replace(/[\ud800-\udfff]/gu, '\ufffd');
+}
+
 function isLongUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end) {

@@ -89,7 +89,7 @@ export class Handshake {
     const verdict = this.#opening?.receive(chunk);
     if (verdict === undefined) return undefined;
     if (verdict.kind !== 'tandem') {
-      if (verdict.kind === 'foreign') this.#occupant = verdict.occupant;
+      this.#occupant = verdict.kind === 'foreign' ? verdict.occupant : 'tandem';
       throw new ProtocolError(describe(verdict));
     }
     this.#opening = undefined;
@@ -106,6 +106,7 @@ export class Handshake {
       throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
     }
     if (message[0] === MessageType.hello) this.#checkFirst();
+    if (message[0] === MessageType.handover) this.#checkHandover();
     if (message[0] === MessageType.hello || message[0] === MessageType.welcome) checkVersion(message[1]);
     // The table of expected types holds these types only.
     return message as HandshakeMessage;
@@ -120,6 +121,13 @@ export class Handshake {
     }
     this.#outbox.sendOpening();
     this.#outbox.sendControl([MessageType.refuse, code, reason]);
+  }
+
+  /** A client that was sent on from port to port would dial for ever. */
+  #checkHandover(): void {
+    if ('ticket' in this.#role && this.#role.ticket !== undefined) {
+      throw new ProtocolError('a HANDOVER in answer to a ticket');
+    }
   }
 
   #checkFirst(): void {

@@ -283,7 +283,12 @@ export class Marshal {
 
   #tooLarge(what: string, found: number, option: keyof Limits): Error {
     const cycle = findCycle(this.#open);
-    if (cycle !== undefined) return this.#refuse(`a cycle: ${cycle[1]} is ${cycle[0]} again`);
+    if (cycle !== undefined) {
+      this.#refusal = new UnserializableValueError(
+        `cannot send ${cycle[1]}: a cycle, it is ${cycle[0]} again`,
+      );
+      return this.#refusal;
+    }
     const bound = `${found} ${what}, at most ${this.#limits[option]} are allowed (limits.${option})`;
     this.#refusal = new LimitExceededError(`cannot send ${describePath(this.#open)}: ${bound}`);
     return this.#refusal;

@@ -34,15 +34,18 @@ const neverExposed: ReadonlySet<string> = new Set([
   'prototype',
 ]);
 
-/** Classes whose methods nobody means to offer to a peer by inheriting from them; known by name, since realms differ. */
-const baseClassNames: ReadonlySet<string> = new Set([
-  'EventEmitter',
-  'EventTarget',
-  'Observable',
-  'Subject',
-  'BehaviorSubject',
-  'ReplaySubject',
-  'AsyncSubject',
+/**
+ * Classes whose methods nobody means to offer to a peer by inheriting from them, by name, since realms and copies differ;
+ * and what else their prototypes must have, since a user may have a class of that name.
+ */
+const baseClasses: ReadonlyMap<string, readonly string[]> = new Map([
+  ['EventEmitter', ['emit', 'on']],
+  ['EventTarget', ['addEventListener', 'dispatchEvent']],
+  ['Observable', ['subscribe', 'pipe']],
+  ['Subject', ['next', 'complete', 'unsubscribe']],
+  ['BehaviorSubject', ['next', 'getValue']],
+  ['ReplaySubject', ['next', '_trimBuffer']],
+  ['AsyncSubject', ['next', '_checkFinalizedStatuses']],
 ]);
 
 /** Marks a prototype as such a base: unlike a name it survives minifying, and holds for another copy of the package. */
@@ -124,7 +127,8 @@ function isBaseClass(level: object, object: object): boolean {
   if (Object.hasOwn(level, neverExposedKey)) return true;
   const constructor: unknown = Object.getOwnPropertyDescriptor(level, 'constructor')?.value;
   if (typeof constructor !== 'function') return false;
-  return baseClassNames.has(constructor.name) || isBuiltIn(constructor);
+  const marks = baseClasses.get(constructor.name);
+  return marks?.every((mark) => Object.hasOwn(level, mark)) === true || isBuiltIn(constructor);
 }
 
 /** A class of the language or the host shows no source. */

@@ -57,6 +57,8 @@ export function notify(proxy: object): object {
  * @throws TypeError, RangeError naming the option, the value and what is allowed
  */
 function checkCallOptions(options: CallOptions): CallOptions {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new TypeError('call options must be an object');
   for (const name of Object.keys(options)) {
     if (!callOptionNames.has(name)) {
       throw new TypeError(`there is no call option "${name}", only ${[...callOptionNames].join(', ')}`);

@@ -3,6 +3,7 @@
  * value and what is allowed.
  */
 import type { SchedulerLike } from 'rxjs';
+import { isWellFormed } from '../protocol/bytes.js';
 import { defaultLimits, limitRanges, type Limits } from '../protocol/limits.js';
 import type { TransportProvider } from '../transports/transport.js';
 import type { ErrorExposure } from './wire-errors.js';
@@ -55,6 +56,8 @@ export function checkMaxConnections(max: unknown): number | null {
 export function checkIdentifier(identifier: unknown): string {
   if (typeof identifier !== 'string')
     throw new TypeError(`the identifier is ${show(identifier)}; a string is needed`);
+  if (!isWellFormed(identifier))
+    throw new RangeError('the identifier has a lone surrogate, which UTF-8 does not have');
   if (identifier.length <= maxIdentifierLength) return identifier;
   throw new RangeError(
     `the identifier has ${identifier.length} characters; at most ${maxIdentifierLength} are allowed`,
@@ -116,15 +119,13 @@ export function checkExposure(exposure: unknown): ErrorExposure {
 
 /** Checks that something is a scheduler. Throws TypeError or RangeError. */
 export function checkScheduler(name: string, scheduler: SchedulerLike): SchedulerLike {
-  const { now, schedule } = scheduler as Partial<SchedulerLike>;
-  if (typeof now === 'function' && typeof schedule === 'function') return scheduler;
+  if (hasMethods(scheduler, ['now', 'schedule'])) return scheduler;
   throw new TypeError(`${name} is no scheduler: it needs the methods now() and schedule()`);
 }
 
 /** Checks that something is a kind of transport. Throws TypeError or RangeError. */
 export function checkTransport(transports: TransportProvider): TransportProvider {
-  const { listen, dial } = transports as Partial<TransportProvider>;
-  if (typeof listen === 'function' && typeof dial === 'function') return transports;
+  if (hasMethods(transports, ['listen', 'dial'])) return transports;
   throw new TypeError('transport is no TransportProvider: it needs the methods listen() and dial()');
 }
 
@@ -156,4 +157,9 @@ export function checkNumber(name: string, value: unknown, least: number, most: n
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+function hasMethods(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return names.every((name) => typeof Reflect.get(value, name) === 'function');
 }

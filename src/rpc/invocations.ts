@@ -103,6 +103,7 @@ export class Invocations {
   /** The connection has ended: nobody waits for anything. */
   close(reason: Error): void {
     this.#isClosed = true;
+    this.#onIdle = undefined;
     for (const invocation of this.#awaited.entries()) this.#unawaited.add(invocation);
     this.#awaited.clear();
     for (const invocation of [...this.#unawaited]) invocation.call.abort(reason);
@@ -122,9 +123,10 @@ export class Invocations {
 
   #fail(invocation: Invocation, error: unknown): void {
     const { id } = invocation;
-    if (id === 0) this.#settings.report(error);
-    else if (this.#isAwaited(invocation)) {
-      const { exposeErrors, codec } = this.#settings;
+    const { exposeErrors, codec, report } = this.#settings;
+    if (id === 0) {
+      report(notifiedError(invocation, error, thrownToWire(error, 'message', codec).message));
+    } else if (this.#isAwaited(invocation)) {
       this.#answer(id, () => [MessageType.response, id, thrownToWire(error, exposeErrors, codec)]);
     }
     this.#finish(invocation);
@@ -161,6 +163,13 @@ export class Invocations {
     this.#onIdle = undefined;
     onIdle();
   }
+}
+
+/** What a notified method threw, with what the reader of `errors$` must know to find it. */
+function notifiedError({ call }: Invocation, cause: unknown, message: string): RPCError {
+  const { connectionID, object, member } = call;
+  const text = `${object}.${member}, which was notified, failed: ${message}`;
+  return new RPCError(text, { executed: 'yes', connectionID, object, member, cause }, 'notified');
 }
 
 function unsendable(error: unknown): WireError {

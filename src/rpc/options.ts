@@ -82,7 +82,7 @@ export interface ClientOptions extends DispatcherOptions {
 
 /** The pauses between attempts to connect: each is random up to a ceiling that doubles from attempt to attempt. */
 export interface ReconnectOptions {
-  /** The first ceiling, in seconds. Default 0.1; 0 to 3,600. */
+  /** The first ceiling, in seconds. Default 0.1; 0 to 3,600; never more than the last one. */
   readonly initialDelayInSeconds?: number;
   /** The last ceiling, in seconds. Default 5; 0 to 3,600. */
   readonly maxDelayInSeconds?: number;
@@ -160,6 +160,7 @@ const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   checkNames('RPCServer', options, serverNames);
   const host = checkHost(options.host);
+  const { maxConnectionsAllowed = null } = options;
   const isInsecureAllowed = checkBoolean('allowInsecure', options.allowInsecure) ?? false;
   if (!isLoopback(host) && options.transport === undefined) {
     const text = `host is ${JSON.stringify(host)}, which others can reach, and nothing is encrypted or authenticated`;
@@ -170,7 +171,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   }
   return {
     ...resolveCommon(options, 0),
-    maxConnectionsAllowed: checkMaxConnections(options.maxConnectionsAllowed ?? null),
+    maxConnectionsAllowed: checkMaxConnections(maxConnectionsAllowed),
     dedicatedPorts: checkBoolean('dedicatedPorts', options.dedicatedPorts) ?? false,
   };
 }
@@ -181,37 +182,47 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
  */
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
   checkNames('RPCClient', options, clientNames);
-  const reconnect = options.reconnect ?? {};
+  const { reconnect = {}, identifier = '' } = options;
   checkNames('reconnect', reconnect, ['initialDelayInSeconds', 'maxDelayInSeconds']);
+  const { initialDelayInSeconds = 0.1, maxDelayInSeconds = 5 } = reconnect;
   return {
     ...resolveCommon(options, 1),
-    identifier: checkIdentifier(options.identifier ?? ''),
-    initialDelayMs:
-      checkNumber('reconnect.initialDelayInSeconds', reconnect.initialDelayInSeconds ?? 0.1, 0, 3_600) *
-      1_000,
-    maxDelayMs:
-      checkNumber('reconnect.maxDelayInSeconds', reconnect.maxDelayInSeconds ?? 5, 0, 3_600) * 1_000,
+    identifier: checkIdentifier(identifier),
+    initialDelayMs: checkNumber('reconnect.initialDelayInSeconds', initialDelayInSeconds, 0, 3_600) * 1_000,
+    maxDelayMs: checkNumber('reconnect.maxDelayInSeconds', maxDelayInSeconds, 0, 3_600) * 1_000,
   };
 }
 
 function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOptions {
-  const timeoutMs = checkTimeout('timeoutInSeconds', options.timeoutInSeconds ?? 10);
-  const interval = options.heartbeatIntervalInSeconds;
-  const callTimeout = options.callTimeoutInSeconds ?? null;
+  const {
+    timeoutInSeconds = 10,
+    heartbeatIntervalInSeconds,
+    callTimeoutInSeconds = null,
+    localProxyObjects = {},
+    callbackScheduler = mainThreadScheduler,
+    scheduler = monotonicScheduler,
+    limits = {},
+    transport = tcpTransports(),
+    exposeErrors = 'message',
+    random = Math.random,
+  } = options;
   return {
     host: checkHost(options.host),
     port: checkPort(options.port, minPort),
-    localProxyObjects: checkObject('localProxyObjects', options.localProxyObjects ?? {}),
-    timeoutMs,
+    localProxyObjects: checkObject('localProxyObjects', localProxyObjects),
+    timeoutMs: checkTimeout('timeoutInSeconds', timeoutInSeconds),
     heartbeatIntervalMs:
-      interval === undefined ? undefined : checkDuration('heartbeatIntervalInSeconds', interval),
-    callTimeoutMs: callTimeout === null ? undefined : checkDuration('callTimeoutInSeconds', callTimeout),
-    callbackScheduler: checkScheduler('callbackScheduler', options.callbackScheduler ?? mainThreadScheduler),
-    scheduler: checkScheduler('scheduler', options.scheduler ?? monotonicScheduler),
-    limits: checkLimits(options.limits ?? {}),
-    transports: checkTransport(options.transport ?? tcpTransports()),
-    exposeErrors: checkExposure(options.exposeErrors ?? 'message'),
-    random: checkFunction('random', options.random ?? Math.random),
+      heartbeatIntervalInSeconds === undefined
+        ? undefined
+        : checkDuration('heartbeatIntervalInSeconds', heartbeatIntervalInSeconds),
+    callTimeoutMs:
+      callTimeoutInSeconds === null ? undefined : checkDuration('callTimeoutInSeconds', callTimeoutInSeconds),
+    callbackScheduler: checkScheduler('callbackScheduler', callbackScheduler),
+    scheduler: checkScheduler('scheduler', scheduler),
+    limits: checkLimits(limits),
+    transports: checkTransport(transport),
+    exposeErrors: checkExposure(exposeErrors),
+    random: checkFunction('random', random),
     createID: () => crypto.randomUUID(),
     warn,
   };

@@ -329,11 +329,13 @@ export class RPCServer extends RPCDispatcher {
       this.#closeAll();
       return;
     }
-    this.#draining = this.#options.scheduler.schedule(() => {
+    const draining = this.#options.scheduler.schedule(() => {
       this.#closeAll();
     }, drainMs);
+    this.#draining = draining;
     this.#clients.drain(() => {
-      this.#closeAll();
+      // A method may end long after this stop, when the server runs again.
+      if (this.#draining === draining) this.#closeAll();
     });
   }
 

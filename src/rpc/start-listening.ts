@@ -146,6 +146,8 @@ function describe(occupant: PortOccupant): string {
       return 'a program that speaks MessagePack-RPC';
     case 'unresponsive':
       return 'a program that accepts connections and says nothing (hung, stopped, or waiting for another protocol)';
+    case 'tandem':
+      return 'a Tandem server of another version';
     case 'unknown':
       return 'another program';
   }

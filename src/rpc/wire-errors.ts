@@ -16,6 +16,8 @@ import {
   UnserializableValueError,
   type RPCErrorDetails,
 } from '../errors.js';
+import { wellFormed } from '../protocol/bytes.js';
+import { printable } from '../protocol/close-reason.js';
 import type { Codec } from '../protocol/codec.js';
 import type { WireError } from '../protocol/messages.js';
 
@@ -30,6 +32,9 @@ const maxTextLength = 1_024;
 
 /** Largest data that crosses with an error, in encoded bytes; larger data is left out. */
 const maxDataBytes = 16 * 1024;
+
+/** Longest code or name that crosses, in UTF-16 code units. */
+const maxCodeLength = 128;
 
 /** Longest stack that crosses, in UTF-16 code units. */
 const maxStackLength = 8_192;
@@ -71,9 +76,11 @@ export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError 
   const details = { ...call, executed: wire.executed };
   const code = String(wire.code);
   const Refusal = refusals.get(code);
+  // A refusal is the library's own sentence, which stands in logs; what a method threw is left as it is.
+  const text = printable(wire.message, maxTextLength);
   return Refusal === undefined
-    ? new RPCError(wire.message, details, code)
-    : new Refusal(wire.message, details);
+    ? new RPCError(text, details, printable(code, maxCodeLength))
+    : new Refusal(text, details);
 }
 
 function codeOf(thrown: unknown): WireError {
@@ -91,7 +98,7 @@ function describeThrown(thrown: unknown, exposure: ErrorExposure, codec: Codec):
   const { name, message, code, stack } = fields;
   return {
     message: cut(typeof message === 'string' ? message : '', maxTextLength),
-    name: typeof name === 'string' ? cut(name, 128) : 'Error',
+    name: typeof name === 'string' ? cut(name, maxCodeLength) : 'Error',
     ...wireCode(code),
     ...wireData(ownData(thrown), codec),
     ...(exposure === 'stack' && typeof stack === 'string' ? { stack: cut(stack, maxStackLength) } : {}),
@@ -103,7 +110,7 @@ function fieldsOf(thrown: unknown): Readonly<Record<string, unknown>> {
 }
 
 function wireCode(code: unknown): { readonly code?: string | number } {
-  if (typeof code === 'string') return { code: cut(code, 128) };
+  if (typeof code === 'string') return { code: cut(code, maxCodeLength) };
   return typeof code === 'number' ? { code } : {};
 }
 
@@ -129,6 +136,7 @@ function wireData(data: unknown, codec: Codec): { readonly data?: unknown } {
   }
 }
 
+/** Short enough, and such that UTF-8 has it: a cut may leave half a character, and so may the method's own text. */
 function cut(text: string, maxLength: number): string {
-  return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
+  return wellFormed(text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text);
 }
