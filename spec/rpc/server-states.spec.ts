@@ -361,6 +361,24 @@ describe('RPCServer.stop()', () => {
     expect([server.status(), client.isConnected()]).toEqual([RPCServer.STATE_RUNNING, true]);
   });
 
+  it('ends with the last client: the time for the drain does not run on into the next start', async () => {
+    const world = new VirtualWorld();
+    const hang = () => new Promise<never>(() => undefined);
+    const { server, client } = await world.pair({ localProxyObjects: { service: { hang } } });
+    const running = rejectionOf(client.remoteProxyObject<{ hang(): Promise<never> }>('service')!.hang());
+    await world.pass(0.01);
+    const stopped = server.stop({ drainInSeconds: 5 });
+    world.network.cut();
+    await world.until(stopped);
+    await world.until(running);
+    void server.start();
+    await world.pass(2);
+    const id = client.connectionID();
+    expect(id).toBeDefined();
+    await world.pass(10);
+    expect([server.status(), client.connectionID()]).toEqual([RPCServer.STATE_RUNNING, id]);
+  });
+
   it('is at once when nothing runs, although it was told to drain', async () => {
     const world = new VirtualWorld();
     const { server } = await world.pair();

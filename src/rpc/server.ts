@@ -341,8 +341,7 @@ export class RPCServer extends RPCDispatcher {
 
   #closeAll(): void {
     this.#lifecycle.during(() => {
-      this.#draining?.unsubscribe();
-      this.#draining = undefined;
+      this.#endDrain();
       this.#clients.closeAll('server-stopped', 'the server stops');
       this.#finishStop();
     });
@@ -352,11 +351,18 @@ export class RPCServer extends RPCDispatcher {
   #finishStop(): void {
     if (this.#status !== serverStates.stopping || !this.#isAddressFree || !this.#clients.isEmpty) return;
     this.#lifecycle.during(() => {
+      // The last client may have left by itself while the drain went on.
+      this.#endDrain();
       this.#setStatus(serverStates.notRunning);
       this.#stopped.resolve();
       if (this.#isDisposed) this.#complete();
       else if (this.#running.size > 0) this.#start();
     });
+  }
+
+  #endDrain(): void {
+    this.#draining?.unsubscribe();
+    this.#draining = undefined;
   }
 
   #complete(): void {
