@@ -10,7 +10,9 @@
  *   ├── NotConnectedError, ConnectionLostError, ServerFullError        the connection
  *   ├── ProtocolError, LimitExceededError                              what the wire carried
  *   ├── UnknownConnectionError, UnknownObjectError, UnknownMethodError  names
- *   ├── UnserializableValueError                                       values
+ *   ├── InvalidArgumentsError, UnserializableValueError                values
+ *   ├── StaleReferenceError                                            references
+ *   ├── StreamOverflowError, StreamLostError                           streams
  *   └── RPCTimeoutError, RemoteError                                   calls
  */
 
@@ -206,6 +208,69 @@ export class UnserializableValueError extends RPCError {
 
   static {
     this.prototype.name = 'UnserializableValueError';
+  }
+}
+
+/** One thing that a schema found wrong with an argument. */
+export interface ArgumentIssue {
+  /** What is wrong, in the schema's words. */
+  readonly message: string;
+  /** Where: the position of the argument, then the keys that lead to the value within it. */
+  readonly path: readonly (string | number)[];
+}
+
+/** The arguments are not what the called side's schemas allow; the method never ran. */
+export class InvalidArgumentsError extends RPCError {
+  /** What the schemas found, at most the first 32. */
+  readonly issues: readonly ArgumentIssue[];
+
+  /**
+   * @param message - which arguments, and what is wrong with the first of them
+   * @param issues - all that is wrong
+   */
+  constructor(message: string, issues: readonly ArgumentIssue[], details?: RPCErrorDetails) {
+    super(message, details, 'invalid-arguments');
+    this.issues = issues;
+  }
+
+  static {
+    this.prototype.name = 'InvalidArgumentsError';
+  }
+}
+
+/** A reference that was disposed of, or whose connection has ended. Such a call never ran. */
+export class StaleReferenceError extends RPCError {
+  /** @param message - which reference, and why it holds no longer */
+  constructor(message: string, details?: RPCErrorDetails) {
+    super(message, details, 'stale-reference');
+  }
+
+  static {
+    this.prototype.name = 'StaleReferenceError';
+  }
+}
+
+/** A source produced more than its reader took and its window holds, and its declared overflow is `"error"`. */
+export class StreamOverflowError extends RPCError {
+  /** @param message - the window, and what changes it */
+  constructor(message: string, details?: RPCErrorDetails) {
+    super(message, details, 'stream-overflow');
+  }
+
+  static {
+    this.prototype.name = 'StreamOverflowError';
+  }
+}
+
+/** A stream ended because its connection did; what it would have produced is unknown. */
+export class StreamLostError extends RPCError {
+  /** @param message - which connection, and why it ended */
+  constructor(message: string, details?: RPCErrorDetails) {
+    super(message, details, 'stream-lost');
+  }
+
+  static {
+    this.prototype.name = 'StreamLostError';
   }
 }
 

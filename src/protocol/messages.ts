@@ -15,10 +15,17 @@ export const MessageType = {
   response: 1,
   notify: 2,
   cancel: 3,
+  subscribe: 4,
+  next: 5,
+  complete: 6,
+  fail: 7,
+  credit: 8,
   register: 9,
   unregister: 10,
   identify: 11,
+  release: 12,
   fragment: 13,
+  abort: 14,
   hello: 32,
   welcome: 33,
   refuse: 34,
@@ -35,6 +42,8 @@ export const MessageType = {
 export interface CallMeta {
   /** The caller's `metadata` call option. */
   readonly metadata?: unknown;
+  /** Milliseconds that the caller goes on waiting, counted from when this was sent. */
+  readonly timeoutMs?: number;
 }
 
 /** A failure as it crosses. */
@@ -53,6 +62,9 @@ export interface WireError {
   readonly executed?: 'no' | 'yes';
 }
 
+/** What is called: a registered object by its name, or a reference that the called side has lent by its number. */
+export type Target = string | number;
+
 /** A registered object: its name and the names of its exposed members. */
 export type RegisteredObject = readonly [name: string, members: readonly string[]];
 
@@ -60,7 +72,7 @@ export type RegisteredObject = readonly [name: string, members: readonly string[
 export type RequestMessage = readonly [
   type: typeof MessageType.request,
   id: number,
-  target: string,
+  target: Target,
   member: string,
   args: readonly unknown[],
   meta?: CallMeta,
@@ -75,13 +87,51 @@ export type ResponseMessage = readonly [
 /** A call without an answer. */
 export type NotifyMessage = readonly [
   type: typeof MessageType.notify,
-  target: string,
+  target: Target,
   member: string,
   args: readonly unknown[],
   meta?: CallMeta,
 ];
-/** The caller no longer waits for this call; no answer follows. */
+/** The caller no longer waits for this call: no answer follows. Or for this stream: its COMPLETE or FAIL still follows. */
 export type CancelMessage = readonly [type: typeof MessageType.cancel, id: number];
+/** Subscribes to a stream: a `$` member, or a lent stream, whose member is `""`. Ids are of one row with those of calls. */
+export type SubscribeMessage = readonly [
+  type: typeof MessageType.subscribe,
+  id: number,
+  target: Target,
+  member: string,
+  args: readonly unknown[],
+  credit: number,
+  meta?: CallMeta,
+];
+/** Values of a stream, and how many were dropped before the first of them. */
+export type NextMessage = readonly [
+  type: typeof MessageType.next,
+  id: number,
+  values: readonly unknown[],
+  dropped?: number,
+];
+/** The same as it is received: with the bytes that it took on the wire, which the receiver counts itself. */
+export type ReceivedNextMessage = readonly [
+  type: typeof MessageType.next,
+  id: number,
+  values: readonly unknown[],
+  dropped: number,
+  bytes: number,
+];
+/** The stream has ended, after so many dropped values; nothing follows. */
+export type CompleteMessage = readonly [type: typeof MessageType.complete, id: number, dropped?: number];
+/** The stream has failed, after so many dropped values; nothing follows. */
+export type FailMessage = readonly [type: typeof MessageType.fail, id: number, error: WireError, dropped?: number];
+/** So many more values may be sent, and so many bytes of earlier ones are off the receiver's hands. */
+export type CreditMessage = readonly [type: typeof MessageType.credit, id: number, items: number, bytes: number];
+/** References that the sender of this no longer holds: each with how many times it had been lent. */
+export type ReleaseMessage = readonly [
+  type: typeof MessageType.release,
+  released: readonly (readonly [number: number, count: number])[],
+];
+/** A lent AbortSignal was aborted. */
+export type AbortMessage = readonly [type: typeof MessageType.abort, number: number, reason?: unknown];
 /** Names objects that may be called from now on; the last of those at the start of a session says `true`. */
 export type RegisterMessage = readonly [
   type: typeof MessageType.register,
@@ -106,6 +156,13 @@ export type SessionMessage =
   | ResponseMessage
   | NotifyMessage
   | CancelMessage
+  | SubscribeMessage
+  | NextMessage
+  | CompleteMessage
+  | FailMessage
+  | CreditMessage
+  | ReleaseMessage
+  | AbortMessage
   | RegisterMessage
   | UnregisterMessage
   | IdentifyMessage;
@@ -116,6 +173,8 @@ export interface Hello {
   readonly version: number;
   /** How long the client bears silence, in milliseconds. */
   readonly timeoutMs: number;
+  /** Bytes of stream values that the client holds before it must have read some. */
+  readonly streamBytes: number;
   /** The ticket from a handover, on a dedicated port. */
   readonly ticket?: string;
 }
@@ -127,6 +186,8 @@ export interface Welcome {
   readonly connectionID: string;
   /** How long the server bears silence, in milliseconds. */
   readonly timeoutMs: number;
+  /** Bytes of stream values that the server holds before it must have read some. */
+  readonly streamBytes: number;
 }
 /** What a probe learns. */
 export interface Identity {
