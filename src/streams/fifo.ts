@@ -6,7 +6,7 @@
  */
 
 /** A queue: values leave in the order in which they came. It has no bound; its owner gives it one where it needs one. */
-export class Fifo<T extends object> {
+export class Fifo<T> {
   readonly #items: (T | undefined)[] = [];
   #head = 0;
 
@@ -40,6 +40,17 @@ export class Fifo<T extends object> {
       this.#head = 0;
     }
     return item;
+  }
+
+  /** The value that has waited longest, `undefined` if none waits. */
+  peek(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  /** Removes all values. */
+  clear(): void {
+    this.#items.length = 0;
+    this.#head = 0;
   }
 }
 

@@ -1,0 +1,261 @@
+/**
+ * One stream on its way out: what its source produces waits here for credit, and leaves many values to a message.
+ *
+ * A source that can be paused is asked for values only while there is credit; one that cannot obeys its overflow policy.
+ * A value is read when it leaves, at the end of the turn in which it came, or later. PROTOCOL.md, "Streams".
+ */
+import { Observable, type Subscriber } from 'rxjs';
+import { ProtocolError } from '../errors.js';
+import { defaultPolicy, WaitingValues, type OverflowPolicy } from './overflow.js';
+import { paced, type Pace } from './pace.js';
+
+/** How the values of a sender leave. */
+export interface SenderChannel {
+  /**
+   * Sends values, and how many were dropped before the first of them.
+   * @returns the bytes that this took
+   * @throws RPCError when one cannot cross; then nothing was sent
+   */
+  next(id: number, values: readonly unknown[], dropped: number): number;
+  /** Sends the end. */
+  complete(id: number, dropped: number): void;
+  /** Sends the end by an error. */
+  fail(id: number, error: unknown, dropped: number): void;
+}
+
+/** What a sender tells the table that it is in. */
+export interface SenderOwner {
+  /** It has something to send that may leave. */
+  onSendable(sender: StreamSender): void;
+  /** The stream is over; nothing more is sent. */
+  onEnded(sender: StreamSender): void;
+}
+
+/** Bytes of values that one message gathers: enough to make the message's own cost small. */
+const targetMessageBytes = 16 * 1024;
+
+/** The most values in one message. */
+const maxMessageItems = 1_024;
+
+/** How many values the first message may hold, before it is known how large they are. */
+const firstMessageItems = 16;
+
+/** Credit in all: more than this would not be counted exactly by every peer. */
+const maxCredit = 2 ** 31 - 1;
+
+type Ending = { readonly error: unknown } | 'complete';
+
+/** One outgoing stream. */
+export class StreamSender implements Pace {
+  /** The subscription's id, given by the other side. */
+  readonly id: number;
+  readonly #owner: SenderOwner;
+  #waiting = new WaitingValues(defaultPolicy);
+  #credit: number;
+  #unreturnedBytes = 0;
+  #itemsToSend = firstMessageItems;
+  #subscriber: Subscriber<unknown> | undefined;
+  #onReady: (() => void) | undefined;
+  #onLeave: (() => void) | undefined;
+  #ending: Ending | undefined;
+  #isOver = false;
+
+  /**
+   * @param id - of the subscription
+   * @param credit - how many values the other side has asked for
+   * @param owner - the table
+   */
+  constructor(id: number, credit: number, owner: SenderOwner) {
+    this.id = id;
+    this.#credit = credit;
+    this.#owner = owner;
+  }
+
+  /** Bytes sent that the other side has not returned. */
+  get unreturnedBytes(): number {
+    return this.#unreturnedBytes;
+  }
+
+  /** Whether values, or the end behind them, could leave as far as the number of values goes. */
+  get isSendable(): boolean {
+    if (this.#isOver) return false;
+    return this.#waiting.length > 0 ? this.#credit > 0 : this.#ending !== undefined;
+  }
+
+  /** Whether the end alone is left to send, which takes no credit. */
+  get isAtEnd(): boolean {
+    return this.#waiting.length === 0 && this.#ending !== undefined;
+  }
+
+  /**
+   * Begins: subscribes to the source.
+   * @param policy - for a source that cannot be paused
+   * @param onLeave - called once, when the other side leaves before the end, or the connection ends
+   */
+  start(source$: Observable<unknown>, policy: OverflowPolicy, onLeave: () => void): void {
+    if (this.#isOver) return;
+    this.#waiting = new WaitingValues(policy);
+    this.#onLeave = onLeave;
+    const values$ = paced(source$, this) ?? source$;
+    // The subscriber is needed at once: a source that never pauses is only stopped from inside.
+    const owned$ = new Observable<unknown>((subscriber) => {
+      this.#subscriber = subscriber;
+      return values$.subscribe(subscriber);
+    });
+    owned$.subscribe({
+      next: (value) => {
+        this.#take(value);
+      },
+      error: (error: unknown) => {
+        this.#end({ error });
+      },
+      complete: () => {
+        this.#end('complete');
+      },
+    });
+  }
+
+  /** Ends by an error, behind the values that wait. */
+  fail(error: unknown): void {
+    this.#end({ error });
+  }
+
+  /** {@inheritDoc Pace.isReady} */
+  get isReady(): boolean {
+    return this.#waiting.length < Math.min(this.#credit, this.#itemsToSend);
+  }
+
+  /** {@inheritDoc Pace.onReady} */
+  onReady(callback: () => void): void {
+    this.#onReady = callback;
+  }
+
+  /**
+   * The other side asks for more, and has done with some.
+   * @returns how many bytes it returned
+   * @throws ProtocolError for more than can be
+   */
+  receiveCredit(items: number, bytes: number): void {
+    if (this.#credit + items > maxCredit) {
+      throw new ProtocolError(`a credit of ${items} values on top of ${this.#credit}, where ${maxCredit} are the most`);
+    }
+    if (bytes > this.#unreturnedBytes) {
+      throw new ProtocolError(`${bytes} bytes of a stream were returned, where ${this.#unreturnedBytes} were out`);
+    }
+    this.#credit += items;
+    this.#unreturnedBytes -= bytes;
+    this.pull();
+    if (this.isSendable) this.#owner.onSendable(this);
+  }
+
+  /** Asks the source to go on, if it can be paused and there is room for more. */
+  pull(): void {
+    if (this.#onReady === undefined || !this.isReady || this.#isOver) return;
+    const callback = this.#onReady;
+    this.#onReady = undefined;
+    callback();
+  }
+
+  /**
+   * Sends what one message takes, or the end.
+   * @returns the bytes sent
+   */
+  send(channel: SenderChannel): number {
+    const values = this.#waiting.take(Math.min(this.#credit, this.#itemsToSend));
+    const bytes = values.length > 0 ? this.#sendValues(values, channel) : 0;
+    this.#sendEnd(channel);
+    return bytes;
+  }
+
+  /** The other side leaves, or the connection is over: the source is left. */
+  leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#waiting.drop(0);
+    this.#onReady = undefined;
+    const onLeave = this.#onLeave;
+    this.#onLeave = undefined;
+    this.#unsubscribe();
+    onLeave?.();
+  }
+
+  /** How many values were dropped that the other side has not been told of. */
+  takeDropped(): number {
+    return this.#waiting.takeDropped();
+  }
+
+  #sendValues(values: readonly unknown[], channel: SenderChannel): number {
+    let bytes = 0;
+    try {
+      bytes = channel.next(this.id, values, this.#waiting.takeDropped());
+      this.#sent(values.length, bytes);
+    } catch (error) {
+      if (values.length > 1) return this.#sendOneByOne(values, channel);
+      this.#refuse(error, 1);
+    }
+    return bytes;
+  }
+
+  /** One of several values cannot cross, or all of them together are too much: those before it still leave. */
+  #sendOneByOne(values: readonly unknown[], channel: SenderChannel): number {
+    let bytes = 0;
+    for (const [at, value] of values.entries()) {
+      try {
+        const size = channel.next(this.id, [value], this.#waiting.takeDropped());
+        this.#sent(1, size);
+        bytes += size;
+      } catch (error) {
+        this.#refuse(error, values.length - at);
+        break;
+      }
+    }
+    return bytes;
+  }
+
+  #sent(items: number, bytes: number): void {
+    this.#credit -= items;
+    this.#unreturnedBytes += bytes;
+    this.#itemsToSend = Math.max(1, Math.min(maxMessageItems, Math.floor((targetMessageBytes * items) / bytes)));
+  }
+
+  /** A value that cannot cross ends the stream. */
+  #refuse(error: unknown, lost: number): void {
+    this.#waiting.countDropped(lost);
+    this.#waiting.drop(0);
+    this.#ending = { error };
+    this.#unsubscribe();
+  }
+
+  #sendEnd(channel: SenderChannel): void {
+    const ending = this.#ending;
+    if (ending === undefined || this.#waiting.length > 0 || this.#isOver) return;
+    this.#isOver = true;
+    this.#onLeave = undefined;
+    const dropped = this.#waiting.takeDropped();
+    if (ending === 'complete') channel.complete(this.id, dropped);
+    else channel.fail(this.id, ending.error, dropped);
+    this.#owner.onEnded(this);
+  }
+
+  #take(value: unknown): void {
+    if (this.#isOver || this.#ending !== undefined) return;
+    const error = this.#waiting.push(value, this.#credit);
+    if (error !== undefined) {
+      this.#end({ error });
+      this.#unsubscribe();
+    } else if (this.#credit > 0) this.#owner.onSendable(this);
+  }
+
+  #end(ending: Ending): void {
+    if (this.#isOver || this.#ending !== undefined) return;
+    this.#ending = ending;
+    this.#onReady = undefined;
+    if (this.isSendable) this.#owner.onSendable(this);
+  }
+
+  #unsubscribe(): void {
+    const subscriber = this.#subscriber;
+    this.#subscriber = undefined;
+    subscriber?.unsubscribe();
+  }
+}

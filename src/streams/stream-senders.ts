@@ -1,0 +1,179 @@
+/**
+ * The outgoing streams of one connection: which of them may send, in turn, and how many bytes of all of them are out.
+ *
+ * Nothing leaves on arrival: the connection asks at the end of a turn, with the room that its transport has. So values
+ * never pile up in front of calls, and what came in one turn leaves together. PROTOCOL.md, "Streams".
+ */
+import { ProtocolError } from '../errors.js';
+import { Fifo } from './fifo.js';
+import { StreamSender, type SenderChannel, type SenderOwner } from './stream-sender.js';
+
+/** What the table needs of the connection. */
+export interface SendersChannel extends SenderChannel {
+  /** Has `pump` called at the end of this turn, or when the transport has room again. */
+  requestFlush(): void;
+}
+
+/** The outgoing streams. */
+export class StreamSenders implements SenderOwner {
+  readonly #channel: SendersChannel;
+  readonly #windowBytes: number;
+  readonly #senders = new Map<number, StreamSender>();
+  /** Those that have something to send, in the order of their turns, each once. */
+  readonly #ready = new Fifo<StreamSender>();
+  readonly #isReady = new Set<StreamSender>();
+  /** Those that could send if the other side returned bytes. */
+  readonly #blocked = new Set<StreamSender>();
+  #unreturnedBytes = 0;
+  #isPumping = false;
+
+  /**
+   * @param channel - the connection
+   * @param windowBytes - what the other side is ready to hold, of all streams together
+   */
+  constructor(channel: SendersChannel, windowBytes: number) {
+    this.#channel = channel;
+    this.#windowBytes = windowBytes;
+  }
+
+  /** How many streams are open. */
+  get size(): number {
+    return this.#senders.size;
+  }
+
+  /** Whether values wait that may leave now. */
+  get hasReady(): boolean {
+    return this.#ready.length > 0;
+  }
+
+  /** Whether a stream of this id is open. */
+  has(id: number): boolean {
+    return this.#senders.has(id);
+  }
+
+  /** Adds a stream, whose id must have none; it begins with `start` of what is returned. */
+  open(id: number, credit: number): StreamSender {
+    const sender = new StreamSender(id, credit, this);
+    this.#senders.set(id, sender);
+    return sender;
+  }
+
+  /**
+   * The other side asks for more values of a stream, and returns bytes.
+   * @returns whether the stream is open
+   * @throws ProtocolError for more than can be
+   */
+  receiveCredit(id: number, items: number, bytes: number): boolean {
+    const sender = this.#senders.get(id);
+    if (sender === undefined) return false;
+    this.#unreturnedBytes -= Math.min(bytes, sender.unreturnedBytes);
+    sender.receiveCredit(items, bytes);
+    if (bytes > 0) this.#unblock();
+    return true;
+  }
+
+  /**
+   * The other side leaves a stream: its source is left, and the end is told.
+   * @returns whether the stream was open
+   */
+  cancel(id: number): boolean {
+    const sender = this.#senders.get(id);
+    if (sender === undefined) return false;
+    this.#forget(sender);
+    sender.leave();
+    this.#channel.complete(id, sender.takeDropped());
+    return true;
+  }
+
+  /** Sends what may leave, the streams in turn, until the room is used up. */
+  pump(roomBytes: number): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    let room = roomBytes;
+    for (let sender = this.#next(room); sender !== undefined; sender = this.#next(room)) {
+      room -= sender.send(this.#sending);
+      sender.pull();
+      if (sender.isSendable) this.onSendable(sender);
+    }
+    this.#isPumping = false;
+    if (this.#ready.length > 0) this.#channel.requestFlush();
+  }
+
+  /** The connection has ended: all sources are left. */
+  close(): void {
+    const senders = [...this.#senders.values()];
+    this.#senders.clear();
+    this.#ready.clear();
+    this.#isReady.clear();
+    this.#blocked.clear();
+    for (const sender of senders) sender.leave();
+  }
+
+  /** {@inheritDoc SenderOwner.onSendable} */
+  onSendable(sender: StreamSender): void {
+    if (this.#isReady.has(sender) || !this.#senders.has(sender.id)) return;
+    this.#isReady.add(sender);
+    this.#ready.push(sender);
+    if (!this.#isPumping) this.#channel.requestFlush();
+  }
+
+  /** {@inheritDoc SenderOwner.onEnded} */
+  onEnded(sender: StreamSender): void {
+    this.#forget(sender);
+  }
+
+  /** Counts what the senders send. */
+  readonly #sending: SenderChannel = {
+    next: (id, values, dropped) => {
+      const bytes = this.#channel.next(id, values, dropped);
+      this.#unreturnedBytes += bytes;
+      return bytes;
+    },
+    complete: (id, dropped) => {
+      this.#channel.complete(id, dropped);
+    },
+    fail: (id, error, dropped) => {
+      this.#channel.fail(id, error, dropped);
+    },
+  };
+
+  /** The stream whose turn it is, of those that may send within the window. */
+  #next(room: number): StreamSender | undefined {
+    while (room > 0) {
+      const sender = this.#ready.take();
+      if (sender === undefined) return undefined;
+      this.#isReady.delete(sender);
+      if (!sender.isSendable || this.#senders.get(sender.id) !== sender) continue;
+      if (sender.isAtEnd || this.#hasWindow(sender)) return sender;
+      this.#blocked.add(sender);
+    }
+    return undefined;
+  }
+
+  /**
+   * A stream with nothing out may always send, so that slow streams never hold up others; one with much out only while
+   * as much is free, so that a slow one leaves room for others.
+   */
+  #hasWindow({ unreturnedBytes }: StreamSender): boolean {
+    return unreturnedBytes === 0 || unreturnedBytes < this.#windowBytes - this.#unreturnedBytes;
+  }
+
+  #unblock(): void {
+    const blocked = [...this.#blocked];
+    this.#blocked.clear();
+    for (const sender of blocked) if (sender.isSendable) this.onSendable(sender);
+  }
+
+  #forget(sender: StreamSender): void {
+    if (this.#senders.get(sender.id) === sender) this.#senders.delete(sender.id);
+    this.#isReady.delete(sender);
+    this.#blocked.delete(sender);
+    this.#unreturnedBytes -= sender.unreturnedBytes;
+    if (sender.unreturnedBytes > 0) this.#unblock();
+  }
+}
+
+/** Says that an id is used that never was. */
+export function neverSubscribed(id: number): ProtocolError {
+  return new ProtocolError(`a message to stream ${id}, which was never subscribed`);
+}

@@ -1,0 +1,46 @@
+/**
+ * The Observable of whatever a user offers as a stream: Observables of any copy of rxjs, async iterables, generators.
+ */
+import { from, isObservable, Observable } from 'rxjs';
+import { paced, pacedKey, type Pace } from './pace.js';
+import { pullSource, type AnyIterable, type PullSettings } from './pull-source.js';
+
+/**
+ * Makes an Observable of a stream.
+ *
+ * @param value - what a `$` member holds or returns, or what was lent
+ * @param settings - where its code runs, and where its errors go
+ * @returns `undefined` if it is no stream
+ */
+export function streamSource(value: unknown, settings: PullSettings): Observable<unknown> | undefined {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined;
+  if (isObservable(value)) return entered(value, settings);
+  if (isInterop(value)) return entered(from(value), settings);
+  return Symbol.asyncIterator in value || Symbol.iterator in value
+    ? pullSource(value as AnyIterable, settings)
+    : undefined;
+}
+
+/** Whether a value is an Observable, of this copy of rxjs or another. */
+export function isStream(value: unknown): boolean {
+  return isObservable(value) || isInterop(value);
+}
+
+/** What a source does at its subscription belongs to the call that subscribed. */
+function entered(source$: Observable<unknown>, settings: PullSettings): Observable<unknown> {
+  const entered$ = new Observable<unknown>((subscriber) =>
+    settings.enter(() => source$.subscribe(subscriber)),
+  );
+  // A source that can be paused still can.
+  const inPace = (pace: Pace): Observable<unknown> | undefined => {
+    const paced$ = paced(source$, pace);
+    return paced$ === undefined ? undefined : entered(paced$, settings);
+  };
+  return Object.defineProperty(entered$, pacedKey, { value: inPace });
+}
+
+function isInterop(value: unknown): value is Observable<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  const key = (Symbol as { readonly observable?: symbol }).observable ?? '@@observable';
+  return typeof (value as Record<PropertyKey, unknown>)[key] === 'function';
+}
