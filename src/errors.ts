@@ -7,12 +7,13 @@
  *
  *   RPCError
  *   ├── ServerAlreadyRunningException, PortInUseError                  starting a server
- *   ├── NotConnectedError, ConnectionLostError, ServerFullError        the connection
+ *   ├── NotConnectedError, ServerFullError                             the connection
+ *   ├── ConnectionLostError, of streams StreamLostError
  *   ├── ProtocolError, LimitExceededError                              what the wire carried
  *   ├── UnknownConnectionError, UnknownObjectError, UnknownMethodError  names
  *   ├── InvalidArgumentsError, UnserializableValueError                values
  *   ├── StaleReferenceError                                            references
- *   ├── StreamOverflowError, StreamLostError                           streams
+ *   ├── StreamOverflowError                                            streams
  *   └── RPCTimeoutError, RemoteError                                   calls
  */
 
@@ -117,9 +118,12 @@ export class NotConnectedError extends RPCError {
 
 /** The connection ended; `executed` says what that means for the call. */
 export class ConnectionLostError extends RPCError {
-  /** @param message - which connection, and why it ended */
-  constructor(message: string, details?: RPCErrorDetails) {
-    super(message, details, 'connection-lost');
+  /**
+   * @param message - which connection, and why it ended
+   * @param code - the kind; a subclass gives its own
+   */
+  constructor(message: string, details?: RPCErrorDetails, code = 'connection-lost') {
+    super(message, details, code);
   }
 
   static {
@@ -263,7 +267,7 @@ export class StreamOverflowError extends RPCError {
 }
 
 /** A stream ended because its connection did; what it would have produced is unknown. */
-export class StreamLostError extends RPCError {
+export class StreamLostError extends ConnectionLostError {
   /** @param message - which connection, and why it ended */
   constructor(message: string, details?: RPCErrorDetails) {
     super(message, details, 'stream-lost');

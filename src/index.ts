@@ -4,15 +4,27 @@
 export * from './errors.js';
 export { CloseReason, type CloseCode } from './protocol/close-reason.js';
 export type { Limits } from './protocol/limits.js';
+export { byReference } from './proxies/by-reference.js';
+export type { Arriving, Sendable } from './proxies/crossing-types.js';
 export type { RegistrationOptions } from './proxies/exposure.js';
-export { notify, withCallOptions } from './proxies/remote-proxy.js';
+export { dispose, notify, rx, withCallOptions } from './proxies/remote-proxy.js';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './proxies/schemas.js';
 export type {
+  ByReference,
   CallOptions,
+  Lent,
+  Remote,
   NotifyMethod,
   NotifyProxy,
   RemoteMethod,
   RemoteMethodName,
   RemoteProxy,
+  RemoteReference,
+  RemoteStream,
+  RemoteStreamMember,
+  RemoteStreamName,
+  RxMethod,
+  RxProxy,
 } from './proxies/types.js';
 export { RPCClient } from './rpc/client.js';
 export { type Counts, RPCCommunicator } from './rpc/communicator.js';
@@ -29,7 +41,11 @@ export { RPCServer, type StopOptions } from './rpc/server.js';
 export type { ClientStatus, ServerStatus } from './rpc/status.js';
 export type { WaitOptions } from './rpc/waiting.js';
 export type { ErrorExposure } from './rpc/wire-errors.js';
+export type { InterceptedCall, RPCHandler, RPCInterceptor } from './rpc/interceptors.js';
+export { eachValueFrom } from './streams/each-value-from.js';
 export type { DisconnectionEvent, HeartbeatEvent, RegistrationEvent } from './streams/lifecycle.js';
+export { type Overflow, type OverflowOptions, withOverflow } from './streams/overflow.js';
+export { droppedCount } from './streams/remote-stream.js';
 export type {
   Address,
   Dial,

@@ -49,7 +49,8 @@ export class RawPeer {
           this.connectionID = connectionID;
         },
         onMessages: (messages) => this.received.push(...messages),
-        onHandover: (port, ticket) => {
+        onFlush: () => undefined,
+      onHandover: (port, ticket) => {
           this.handover = { port, ticket };
         },
         onIdentity: () => undefined,

@@ -15,6 +15,7 @@ import { filler, frameOf, framed, joined, openingBytes } from '../helpers/wire.j
 
 /** A sink that keeps what it is told, and runs what the spec hung on it. */
 class Log implements ConnectionSink {
+  onFlush = (): void => {};
   readonly told: string[] = [];
   readonly on = new Map<string, () => void>();
   end: ConnectionEnd | undefined;

@@ -43,6 +43,8 @@ export interface ConnectionSink {
   onIdentity(identity: Identity): void;
   /** A ping was answered. */
   onHeartbeat(roundTripMs: number): void;
+  /** What was sent in this turn is about to leave: about so many bytes more may be sent along. */
+  onFlush(roomBytes: number): void;
   /** The end, once. */
   onClosed(end: ConnectionEnd): void;
   /** When the session's own next deadline is due; `Infinity`: never. */
@@ -65,6 +67,8 @@ export class Connection implements TransportSink {
   readonly #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
   readonly #flush = (): void => {
+    // Still counts as scheduled, so that what is sent along does not schedule another.
+    this.#offerRoom();
     this.#isFlushScheduled = false;
     this.#writeFrames();
   };
@@ -72,6 +76,8 @@ export class Connection implements TransportSink {
   #timerAtMs = Infinity;
   #onSent: (() => void) | undefined;
   #isFlushScheduled = false;
+  /** Whether the sink waits for room. */
+  #isFlushWanted = false;
   #isDispatching = false;
   #isEnded = false;
 
@@ -107,6 +113,21 @@ export class Connection implements TransportSink {
   /** Bytes waiting to be written. */
   get queuedBytes(): number {
     return this.#core.queuedBytes + this.#transport.queuedBytes;
+  }
+
+  /** Bytes of stream values that the peer is ready to hold; known once established. */
+  get peerStreamBytes(): number {
+    return this.#core.peerStreamBytes;
+  }
+
+  /** Whether long messages wait, which others overtake. */
+  get hasLongMessages(): boolean {
+    return this.#core.hasLongMessages;
+  }
+
+  /** Bytes that the message sent last took. */
+  get lastMessageBytes(): number {
+    return this.#core.lastMessageBytes;
   }
 
   /** Starts; called once. */
@@ -177,6 +198,12 @@ export class Connection implements TransportSink {
     this.#announceSent();
   }
 
+  /** Has `onFlush` of the sink called: at the end of this turn, or once the transport has room. */
+  requestFlush(): void {
+    this.#isFlushWanted = true;
+    if (this.#transport.queuedBytes < transportRoomBytes) this.#scheduleFlush();
+  }
+
   /** The session's next deadline may have moved forward. */
   deadlineChanged(): void {
     this.#arm();
@@ -196,7 +223,7 @@ export class Connection implements TransportSink {
 
   /** {@inheritDoc TransportSink.onWritable} */
   onWritable(): void {
-    if (this.#core.hasLongMessages) this.#scheduleFlush();
+    if (this.#core.hasLongMessages || this.#isFlushWanted) this.#scheduleFlush();
   }
 
   /** {@inheritDoc TransportSink.onClosed} */
@@ -264,18 +291,30 @@ export class Connection implements TransportSink {
 
   #writeFrames(): void {
     if (this.#isEnded) return;
-    let isAccepting = false;
+    let isAccepting = true;
     for (const bytes of this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes)) {
       isAccepting = this.#transport.write(bytes);
     }
     // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
-    if (isAccepting && this.#core.hasLongMessages) this.#scheduleFlush();
+    if (isAccepting && (this.#core.hasLongMessages || this.#isFlushWanted)) this.#scheduleFlush();
     this.#announceSent();
     if (this.#transport.queuedBytes <= this.#maxQueuedBytes) return;
     this.close(
       'limit-exceeded',
       `more than ${this.#maxQueuedBytes} bytes wait because the peer does not read (limits.maxQueuedBytes changes the bound)`,
     );
+  }
+
+  /** The sink may send along what waited for room: a call of it like any other. */
+  #offerRoom(): void {
+    const roomBytes = transportRoomBytes - this.#transport.queuedBytes;
+    if (!this.#isFlushWanted || this.#isEnded || roomBytes <= 0) return;
+    this.#isFlushWanted = false;
+    this.#isDispatching = true;
+    // Long messages have their half: neither waits for the end of the other.
+    this.#sink.onFlush(this.#core.hasLongMessages ? roomBytes / 2 : roomBytes);
+    this.#isDispatching = false;
+    this.#settle();
   }
 
   /** The last frames leave at once: after this nothing is written. */

@@ -71,6 +71,7 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
         onHello: ignore,
         onEstablished: ignore,
         onMessages: ignore,
+        onFlush: ignore,
         onHandover: ignore,
         onHeartbeat: ignore,
         handleDeadline: ignore,

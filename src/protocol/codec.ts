@@ -14,6 +14,7 @@ import { Extensions } from './extensions.js';
 import { maxFrameBytes, type Limits } from './limits.js';
 import { Marshal } from './marshal.js';
 import { Prescan } from './prescan.js';
+import type { Lender, Reference } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 
 /** The codec of one connection. */
@@ -24,6 +25,9 @@ export class Codec {
   readonly #prescan: Prescan;
   readonly #encoder: ReusedEncoder;
   readonly #decoder: Decoder;
+  /** The references of messages that have any; most connections never see one. */
+  #references: WeakMap<readonly unknown[], readonly Reference[]> | undefined;
+  #messageBytes: number[] = [];
   #fragments: Codec | undefined;
 
   /** @param limits - the bounds of what is sent and of what is received */
@@ -33,6 +37,21 @@ export class Codec {
     this.#prescan = new Prescan(limits);
     this.#encoder = new ReusedEncoder(this.#extensions, limits.maxDepth);
     this.#decoder = new Decoder({ extensionCodec: this.#extensions });
+  }
+
+  /** Says what of values to be sent crosses by reference; without one nothing does. */
+  set lender(lender: Lender | undefined) {
+    this.#marshal.lender = lender;
+  }
+
+  /** The bytes that each message of the frame decoded last took, in their order; valid until the next frame. */
+  get messageBytes(): readonly number[] {
+    return this.#messageBytes;
+  }
+
+  /** The references that a decoded message holds, in the order of the wire; `undefined` if none. */
+  referencesOf(message: readonly unknown[]): readonly Reference[] | undefined {
+    return this.#references?.get(message);
   }
 
   /**
@@ -98,7 +117,12 @@ export class Codec {
         isPrivate ? frame.buffer.byteLength / 2 : Number.POSITIVE_INFINITY,
       );
       const messages: unknown[] = [];
-      for (const message of this.#decoder.decodeMulti(bytes)) messages.push(message);
+      for (const message of this.#decoder.decodeMulti(bytes)) {
+        messages.push(message);
+        const references = this.#extensions.takeReferences();
+        // The scan proved that each is an array.
+        if (references !== undefined) this.#keepReferences(message as unknown[], references);
+      }
       if (hasBinary) this.#extensions.detach(messages);
       // The scan proved that each is an array.
       return messages as unknown[][];
@@ -133,10 +157,22 @@ export class Codec {
     return this.#fragments.decodeFrame(frame, true);
   }
 
+  /** A message was made anew: its references are found by the new one. */
+  moveReferences(from: readonly unknown[], to: readonly unknown[]): void {
+    const references = this.#references?.get(from);
+    if (references !== undefined) this.#keepReferences(to, references);
+  }
+
+  #keepReferences(message: readonly unknown[], references: readonly Reference[]): void {
+    this.#references ??= new WeakMap();
+    this.#references.set(message, references);
+  }
+
   /** Scans every message of a frame, and tells whether there is a byte array in any. */
   #scan(bytes: Uint8Array): boolean {
     const { maxMessageBytes } = this.#limits;
     let hasBinary = false;
+    this.#messageBytes.length = 0;
     for (let start = 0; start < bytes.length;) {
       const head = byteAt(bytes, start);
       if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)
@@ -146,6 +182,7 @@ export class Codec {
         const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
         throw new ProtocolError(`a message of ${end - start} bytes, ${bound}`);
       }
+      this.#messageBytes.push(end - start);
       hasBinary ||= this.#prescan.hasBinary;
       start = end;
     }

@@ -17,7 +17,7 @@ import type { SlabPool } from './framing.js';
 import { Handshake, type ConnectionRole, type HandshakeMessage } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
 import { Inbox } from './inbox.js';
-import type { Limits } from './limits.js';
+import { defaultPeerStreamBytes, type Limits } from './limits.js';
 import {
   isSessionMessage,
   MessageType,
@@ -25,6 +25,7 @@ import {
   type ConnectionMessage,
   type Hello,
   type Identity,
+  type Welcome,
   type SessionMessage,
 } from './messages.js';
 import { Outbox, type Sent } from './outbox.js';
@@ -92,6 +93,7 @@ export class ConnectionCore {
   #events: ConnectionEvent[] = [];
   #messages: SessionMessage[] = [];
   #retryAfterMs: number | undefined;
+  #peerStreamBytes = defaultPeerStreamBytes;
 
   /**
    * @param settings - fixed for the life of the connection
@@ -103,12 +105,23 @@ export class ConnectionCore {
     this.#outbox = new Outbox(settings.codec, settings.slabs, settings.limits.maxQueuedBytes);
     this.#timeoutMs = settings.timeoutMs;
     this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;
-    this.#handshake = new Handshake(settings.role, this.#outbox, settings.timeoutMs);
+    const { maxStreamBytes } = settings.limits;
+    this.#handshake = new Handshake(settings.role, this.#outbox, settings.timeoutMs, maxStreamBytes);
   }
 
   /** Whether session messages may be sent. */
   get isEstablished(): boolean {
     return this.#state === 'established';
+  }
+
+  /** Bytes of stream values that the peer is ready to hold; known once the connection is established. */
+  get peerStreamBytes(): number {
+    return this.#peerStreamBytes;
+  }
+
+  /** Bytes that the session message sent last took. */
+  get lastMessageBytes(): number {
+    return this.#outbox.lastMessageBytes;
   }
 
   /** Whether the end has come. */
@@ -185,11 +198,16 @@ export class ConnectionCore {
     if (hello === undefined) return;
     this.#outbox.sendControl([
       MessageType.welcome,
-      { version: protocolVersion, connectionID, timeoutMs: this.#timeoutMs },
+      {
+        version: protocolVersion,
+        connectionID,
+        timeoutMs: this.#timeoutMs,
+        streamBytes: this.#settings.limits.maxStreamBytes,
+      },
     ]);
     // A frame of its own: until it is read, the peer accepts small frames only.
     this.#outbox.finishFrame();
-    this.#establish(connectionID, hello.timeoutMs, nowMs);
+    this.#establish(connectionID, hello, nowMs);
   }
 
   /** Answers HELLO: not now. Has no effect when no HELLO waits for an answer. */
@@ -324,7 +342,7 @@ export class ConnectionCore {
         this.#end(new CloseReason('disconnected', 'a probe was answered', 'local'), undefined);
         return;
       case MessageType.welcome:
-        this.#establish(message[1].connectionID, message[1].timeoutMs, nowMs);
+        this.#establish(message[1].connectionID, message[1], nowMs);
         // HELLO told another one: from that the peer would ping too rarely.
         if (this.#timeoutMs !== this.#settings.timeoutMs) this.#tellTimeout();
         return;
@@ -387,11 +405,12 @@ export class ConnectionCore {
   // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Heartbeats begin here: before WELCOME a PING would be a fault, and the handshake's deadline watches the peer. */
-  #establish(connectionID: string, peerTimeoutMs: number, nowMs: number): void {
+  #establish(connectionID: string, peer: Hello | Welcome, nowMs: number): void {
     this.#state = 'established';
+    this.#peerStreamBytes = peer.streamBytes ?? defaultPeerStreamBytes;
     this.#hello = undefined;
     const { heartbeatIntervalMs } = this.#settings;
-    this.#heartbeat = new Heartbeat(this.#timeoutMs, peerTimeoutMs, heartbeatIntervalMs, nowMs);
+    this.#heartbeat = new Heartbeat(this.#timeoutMs, peer.timeoutMs, heartbeatIntervalMs, nowMs);
     this.#events.push({ type: 'established', connectionID });
   }
 

@@ -11,9 +11,11 @@
  * | 5     | Set                | one array: its members                                                        |
  * | 6     | Error              | one map: `name` and `message` (strings), then all else that the error carries |
  * | 7     | string             | UTF-8; only for strings that begin with U+FEFF, which decoders like to drop   |
+ * | 8     | lent reference     | one array: kind, number, then an object's members or an aborted signal's reason |
+ * | 9     | returned reference | one array: its number                                                         |
  * | 16–27 | bytes with a type  | `ArrayBuffer`, `DataView` and typed arrays, their elements little-endian      |
  *
- * Types 8–15 are kept for later values. A plain `Uint8Array` is MessagePack bin. The table is closed: any other type
+ * Types 10–15 are kept for later values. A plain `Uint8Array` is MessagePack bin. The table is closed: any other type
  * is refused by the scan (prescan.ts), which also proves that payloads have the form said here, so that the readers
  * below check only what bytes cannot show. PROTOCOL.md, "Values".
  */
@@ -23,6 +25,7 @@ import { ProtocolError } from '../errors.js';
 import { readBinary } from './binary-kinds.js';
 import { copyBytes, byteAt } from './bytes.js';
 import { readError } from './error-values.js';
+import { readLent, readReturned, type Reference } from './references.js';
 
 /** The number of each extension type but those with bytes, which binary-kinds.ts lists. */
 export const extensionTypes = {
@@ -34,6 +37,8 @@ export const extensionTypes = {
   set: 5,
   error: 6,
   text: 7,
+  lent: 8,
+  returned: 9,
 } as const;
 
 /** What `undefined` is on the wire. */
@@ -111,6 +116,7 @@ export class Extensions implements ExtensionCodecType<undefined> {
   #nesting = 0;
   #detaches = false;
   #leastViewBytes = Number.POSITIVE_INFINITY;
+  #references: Reference[] = [];
 
   /**
    * Says how the byte arrays of the next frame leave it; called before each frame.
@@ -121,6 +127,14 @@ export class Extensions implements ExtensionCodecType<undefined> {
   expectFrame(detaches: boolean, leastViewBytes: number): void {
     this.#detaches = detaches;
     this.#leastViewBytes = leastViewBytes;
+  }
+
+  /** Takes the references decoded since this was asked last; almost always none. */
+  takeReferences(): readonly Reference[] | undefined {
+    if (this.#references.length === 0) return undefined;
+    const references = this.#references;
+    this.#references = [];
+    return references;
   }
 
   /** Called by the encoder for each object: only what the outgoing pass made is an extension. */
@@ -148,12 +162,16 @@ export class Extensions implements ExtensionCodecType<undefined> {
       case extensionTypes.text:
         return new TextDecoder('utf-8', { ignoreBOM: true }).decode(payload);
       case extensionTypes.map:
-        // The scan proved that the payloads of these are one array, one array and one map.
+        // The scan proved that the payloads of these and of references are one array, of an Error one map.
         return readMap(this.#readContents(payload) as unknown[]);
       case extensionTypes.set:
         return readSet(this.#readContents(payload) as unknown[]);
       case extensionTypes.error:
         return readError(this.#readContents(payload) as Record<string, unknown>);
+      case extensionTypes.lent:
+        return this.#note(readLent(this.#readContents(payload) as unknown[]));
+      case extensionTypes.returned:
+        return this.#note(readReturned(this.#readContents(payload) as unknown[]));
       default:
         return readBinary(payload, type);
     }
@@ -181,6 +199,11 @@ export class Extensions implements ExtensionCodecType<undefined> {
       for (const key of Object.keys(record)) record[key] = this.detach(record[key]);
     }
     return value;
+  }
+
+  #note(reference: Reference): Reference {
+    this.#references.push(reference);
+    return reference;
   }
 
   #readContents(payload: Uint8Array): unknown {

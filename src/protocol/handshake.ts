@@ -60,14 +60,15 @@ export class Handshake {
    * @param role - what this end is there for
    * @param outbox - where it speaks
    * @param timeoutMs - how long this side bears silence, told in HELLO
+   * @param streamBytes - what this side is ready to hold of stream values, told in HELLO
    */
-  constructor(role: ConnectionRole, outbox: Outbox, timeoutMs: number) {
+  constructor(role: ConnectionRole, outbox: Outbox, timeoutMs: number, streamBytes: number) {
     this.#role = role;
     this.#outbox = outbox;
     if (role.side === 'listener') return;
     outbox.sendOpening();
     if (role.side === 'prober') outbox.sendControl([MessageType.probe]);
-    else outbox.sendControl([MessageType.hello, helloOf(timeoutMs, role.ticket)]);
+    else outbox.sendControl([MessageType.hello, helloOf(timeoutMs, streamBytes, role.ticket)]);
   }
 
   /** Whether the peer's opening is still to come, as a whole or in part. */
@@ -141,8 +142,8 @@ function checkVersion({ version }: Hello | Welcome): void {
   throw new ProtocolError(`protocol version ${version}, where ${protocolVersion} is spoken`);
 }
 
-function helloOf(timeoutMs: number, ticket: string | undefined): Hello {
-  const hello = { version: protocolVersion, timeoutMs };
+function helloOf(timeoutMs: number, streamBytes: number, ticket: string | undefined): Hello {
+  const hello = { version: protocolVersion, timeoutMs, streamBytes };
   return ticket === undefined ? hello : { ...hello, ticket };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { ProtocolError } from '../errors.js';
+import { itemAt } from './bytes.js';
 import type { Codec } from './codec.js';
 import { Reassembly } from './fragments.js';
 import { FrameReader } from './framing.js';
@@ -13,9 +14,11 @@ import {
   MessageType,
   type ConnectionMessage,
   type FragmentMessage,
+  type NextMessage,
+  type ReceivedNextMessage,
   type SessionMessage,
 } from './messages.js';
-import { parseMessage } from './parse-message.js';
+import { asReceived, parseMessage } from './parse-message.js';
 
 /** The incoming half of a connection. */
 export class Inbox {
@@ -62,11 +65,15 @@ export class Inbox {
     // A fragment is alone in its frame, and has bounds of its own: it is told by its first field.
     if (frame[1] === MessageType.fragment) return this.#readFragment(frame, isStranger);
     const messages: (SessionMessage | ConnectionMessage)[] = [];
-    for (const value of this.#codec.decodeFrame(frame, false)) {
+    for (const [at, value] of this.#codec.decodeFrame(frame, false).entries()) {
       const message = parseMessage(value);
       if (message[0] === MessageType.fragment) throw notAlone();
       if (isSessionMessage(message)) this.#count(message, isStranger);
-      messages.push(message);
+      messages.push(
+        message[0] === MessageType.next
+          ? this.#received(message, itemAt(this.#codec.messageBytes, at))
+          : message,
+      );
     }
     return messages;
   }
@@ -102,7 +109,14 @@ export class Inbox {
     if (values.length !== 1 || !isSessionMessage(message) || message[0] === MessageType.fragment) {
       throw new ProtocolError('fragments that do not make up one message of the session');
     }
-    return message;
+    return message[0] === MessageType.next ? this.#received(message, whole.length) : message;
+  }
+
+  /** Stream values are bounded in bytes as well, which the receiver counts itself. */
+  #received(message: NextMessage | ReceivedNextMessage, bytes: number): ReceivedNextMessage {
+    const received = asReceived(message, bytes);
+    this.#codec.moveReferences(message, received);
+    return received;
   }
 }
 

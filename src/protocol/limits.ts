@@ -35,6 +35,11 @@ export interface Limits {
    * the transport that holds them, the connection is closed, since its peer does not read.
    */
   readonly maxQueuedBytes: number;
+  /**
+   * Bytes of stream values that this side holds, all streams of a connection together, before their observers have run; the
+   * other side is told, and sends no more.
+   */
+  readonly maxStreamBytes: number;
 }
 
 /** The limits that hold unless the options say otherwise. */
@@ -51,6 +56,7 @@ export const defaultLimits: Limits = {
   maxArguments: 64,
   maxRegisteredObjects: 10_000,
   maxQueuedBytes: 32 * 1024 * 1024,
+  maxStreamBytes: 4 * 1024 * 1024,
 };
 
 /** What each limit may be set to: below the floor the protocol itself would not work, above the ceiling nothing was tested. */
@@ -68,6 +74,7 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
   maxArguments: [1, 65_536],
   maxRegisteredObjects: [1, 1_000_000],
   maxQueuedBytes: [65_536, 4 * 1024 * 1024 * 1024],
+  maxStreamBytes: [65_536, 1024 * 1024 * 1024],
 };
 
 /** Bytes of one frame, after its length: a peer that announces more is refused before anything is buffered. */
@@ -84,6 +91,9 @@ export const fragmentBytes = 64 * 1024;
 
 /** A frame is closed and handed on when it has reached this size: half a slab, so that most messages still fit. */
 export const frameTargetBytes = 32 * 1024;
+
+/** Bytes of stream values that a peer holds unless it says otherwise in its HELLO or WELCOME. */
+export const defaultPeerStreamBytes = 1024 * 1024;
 
 /** Messages of which only some fragments have come, at one time. */
 export const maxPartialMessages = 4;

@@ -26,12 +26,15 @@ import {
   writeText,
 } from './extensions.js';
 import type { Limits } from './limits.js';
+import { type Lender, lentFields, LentReference, referenceKey } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 import { describeRefused, Shapes, tagOf } from './shapes.js';
 import { describePath, findCycle } from './value-path.js';
 
 /** Prepares values for the encoder, for one sender. */
 export class Marshal {
+  /** Says what crosses by reference; without one nothing does. */
+  lender: Lender | undefined;
   readonly #limits: Limits;
   readonly #extensions: Extensions;
   readonly #shapes = new Shapes();
@@ -68,7 +71,7 @@ export class Marshal {
    */
   marshal(value: unknown, path: string, enclosing: number): unknown {
     // A getter may send something by the same codec.
-    if (this.#isBusy) return new Marshal(this.#limits, this.#extensions).marshal(value, path, enclosing);
+    if (this.#isBusy) return this.#another().marshal(value, path, enclosing);
     this.#isBusy = true;
     this.#open.root = path;
     this.#enclosing = enclosing;
@@ -87,6 +90,12 @@ export class Marshal {
     }
   }
 
+  #another(): Marshal {
+    const another = new Marshal(this.#limits, this.#extensions);
+    another.lender = this.lender;
+    return another;
+  }
+
   #walk(value: unknown): unknown {
     if (++this.#nodes > this.#limits.maxNodes) throw this.#tooLarge('values', this.#nodes, 'maxNodes');
     switch (typeof value) {
@@ -102,6 +111,8 @@ export class Marshal {
         return this.#bigint(value);
       case 'object':
         return value === null ? null : this.#object(value);
+      case 'function':
+        return this.#reference(value) ?? this.#refuseNow('a function');
       default:
         throw this.#refuse(`a ${typeof value}`);
     }
@@ -113,6 +124,9 @@ export class Marshal {
       return this.#binary(value, value.buffer, value.byteOffset, value.byteLength);
     switch (this.#shapes.shapeOf(value)) {
       case 'plain':
+        if (Reflect.get(value, referenceKey) !== undefined || Symbol.asyncIterator in value) {
+          return this.#reference(value) ?? this.#refuseNow(describeRefused(value));
+        }
         return this.#record(value as Record<string, unknown>);
       case 'map':
         return this.#map(value);
@@ -125,8 +139,24 @@ export class Marshal {
       case 'bytes':
         return this.#binary(value, value as ArrayBuffer, 0, (value as ArrayBuffer).byteLength);
       case 'refused':
-        throw this.#refuse(describeRefused(value));
+        return this.#reference(value) ?? this.#refuseNow(describeRefused(value));
     }
+  }
+
+  /** What crosses by reference, as far as there is a lender who knows it. */
+  #reference(value: object): ExtData | undefined {
+    const reference = this.lender?.lend(value);
+    if (reference === undefined) return undefined;
+    if (!(reference instanceof LentReference)) {
+      this.#enter(value);
+      return this.#payload(extensionTypes.returned, [reference.number]);
+    }
+    const level = this.#enter(value);
+    this.#keys[level] = 'reason';
+    const fields = lentFields(reference);
+    this.#nodes += fields.length + reference.members.length + reference.properties.length;
+    if (reference.aborted !== undefined) fields[2] = this.#walk(reference.aborted.reason);
+    return this.#payload(extensionTypes.lent, fields);
   }
 
   #array(array: readonly unknown[]): unknown {
@@ -292,6 +322,10 @@ export class Marshal {
     const bound = `${found} ${what}, at most ${this.#limits[option]} are allowed (limits.${option})`;
     this.#refusal = new LimitExceededError(`cannot send ${describePath(this.#open)}: ${bound}`);
     return this.#refusal;
+  }
+
+  #refuseNow(what: string): never {
+    throw this.#refuse(what);
   }
 
   #refuse(what: string, details?: RPCErrorDetails): Error {

@@ -65,8 +65,12 @@ export interface WireError {
 /** What is called: a registered object by its name, or a reference that the called side has lent by its number. */
 export type Target = string | number;
 
-/** A registered object: its name and the names of its exposed members. */
-export type RegisteredObject = readonly [name: string, members: readonly string[]];
+/** A registered object: its name, the names of its exposed members, and of those the streams that are no methods. */
+export type RegisteredObject = readonly [
+  name: string,
+  members: readonly string[],
+  properties?: readonly string[],
+];
 
 /** Asks for a call. Ids are chosen by the caller, rising, never used twice on a connection. */
 export type RequestMessage = readonly [
@@ -122,9 +126,19 @@ export type ReceivedNextMessage = readonly [
 /** The stream has ended, after so many dropped values; nothing follows. */
 export type CompleteMessage = readonly [type: typeof MessageType.complete, id: number, dropped?: number];
 /** The stream has failed, after so many dropped values; nothing follows. */
-export type FailMessage = readonly [type: typeof MessageType.fail, id: number, error: WireError, dropped?: number];
+export type FailMessage = readonly [
+  type: typeof MessageType.fail,
+  id: number,
+  error: WireError,
+  dropped?: number,
+];
 /** So many more values may be sent, and so many bytes of earlier ones are off the receiver's hands. */
-export type CreditMessage = readonly [type: typeof MessageType.credit, id: number, items: number, bytes: number];
+export type CreditMessage = readonly [
+  type: typeof MessageType.credit,
+  id: number,
+  items: number,
+  bytes: number,
+];
 /** References that the sender of this no longer holds: each with how many times it had been lent. */
 export type ReleaseMessage = readonly [
   type: typeof MessageType.release,
@@ -158,6 +172,7 @@ export type SessionMessage =
   | CancelMessage
   | SubscribeMessage
   | NextMessage
+  | ReceivedNextMessage
   | CompleteMessage
   | FailMessage
   | CreditMessage
@@ -173,8 +188,8 @@ export interface Hello {
   readonly version: number;
   /** How long the client bears silence, in milliseconds. */
   readonly timeoutMs: number;
-  /** Bytes of stream values that the client holds before it must have read some. */
-  readonly streamBytes: number;
+  /** Bytes of stream values that the client is ready to hold; 1 MiB if it does not say. */
+  readonly streamBytes?: number;
   /** The ticket from a handover, on a dedicated port. */
   readonly ticket?: string;
 }
@@ -186,8 +201,8 @@ export interface Welcome {
   readonly connectionID: string;
   /** How long the server bears silence, in milliseconds. */
   readonly timeoutMs: number;
-  /** Bytes of stream values that the server holds before it must have read some. */
-  readonly streamBytes: number;
+  /** Bytes of stream values that the server is ready to hold; 1 MiB if it does not say. */
+  readonly streamBytes?: number;
 }
 /** What a probe learns. */
 export interface Identity {

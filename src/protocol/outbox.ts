@@ -29,6 +29,7 @@ export class Outbox {
   #handedOverCount = 0;
   #hasOpening = false;
   #isEnded = false;
+  #lastMessageBytes = 0;
 
   /**
    * @param codec - the connection's codec
@@ -46,6 +47,11 @@ export class Outbox {
     let bytes = this.#writer.pendingBytes;
     for (const message of this.#long) bytes += message.remainingBytes;
     return bytes;
+  }
+
+  /** Bytes of the session message that was sent last. */
+  get lastMessageBytes(): number {
+    return this.#lastMessageBytes;
   }
 
   /** Sends the opening, once. */
@@ -79,6 +85,7 @@ export class Outbox {
     // Handlers may send while the end is on its way to them: behind our GOODBYE, nobody would read it.
     if (this.#isEnded) return 0;
     const bytes = this.#codec.encode(message);
+    this.#lastMessageBytes = bytes.length;
     if (bytes.length <= fragmentBytes) return this.#append(bytes);
     this.#checkRoom();
     this.#longCount += 1;

@@ -3,13 +3,23 @@
  * trusted. PROTOCOL.md, "Messages".
  */
 import { ProtocolError } from '../errors.js';
-import { memberNamePattern, type Message, MessageType, objectNamePattern } from './messages.js';
+import {
+  memberNamePattern,
+  type Message,
+  MessageType,
+  type NextMessage,
+  objectNamePattern,
+  type ReceivedNextMessage,
+} from './messages.js';
 
 /** Characters of an identifier, a close message or a code that a peer may send. */
 const maxTextLength = 4_096;
 
 /** Milliseconds that a peer may name as its timeout: a year is longer than any timer can be armed for. */
 const maxTimeoutMs = 2_147_483_647;
+
+/** What a credit may come to. */
+const maxCredit = 2 ** 31 - 1;
 
 type Fields = readonly unknown[];
 type Parser = (fields: Fields) => boolean;
@@ -20,6 +30,19 @@ const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = 
   [MessageType.response, ['RESPONSE', isResponse]],
   [MessageType.notify, ['NOTIFY', (f: Fields) => isCall(f, 1)]],
   [MessageType.cancel, ['CANCEL', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [
+    MessageType.subscribe,
+    ['SUBSCRIBE', (f: Fields) => isID(f[1]) && isCredit(f[5]) && isCallAt(f, 2) && isMetaAt(f, 6)],
+  ],
+  [
+    MessageType.next,
+    ['NEXT', (f: Fields) => isID(f[1]) && Array.isArray(f[2]) && f[2].length > 0 && isDroppedAt(f, 3)],
+  ],
+  [MessageType.complete, ['COMPLETE', (f: Fields) => isID(f[1]) && isDroppedAt(f, 2)]],
+  [MessageType.fail, ['FAIL', (f: Fields) => isID(f[1]) && isWireError(f[2]) && isDroppedAt(f, 3)]],
+  [MessageType.credit, ['CREDIT', isCreditMessage]],
+  [MessageType.release, ['RELEASE', (f: Fields) => f.length === 2 && isListOf(f[1], isReleased)]],
+  [MessageType.abort, ['ABORT', (f: Fields) => isID(f[1]) && (f.length === 2 || f.length === 3)]],
   [MessageType.register, ['REGISTER', isRegister]],
   [MessageType.unregister, ['UNREGISTER', (f: Fields) => f.length === 2 && isListOf(f[1], isObjectName)]],
   [MessageType.identify, ['IDENTIFY', (f: Fields) => f.length === 2 && isText(f[1])]],
@@ -55,6 +78,31 @@ export function parseMessage(value: unknown): Message {
   return fields as unknown as Message;
 }
 
+/** A NEXT as the receiver counts it. */
+export function asReceived(
+  [type, id, values, dropped]: NextMessage | ReceivedNextMessage,
+  bytes: number,
+): ReceivedNextMessage {
+  return [type, id, values, dropped ?? 0, bytes];
+}
+
+function isCreditMessage(f: Fields): boolean {
+  return f.length === 4 && isID(f[1]) && isCount(f[2]) && isCount(f[3]) && (f[2] !== 0 || f[3] !== 0);
+}
+
+function isReleased(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && isID(value[0]) && isID(value[1]);
+}
+
+/** How many values were dropped, at the end of a message, if any. */
+function isDroppedAt(f: Fields, at: number): boolean {
+  return f.length === at || (f.length === at + 1 && isCount(f[at]));
+}
+
+function isCredit(value: unknown): boolean {
+  return isID(value) && (value as number) <= maxCredit;
+}
+
 function isResponse(f: Fields): boolean {
   if (!isID(f[1]) || f.length > 4) return false;
   if (f.length <= 2) return true;
@@ -67,9 +115,8 @@ function isRegister(f: Fields): boolean {
 }
 
 function isRegisteredObject(value: unknown): boolean {
-  return (
-    Array.isArray(value) && value.length === 2 && isObjectName(value[0]) && isListOf(value[1], isMemberName)
-  );
+  if (!Array.isArray(value) || !isObjectName(value[0]) || !isListOf(value[1], isMemberName)) return false;
+  return value.length === 2 || (value.length === 3 && isListOf(value[2], isMemberName));
 }
 
 function isFragment(f: Fields): boolean {
@@ -84,14 +131,19 @@ function isRefuse(f: Fields): boolean {
 
 function isHello(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, ticket } = value;
-  return isID(version) && isTimeout(timeoutMs) && (ticket === undefined || isText(ticket));
+  const { version, timeoutMs, streamBytes, ticket } = value;
+  if (!isID(version) || !isTimeout(timeoutMs) || !isStreamBytes(streamBytes)) return false;
+  return ticket === undefined || isText(ticket);
 }
 
 function isWelcome(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, connectionID } = value;
-  return isID(version) && isTimeout(timeoutMs) && isText(connectionID);
+  const { version, timeoutMs, streamBytes, connectionID } = value;
+  return isID(version) && isTimeout(timeoutMs) && isStreamBytes(streamBytes) && isText(connectionID);
+}
+
+function isStreamBytes(value: unknown): boolean {
+  return value === undefined || isID(value);
 }
 
 function isIdentity(value: unknown): boolean {
@@ -99,8 +151,21 @@ function isIdentity(value: unknown): boolean {
 }
 
 function isCall(f: Fields, at: number): boolean {
-  if (typeof f[at] !== 'string' || typeof f[at + 1] !== 'string' || !Array.isArray(f[at + 2])) return false;
-  return f.length === at + 3 || (f.length === at + 4 && isRecord(f[at + 3]));
+  return isCallAt(f, at) && isMetaAt(f, at + 3);
+}
+
+function isCallAt(f: Fields, at: number): boolean {
+  return (
+    (typeof f[at] === 'string' || isID(f[at])) && typeof f[at + 1] === 'string' && Array.isArray(f[at + 2])
+  );
+}
+
+function isMetaAt(f: Fields, at: number): boolean {
+  if (f.length === at) return true;
+  const meta = f[at];
+  if (f.length !== at + 1 || !isRecord(meta)) return false;
+  const { timeoutMs } = meta;
+  return timeoutMs === undefined || (isTimeout(timeoutMs) && timeoutMs !== 0);
 }
 
 function isWireError(value: unknown): boolean {

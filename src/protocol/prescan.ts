@@ -225,13 +225,15 @@ export class Prescan {
       case extensionTypes.map:
       case extensionTypes.set:
       case extensionTypes.error:
+      case extensionTypes.lent:
+      case extensionTypes.returned:
         return this.#openPayload(bytes, start, end, type);
       default:
         return this.#skipBinaryExtension(start, size, type);
     }
   }
 
-  /** A Map or a Set holds one array, an Error one map: it counts as one value and one level together with that. */
+  /** A Map, a Set or a reference holds one array, an Error one map: it counts as one value and one level together with that. */
   #openPayload(bytes: Uint8Array, start: number, end: number, type: number): number {
     if (start === end) throw malformed(type);
     const head = byteAt(bytes, start);
@@ -243,7 +245,7 @@ export class Prescan {
     const size = isShort ? head & 0x0f : this.#readSize(bytes, start + 1, width);
     const at = start + 1 + width;
     if (type === extensionTypes.error) return this.#openMap(at, size, mapForm | payloadForm, end);
-    if (type === extensionTypes.set) return this.#openArray(at, size, payloadForm, end);
+    if (type !== extensionTypes.map) return this.#openArray(at, size, payloadForm, end);
     if (size % 2 !== 0) throw malformed(type);
     if (size / 2 > this.#limits.maxMapEntries) throw this.#exceeds('map entries', size / 2, 'maxMapEntries');
     return this.#open(at, size, payloadForm, end);

@@ -1,25 +1,38 @@
 /**
- * The object that a user holds in place of a remote one: any name is a method that sends a call, except those that
- * JavaScript itself asks of every object, which are answered here and send nothing (await, console.log,
- * JSON.stringify, string templates, iteration, instanceof).
+ * The object that a user holds in place of a remote one: any name is a method that sends a call, or, with a `$` at its end,
+ * a stream; except those that JavaScript itself asks of every object, which are answered here and send nothing (await,
+ * console.log, JSON.stringify, string templates, iteration, instanceof).
  */
+import type { Target } from '../protocol/messages.js';
+import { referenceKey } from '../protocol/references.js';
+import { checkCallOptions } from './call-options.js';
 import type { Caller } from './caller.js';
-import type { CallOptions, NotifyProxy, RemoteProxy } from './types.js';
+import { coldCall } from './cold-call.js';
+import { heldMarkOf, mark, type HeldMark } from './held-mark.js';
+import type { CallOptions, NotifyProxy, RemoteProxy, RxProxy } from './types.js';
 
-/** What a proxy stands for. */
-interface ProxyContent {
-  readonly caller: Caller;
-  readonly object: string;
-  readonly options: CallOptions;
-  /** What a method of it does: call, or notify. */
+/** How a view makes its members: called, notified, or cold. */
+type MakeMethod = (content: ProxyContent, member: string) => unknown;
+type Method = (...args: readonly unknown[]) => unknown;
+
+/** What a proxy, or a function, stands for and how it is used. */
+interface ProxyContent extends HeldMark {
+  /** What its text calls it. */
+  readonly label: string;
   readonly makeMethod: MakeMethod;
+  /** Gives a reference back. */
+  readonly dispose: (() => void) | undefined;
+  /** Whether it is one function, not an object. */
+  readonly isFunction: boolean;
 }
 
-/**
- * The key under which a proxy gives out what it stands for, to this file only. Registered under a name, so that a proxy
- * made by the ESM copy of the package is known to the CommonJS one.
- */
-const contentKey = Symbol.for('tandem-rpc.proxy');
+/** What is said of a proxy besides what it stands for. */
+export interface ProxySettings {
+  /** What its text calls it; default: its name. */
+  readonly label?: string;
+  /** Gives a reference back. */
+  readonly dispose?: () => void;
+}
 
 /** Names besides those of Object.prototype that are asked of any object by the language and are never remote. */
 const inertNames: ReadonlySet<PropertyKey> = new Set(['then', 'catch', 'finally', 'toJSON', 'prototype']);
@@ -27,103 +40,146 @@ const inertNames: ReadonlySet<PropertyKey> = new Set(['then', 'catch', 'finally'
 const inspectKey = Symbol.for('nodejs.util.inspect.custom');
 
 /** Makes the proxy of a remote object. */
-export function createRemoteProxy<T>(caller: Caller, object: string): RemoteProxy<T> {
+export function createRemoteProxy<T>(
+  caller: Caller,
+  target: Target,
+  settings: ProxySettings = {},
+): RemoteProxy<T> {
+  const { label = String(target), dispose } = settings;
+  const content = { caller, target, label, dispose, options: {}, keep: undefined, isFunction: false };
   // What the handler answers is what the type says, as far as the remote object has it.
-  return makeProxy({ caller, object, options: {}, makeMethod: callMethod }) as RemoteProxy<T>;
+  return makeProxy({ ...content, makeMethod: callMethod }) as RemoteProxy<T>;
+}
+
+/** Makes what stands for a remote function. */
+export function createRemoteFunction(caller: Caller, target: Target, dispose: () => void): Method {
+  const content = {
+    caller,
+    target,
+    label: 'function',
+    dispose,
+    options: {},
+    keep: undefined,
+    isFunction: true,
+  };
+  return makeFunction({ ...content, makeMethod: callMethod });
 }
 
 /**
- * The same remote object, called with these options; they add to those the proxy has.
- * @throws TypeError when it is no proxy
+ * The same remote object, or function, called with these options; they add to those it has.
+ * @throws TypeError when it is none; TypeError, RangeError for an option that cannot be
  */
 export function withCallOptions<Proxied extends object>(proxy: Proxied, options: CallOptions): Proxied {
   const content = contentOf(proxy);
-  const checked = checkCallOptions(options);
-  return makeProxy({ ...content, options: { ...content.options, ...checked } }) as Proxied;
+  return derive(proxy, { options: { ...content.options, ...checkCallOptions(options) } }) as Proxied;
 }
 
 /**
  * The same remote object, called without waiting for an answer: each method returns nothing, and throws only when
- * nothing could be sent. What goes wrong at the other side is reported there, on `errors$`.
+ * nothing could be sent. What goes wrong at the other side is reported there, on `errors$`. Its streams are left out.
  * @throws TypeError when it is no proxy
  */
 export function notify<T>(proxy: RemoteProxy<T>): NotifyProxy<T>;
+export function notify<Args extends readonly unknown[]>(
+  remote: (...args: Args) => Promise<unknown>,
+): (...args: Args) => void;
 export function notify(proxy: object): object {
-  return makeProxy({ ...contentOf(proxy), makeMethod: notifyMethod });
+  return derive(proxy, { makeMethod: notifyMethod });
 }
 
 /**
- * Checks call options.
- * @throws TypeError, RangeError naming the option, the value and what is allowed
+ * The cold view of a remote object: each method returns an Observable that calls when it is subscribed to, each time anew,
+ * and gives the call up when it is unsubscribed from. Its streams are what they are.
+ * @throws TypeError when it is no proxy
  */
-function checkCallOptions(options: CallOptions): CallOptions {
-  if (typeof options !== 'object' || (options as unknown) === null)
-    throw new TypeError('call options must be an object');
-  for (const name of Object.keys(options)) {
-    if (!callOptionNames.has(name)) {
-      throw new TypeError(`there is no call option "${name}", only ${[...callOptionNames].join(', ')}`);
-    }
-  }
-  const { timeoutInSeconds, signal } = options;
-  if (timeoutInSeconds !== undefined && timeoutInSeconds !== null && !isTimeout(timeoutInSeconds)) {
-    throw new RangeError(
-      `timeoutInSeconds is ${String(timeoutInSeconds)}; allowed is more than 0 up to ${maxTimeoutInSeconds}, or null`,
-    );
-  }
-  if (
-    signal !== undefined &&
-    typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function'
-  ) {
-    throw new TypeError('signal is no AbortSignal');
-  }
-  return options;
+export function rx<T>(proxy: RemoteProxy<T>): RxProxy<T>;
+export function rx(proxy: object): object {
+  return derive(proxy, { makeMethod: coldMethod });
 }
 
-const callOptionNames: ReadonlySet<string> = new Set(['timeoutInSeconds', 'signal', 'metadata']);
-
-/** A timer of the platform cannot be armed for more than 2^31 - 1 milliseconds. */
-const maxTimeoutInSeconds = 2_147_483;
-
-type Method = (...args: readonly unknown[]) => unknown;
-type MakeMethod = (content: ProxyContent, member: string) => Method;
+/**
+ * Gives a reference back: a proxy by `byReference`, or a function, stream or signal of the other side. Whoever uses it
+ * afterwards gets a StaleReferenceError. Has no effect on one that was given back, or whose connection has ended.
+ * @throws TypeError for what is no reference
+ */
+export function dispose(reference: object): void {
+  const release: unknown = Reflect.get(reference, Symbol.dispose);
+  if (typeof heldMarkOf(reference)?.target !== 'number' || typeof release !== 'function') {
+    throw new TypeError('a reference from the other side is needed');
+  }
+  Reflect.apply(release, reference, []);
+}
 
 const callMethod: MakeMethod =
-  ({ caller, object, options }, member) =>
-  (...args) =>
-    caller.call(object, member, args, options);
+  ({ caller, target, options }, member) =>
+  (...args: readonly unknown[]) =>
+    caller.call(target, member, args, options);
 
-const notifyMethod: MakeMethod =
-  ({ caller, object, options }, member) =>
-  (...args) => {
-    caller.notify(object, member, args, options);
-  };
+const notifyMethod: MakeMethod = ({ caller, target, options }, member) =>
+  member.endsWith('$')
+    ? undefined
+    : (...args: readonly unknown[]) => {
+        caller.notify(target, member, args, options);
+      };
+
+const coldMethod: MakeMethod =
+  ({ caller, target, options }, member) =>
+  (...args: readonly unknown[]) =>
+    coldCall(
+      (signal) => caller.call(target, member, args, { ...options, signal }),
+      options.signal,
+      caller.report,
+    );
+
+/** A stream; where it is a method, also a function that gives the stream for its arguments. */
+function makeStream({ caller, target, options }: ProxyContent, member: string): object {
+  const stream = caller.stream(target, member, [], options);
+  if (caller.properties(target)?.includes(member) === true) return stream;
+  const method: Method = (...args) => caller.stream(target, member, args, options);
+  // All that an Observable has is found on the stream.
+  return Object.setPrototypeOf(method, stream) as object;
+}
+
+function makeMember(content: ProxyContent, member: string): unknown {
+  if (!member.endsWith('$') || content.makeMethod === notifyMethod)
+    return content.makeMethod(content, member);
+  return makeStream(content, member);
+}
+
+function makeFunction(content: ProxyContent): Method {
+  const remote = content.makeMethod(content, '') as Method;
+  mark(remote, content);
+  Object.defineProperty(remote, Symbol.dispose, { value: content.dispose, configurable: true });
+  return remote;
+}
 
 function makeProxy(content: ProxyContent): object {
-  const text = `[RemoteProxy ${content.object}]`;
+  const text = `[RemoteProxy ${content.label}]`;
   const answerText = (): string => text;
-  // Methods are kept: the same one each time, and no closure made at each call.
-  const methods = new Map<string, Method>();
+  // Members are kept: the same one each time, and no closure made at each call.
+  const members = new Map<string, unknown>();
   const target = {
     toString: answerText,
     toLocaleString: answerText,
     [inspectKey]: answerText,
-    // Tells it from an empty object: as a value it cannot cross, and must not arrive as one.
+    [referenceKey]: content,
+    // Tells it from an empty object.
     [Symbol.toStringTag]: 'RemoteProxy',
+    ...(content.dispose === undefined ? {} : { [Symbol.dispose]: content.dispose }),
   };
   return new Proxy(target, {
     get(_, key) {
-      if (key === contentKey) return content;
       if (typeof key === 'symbol' || key in target) return Reflect.get(target, key) as unknown;
       if (inertNames.has(key)) return undefined;
-      let method = methods.get(key);
-      if (method === undefined) {
-        method = content.makeMethod(content, key);
-        methods.set(key, method);
+      let member = members.get(key);
+      if (member === undefined) {
+        member = makeMember(content, key);
+        members.set(key, member);
       }
-      return method;
+      return member;
     },
     has: (_, key) =>
-      typeof key === 'string' && content.caller.members(content.object)?.includes(key) === true,
+      typeof key === 'string' && content.caller.members(content.target)?.includes(key) === true,
     ownKeys: () => [],
     getOwnPropertyDescriptor: () => undefined,
     set: () => false,
@@ -134,18 +190,23 @@ function makeProxy(content: ProxyContent): object {
   });
 }
 
+/** The same remote object, used in another way; what it was made of stays alive with it. */
+function derive(proxy: object, changes: Partial<ProxyContent>): object {
+  const content = contentOf(proxy);
+  const derived = { ...content, ...changes, keep: proxy };
+  return content.isFunction ? makeFunction(derived) : makeProxy(derived);
+}
+
 /**
  * What a proxy stands for.
  * @throws TypeError when it is no proxy
  */
 function contentOf(proxy: object | undefined): ProxyContent {
   // `remoteProxyObject` may have answered undefined: that deserves the same words.
-  const content = (proxy as Readonly<Record<symbol, unknown>> | undefined | null)?.[contentKey];
-  if (content === undefined) throw new TypeError('a proxy of a remote object is needed');
-  // Only makeProxy answers this key.
+  const content = heldMarkOf(proxy);
+  if (content === undefined || !('makeMethod' in content)) {
+    throw new TypeError('a proxy of a remote object is needed');
+  }
+  // Only this file makes marks with that member.
   return content as ProxyContent;
-}
-
-function isTimeout(value: unknown): boolean {
-  return typeof value === 'number' && value > 0 && value <= maxTimeoutInSeconds;
 }

@@ -8,16 +8,17 @@ import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
 import { CloseReason } from '../protocol/close-reason.js';
 import { SlabPool } from '../protocol/framing.js';
-import type { Caller } from '../proxies/caller.js';
 import { neverExposedKey } from '../proxies/exposure.js';
 import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
 import { checkIdentifier, checkTimeout } from './checks.js';
+import { ClientCaller } from './client-caller.js';
 import { ClientObjects } from './client-objects.js';
 import type { Counts, RPCCommunicator } from './communicator.js';
 import { RPCDispatcher } from './dispatcher.js';
+import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
 import { resolveClientOptions, type ClientOptions, type ResolvedClientOptions } from './options.js';
 import { faultOf, handshakeTimeoutMs, Peer } from './peer.js';
@@ -54,6 +55,7 @@ export class RPCClient extends RPCDispatcher {
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
   readonly #slabs = new SlabPool();
+  readonly #interception: Interception | undefined;
   readonly #statusStream: StateStream<ClientStatus>;
   readonly #objects: ClientObjects;
   readonly #connectedWaiting: Waiting<void>;
@@ -83,25 +85,23 @@ export class RPCClient extends RPCDispatcher {
     this.#statusStream = lifecycle.state<ClientStatus>(this.#status);
     this.#connectedWaiting = new Waiting(resolved.scheduler);
     this.status$ = this.#statusStream.observable;
-    const caller: Caller = {
-      call: (object, member, args, callOptions) =>
-        this.#connected === undefined
-          ? Promise.reject(this.#notConnected(`call ${object}.${member}`, { object, member }))
-          : this.#connected.call(object, member, args, callOptions),
-      notify: (object, member, args, callOptions) => {
-        if (this.#connected === undefined)
-          throw this.#notConnected(`notify ${object}.${member}`, { object, member });
-        this.#connected.notify(object, member, args, callOptions);
-      },
-      members: (object) => this.#connected?.members(object),
-    };
+    this.#interception = Interception.of(resolved.interceptors, lifecycle.report);
+    const direct = new ClientCaller({
+      connected: () => this.#connected,
+      whenConnected: (waitOptions) => this.whenConnected(waitOptions),
+      notConnected: (what, call) => this.#notConnected(what, call),
+      callTimeoutMs: resolved.callTimeoutMs,
+      now: () => resolved.scheduler.now(),
+      report: lifecycle.report,
+    });
+    const caller = this.#interception?.outgoing(direct, () => this.connectionID()) ?? direct;
     this.#objects = new ClientObjects(caller, lifecycle, resolved.scheduler);
     this.remoteProxyObjects$ = this.#objects.names$.observable;
     for (const [name, object] of Object.entries(resolved.localProxyObjects)) registry.add(name, object, {});
   }
 
   static {
-    Object.defineProperty(this.prototype, neverExposedKey, { value: true });
+    Object.defineProperty(this.prototype, neverExposedKey, { value: ['status$', 'remoteProxyObjects$'] });
   }
 
   /**
@@ -394,10 +394,14 @@ export class RPCClient extends RPCDispatcher {
   }
 
   #peerSettings(): ConstructorParameters<typeof Peer>[2] {
-    const { scheduler, limits, exposeErrors, callTimeoutMs, heartbeatIntervalMs } = this.#options;
+    const { scheduler, callbackScheduler, limits, exposeErrors, callTimeoutMs, heartbeatIntervalMs, random } =
+      this.#options;
     return {
       scheduler,
       limits,
+      callbackScheduler,
+      interception: this.#interception,
+      random,
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,

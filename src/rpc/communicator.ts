@@ -4,38 +4,43 @@
  * A message enters here through one switch. Nothing a peer sends can throw out of `receive`: what is not as it must be
  * closes this connection. Knows neither sockets nor frames.
  */
-import {
-  ConnectionLostError,
-  LimitExceededError,
-  NotConnectedError,
-  ProtocolError,
-  RPCError,
-  UnknownMethodError,
-  UnknownObjectError,
-} from '../errors.js';
+import type { SchedulerLike } from 'rxjs';
+import { ConnectionLostError, LimitExceededError, ProtocolError, RPCError } from '../errors.js';
 import type { Connection, ConnectionEnd } from '../link/connection.js';
 import type { Codec } from '../protocol/codec.js';
 import type { Limits } from '../protocol/limits.js';
 import {
   MessageType,
+  type CallMeta,
+  type CreditMessage,
   type IdentifyMessage,
   type NotifyMessage,
+  type ReceivedNextMessage,
   type RegisterMessage,
+  type RegisteredObject,
   type RequestMessage,
+  type ResponseMessage,
   type SessionMessage,
+  type SubscribeMessage,
+  type Target,
 } from '../protocol/messages.js';
 import type { Caller } from '../proxies/caller.js';
 import type { ExposedObject } from '../proxies/exposure.js';
 import type { CallOptions } from '../proxies/types.js';
+import { RemoteStream } from '../streams/remote-stream.js';
+import { neverSubscribed } from '../streams/stream-senders.js';
+import type { Report } from '../streams/user-callback.js';
 import { ServedCall } from './current-call.js';
+import type { Interception } from './interception.js';
 import { Invocations } from './invocations.js';
-import { listMembers } from './member-list.js';
 import { OutgoingCalls } from './outgoing-calls.js';
+import { OutgoingStreams } from './outgoing-streams.js';
+import { References } from './references.js';
 import { RemoteObjects } from './remote-objects.js';
+import { Sending } from './sending.js';
+import { ServedStreams } from './served-streams.js';
+import { labelOf, Targets, type LocalObjects } from './targets.js';
 import { refusalOf, type ErrorExposure } from './wire-errors.js';
-
-/** The registered objects of this side. */
-export type LocalObjects = ReadonlyMap<string, ExposedObject>;
 
 /** What happens on a communicator. */
 export interface CommunicatorSink {
@@ -61,6 +66,12 @@ export interface CommunicatorSettings {
   readonly exposeErrors: ErrorExposure;
   /** Milliseconds that a call may take unless its options say otherwise; `undefined`: no bound. */
   readonly callTimeoutMs: number | undefined;
+  /** Runs the observers of streams. */
+  readonly callbackScheduler: SchedulerLike;
+  /** The interceptors, if there are any. */
+  readonly interception: Interception | undefined;
+  /** The first number of a reference. */
+  readonly firstReference: number;
   readonly now: () => number;
   readonly sink: CommunicatorSink;
 }
@@ -71,49 +82,121 @@ export interface Counts {
   readonly calls: number;
   /** Calls from the other side whose methods run. */
   readonly incomingCalls: number;
-  /** Open value streams. */
+  /** Open value streams, of both directions. */
   readonly streams: number;
-  /** References lent and held. */
+  /** References lent and not given back, and references held. */
   readonly references: number;
   /** Bytes that wait to be written. */
   readonly queuedBytes: number;
 }
 
-/** The calls and registrations of one connection. Owned by a server or client, which tells it when the connection ends. */
+/**
+ * The calls, streams, references and registrations of one connection. Owned by a server or client, which tells it when
+ * the connection ends.
+ */
 export class RPCCommunicator implements Caller {
+  /** {@inheritDoc Caller.report} */
+  readonly report: Report;
   readonly #settings: CommunicatorSettings;
   readonly #connection: Connection;
+  readonly #sending: Sending;
+  readonly #targets: Targets;
+  readonly #references: References;
   readonly #outgoing: OutgoingCalls;
+  readonly #outgoingStreams: OutgoingStreams;
   readonly #invocations: Invocations;
+  readonly #served: ServedStreams;
   readonly #remote: RemoteObjects;
+  readonly #caller: Caller;
+  /** Sends without the interceptors, which whoever picks the connection has run. @internal */
+  readonly direct: Caller;
+  /** The highest id that the other side has used. */
+  #lastPeerID = 0;
   #isReady = false;
-  #isDraining = false;
   #end: ConnectionEnd | undefined;
 
   /** Made by the library, for an established connection. */
   constructor(settings: CommunicatorSettings) {
-    const { connection, connectionID, codec, exposeErrors, limits, sink } = settings;
+    const { connection, connectionID, codec, exposeErrors, limits, sink, now, interception } = settings;
     this.#settings = settings;
     this.#connection = connection;
-    this.#remote = new RemoteObjects(limits.maxRegisteredObjects);
-    this.#outgoing = new OutgoingCalls({
+    this.report = (error) => {
+      sink.onError(error);
+    };
+    this.direct = {
+      report: this.report,
+      call: (...args) => this.#outgoing.call(...args),
+      notify: (...args) => {
+        this.#outgoing.notify(...args);
+      },
+      stream: (...args) => new RemoteStream(this.report, this.#outgoingStreams.open(...args)),
+      members: (target) => this.members(target),
+      properties: (target) => this.properties(target),
+    };
+    this.#caller =
+      interception === undefined ? this.direct : interception.outgoing(this.direct, () => connectionID);
+    this.#references = new References({
       connectionID,
       connection,
       codec,
+      caller: this.#caller,
+      report: this.report,
+      firstNumber: settings.firstReference,
+    });
+    const { exports } = this.#references;
+    this.#remote = new RemoteObjects(limits.maxRegisteredObjects);
+    this.#targets = new Targets({
+      connectionID,
+      localObjects: settings.localObjects,
+      exports,
+      maxArguments: limits.maxArguments,
+    });
+    const deadlineChanged = (): void => {
+      connection.deadlineChanged();
+    };
+    const sending = new Sending({
+      connectionID,
+      connection,
+      codec,
+      exports,
+      // What was emitted before a call or an answer does not come after it, as far as there is credit and room.
+      beforeSend: () => {
+        if (this.#served.hasReady) this.#served.pump(causalBytes);
+      },
+    });
+    this.#sending = sending;
+    this.#outgoing = new OutgoingCalls({
+      sending,
       maxArguments: limits.maxArguments,
       callTimeoutMs: settings.callTimeoutMs,
-      now: settings.now,
+      now,
       remote: this.#remote,
+      deadlineChanged,
+    });
+    this.#outgoingStreams = new OutgoingStreams({
+      sending,
+      calls: this.#outgoing,
+      callbackScheduler: settings.callbackScheduler,
+      maxStreamBytes: limits.maxStreamBytes,
+      now,
+      deadlineChanged,
+    });
+    this.#served = new ServedStreams({
+      connection,
+      sending,
+      exposeErrors,
+      interception,
+      report: this.report,
     });
     this.#invocations = new Invocations({
       codec,
       exposeErrors,
-      send: (message) => {
-        connection.send(message);
+      interception,
+      send: (makeMessage) => {
+        sending.send(makeMessage);
       },
-      report: (error) => {
-        sink.onError(error);
-      },
+      report: this.report,
+      deadlineChanged,
     });
   }
 
@@ -132,31 +215,33 @@ export class RPCCommunicator implements Caller {
     return {
       calls: this.#outgoing.size,
       incomingCalls: this.#invocations.size,
-      streams: 0,
-      references: 0,
+      streams: this.#outgoingStreams.size + this.#served.size,
+      references: this.#references.size,
       queuedBytes: this.#end === undefined ? this.#connection.queuedBytes : 0,
     };
   }
 
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
-    return this.#outgoing.nextDeadlineMs;
+    return Math.min(
+      this.#outgoing.nextDeadlineMs,
+      this.#invocations.nextDeadlineMs,
+      this.#outgoingStreams.nextDeadlineMs,
+    );
   }
 
   /** Says who we are and what may be called here; the first thing on a session. */
   start(identifier: string): void {
     this.#guard(() => {
       if (identifier !== '') this.#connection.send([MessageType.identify, identifier]);
-      const objects = [...this.#settings.localObjects].map(
-        ([name, exposed]) => [name, membersOf(exposed)] as const,
-      );
+      const objects = [...this.#settings.localObjects].map(describeObject);
       this.#connection.send([MessageType.register, objects, true]);
     });
   }
 
   /** Tells the other side of an object registered now. */
   register(name: string, exposed: ExposedObject): void {
-    this.#guard(() => this.#connection.send([MessageType.register, [[name, membersOf(exposed)]]]));
+    this.#guard(() => this.#connection.send([MessageType.register, [describeObject([name, exposed])]]));
   }
 
   /** Tells the other side that an object may no longer be called. */
@@ -170,19 +255,33 @@ export class RPCCommunicator implements Caller {
   }
 
   /** {@inheritDoc Caller.members} */
-  members(object: string): readonly string[] | undefined {
-    const members = this.#remote.members(object);
-    return members === undefined ? undefined : [...members];
+  members(target: Target): readonly string[] | undefined {
+    return typeof target === 'string' ? this.#remote.memberNames(target) : undefined;
+  }
+
+  /** {@inheritDoc Caller.properties} */
+  properties(target: Target): readonly string[] | undefined {
+    return typeof target === 'string' ? this.#remote.properties(target) : undefined;
   }
 
   /** {@inheritDoc Caller.call} */
-  call(object: string, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
-    return this.#outgoing.call(object, member, args, options);
+  call(target: Target, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+    return this.#caller.call(target, member, args, options);
   }
 
   /** {@inheritDoc Caller.notify} */
-  notify(object: string, member: string, args: readonly unknown[], options: CallOptions): void {
-    this.#outgoing.notify(object, member, args, options);
+  notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
+    this.#caller.notify(target, member, args, options);
+  }
+
+  /** {@inheritDoc Caller.stream} */
+  stream(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): RemoteStream<unknown> {
+    return this.#caller.stream(target, member, args, options);
   }
 
   /** Takes the messages that arrived together; after one that is not as it must be, no other. */
@@ -195,14 +294,24 @@ export class RPCCommunicator implements Caller {
     });
   }
 
-  /** The time of a call is over. */
+  /** The time of calls or streams is over. */
   handleDeadline(nowMs: number): void {
     this.#outgoing.handleDeadline(nowMs);
+    this.#outgoingStreams.handleDeadline(nowMs);
+    this.#invocations.handleDeadline(nowMs);
+  }
+
+  /** What was sent is about to leave, and so much more may: stream values, and references given back. */
+  flush(roomBytes: number): void {
+    this.#guard(() => {
+      this.#references.flush();
+      this.#served.pump(roomBytes);
+    });
   }
 
   /** From now on calls of the other side are refused; calls back once those that run have ended, and their results left. */
   drain(onIdle: () => void): void {
-    this.#isDraining = true;
+    this.#targets.drain();
     this.#invocations.whenIdle(() => {
       this.#connection.whenSent(onIdle);
     });
@@ -212,7 +321,11 @@ export class RPCCommunicator implements Caller {
   close(end: ConnectionEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    this.#sending.close(end);
+    this.#references.close(end.reason.message);
     this.#outgoing.close(end);
+    this.#outgoingStreams.close(end);
+    this.#served.close();
     this.#invocations.close(new ConnectionLostError(end.reason.message, { connectionID: this.connectionID }));
   }
 
@@ -225,13 +338,35 @@ export class RPCCommunicator implements Caller {
         this.#receiveRequest(message);
         return;
       case MessageType.response:
-        this.#outgoing.receive(message);
+        this.#receiveResponse(message);
         return;
       case MessageType.notify:
         this.#receiveNotify(message);
         return;
       case MessageType.cancel:
-        this.#invocations.cancel(message[1]);
+        this.#receiveCancel(message[1]);
+        return;
+      case MessageType.subscribe:
+        this.#receiveSubscribe(message);
+        return;
+      case MessageType.next:
+        // The inbox has counted its bytes.
+        this.#receiveNext(message as ReceivedNextMessage);
+        return;
+      case MessageType.complete:
+        this.#outgoingStreams.complete(message);
+        return;
+      case MessageType.fail:
+        if (this.#references.accept(message) === undefined) this.#outgoingStreams.fail(message);
+        return;
+      case MessageType.credit:
+        this.#receiveCredit(message);
+        return;
+      case MessageType.release:
+        this.#references.release(message[1]);
+        return;
+      case MessageType.abort:
+        this.#references.abort(message);
         return;
       case MessageType.register:
         this.#receiveRegister(message);
@@ -247,25 +382,97 @@ export class RPCCommunicator implements Caller {
     }
   }
 
-  #receiveRequest([, id, object, member, args, meta]: RequestMessage): void {
-    if (this.#invocations.has(id)) throw new ProtocolError(`a call ${id} while a call of that id runs`);
-    const found = this.#find(object, member, args);
-    if (found instanceof RPCError) {
-      this.#connection.send([MessageType.response, id, refusalOf(found, 'no')]);
-      return;
+  #receiveRequest(message: RequestMessage): void {
+    const [, id, target, member, args, meta] = message;
+    this.#checkID(id);
+    try {
+      const found = this.#targets.method(target, member, args);
+      this.#references.hydrate(message);
+      this.#invocations.start({ id, call: this.#callOf(target, member, meta), found, args, hasRun: false });
+    } catch (error) {
+      const refused = this.#refusal(message, error);
+      this.#sending.sendPlain([MessageType.response, id, refusalOf(refused, 'no')]);
     }
-    const call = new ServedCall(this.connectionID, object, member, meta?.metadata);
-    this.#invocations.start({ id, call, object: found.object, method: found.method, args });
   }
 
-  #receiveNotify([, object, member, args, meta]: NotifyMessage): void {
-    const found = this.#find(object, member, args);
-    if (found instanceof RPCError) {
-      this.#settings.sink.onError(found);
+  #receiveNotify(message: NotifyMessage): void {
+    const [, target, member, args, meta] = message;
+    try {
+      const found = this.#targets.method(target, member, args);
+      this.#references.hydrate(message);
+      this.#invocations.start({
+        id: 0,
+        call: this.#callOf(target, member, meta),
+        found,
+        args,
+        hasRun: false,
+      });
+    } catch (error) {
+      this.#settings.sink.onError(this.#refusal(message, error));
+    }
+  }
+
+  #receiveSubscribe(message: SubscribeMessage): void {
+    const [, id, target, member, args, credit, meta] = message;
+    this.#checkID(id);
+    try {
+      const found = this.#targets.stream(target, member, args);
+      this.#references.hydrate(message);
+      this.#served.start({ id, credit, call: this.#callOf(target, member, meta), found, args });
+    } catch (error) {
+      const refused = this.#refusal(message, error);
+      this.#sending.sendPlain([MessageType.fail, id, refusalOf(refused, 'no')]);
+    }
+  }
+
+  #receiveResponse(message: ResponseMessage): void {
+    const id = message[1];
+    if (!this.#outgoing.has(id)) {
+      // An answer may cross the word that nobody waits for it.
+      if (!this.#sending.wasTaken(id))
+        throw new ProtocolError(`an answer to call ${id}, which was never made`);
+      this.#references.refuse(message);
       return;
     }
-    const call = new ServedCall(this.connectionID, object, member, meta?.metadata);
-    this.#invocations.start({ id: 0, call, object: found.object, method: found.method, args });
+    const unreadable = this.#references.accept(message);
+    if (unreadable === undefined) this.#outgoing.receive(message);
+    else this.#outgoing.reject(id, unreadable);
+  }
+
+  #receiveNext(message: ReceivedNextMessage): void {
+    const unreadable = this.#references.accept(message);
+    if (!this.#outgoingStreams.next(message)) this.#references.refuse(message);
+    else if (unreadable !== undefined) this.#outgoingStreams.abandon(message[1], unreadable);
+  }
+
+  #receiveCancel(id: number): void {
+    if (this.#invocations.cancel(id) || this.#served.cancel(id) || id <= this.#lastPeerID) return;
+    throw new ProtocolError(`a CANCEL of ${id}, which was never asked for`);
+  }
+
+  #receiveCredit([, id, items, bytes]: CreditMessage): void {
+    // The end of a stream may cross a credit for it.
+    if (this.#served.receiveCredit(id, items, bytes) || id <= this.#lastPeerID) return;
+    throw neverSubscribed(id);
+  }
+
+  /** Ids rise, but a long message is overtaken by shorter ones: only one that is in use is surely wrong. */
+  #checkID(id: number): void {
+    if (this.#invocations.has(id) || this.#served.has(id)) {
+      throw new ProtocolError(`a call or subscription ${id} while one of that id is open`);
+    }
+    this.#lastPeerID = Math.max(this.#lastPeerID, id);
+  }
+
+  #callOf(target: Target, member: string, meta: CallMeta | undefined): ServedCall {
+    return new ServedCall(this.connectionID, labelOf(target), member, meta, this.#settings.now);
+  }
+
+  /** Why something was refused; what came with it is given back. A fault of the peer is no refusal. */
+  #refusal(message: SessionMessage, error: unknown): RPCError {
+    if (!(error instanceof RPCError) || error instanceof ProtocolError) throw error;
+    this.#references.refuse(message);
+    return error;
   }
 
   #receiveRegister([, objects, isComplete]: RegisterMessage): void {
@@ -286,35 +493,6 @@ export class RPCCommunicator implements Caller {
     onIdentified(identifier);
   }
 
-  /** Finds what a peer wants to call, in Maps only: the object itself is not touched. */
-  #find(object: string, member: string, args: readonly unknown[]): Found | RPCError {
-    const exposed = this.#settings.localObjects.get(object);
-    const method = exposed?.methods.get(member);
-    const isAllowed = !this.#isDraining && args.length <= this.#settings.limits.maxArguments;
-    if (exposed === undefined || method === undefined || !isAllowed) {
-      return this.#refusal(object, member, args);
-    }
-    return { object: exposed.object, method };
-  }
-
-  #refusal(object: string, member: string, args: readonly unknown[]): RPCError {
-    const details = { connectionID: this.connectionID, object, member };
-    if (this.#isDraining)
-      return new NotConnectedError('this side is stopping and takes no new calls', details);
-    const exposed = this.#settings.localObjects.get(object);
-    if (exposed === undefined)
-      return new UnknownObjectError(`no object ${quote(object)} is registered`, details);
-    if (!exposed.methods.has(member)) {
-      const members = listMembers(exposed.methods.keys());
-      return new UnknownMethodError(`${quote(object)} has no method ${quote(member)}: ${members}`, details);
-    }
-    const { maxArguments } = this.#settings.limits;
-    return new LimitExceededError(
-      `${args.length} arguments, where the other side allows ${maxArguments}`,
-      details,
-    );
-  }
-
   /** What a peer did wrong, or what cannot be told to it, ends this connection and nothing else. */
   #guard(act: () => unknown): void {
     if (this.#end !== undefined) return;
@@ -332,16 +510,9 @@ export class RPCCommunicator implements Caller {
   }
 }
 
-interface Found {
-  readonly object: object;
-  readonly method: ExposedObject['methods'] extends ReadonlyMap<string, infer Method> ? Method : never;
-}
+/** Bytes of stream values that go before a message, so that it does not overtake them; the rest waits for its turn. */
+const causalBytes = 64 * 1024;
 
-function membersOf(exposed: ExposedObject): readonly string[] {
-  return [...exposed.methods.keys()];
-}
-
-/** A peer's name in our text: escaped, and not endless. */
-function quote(name: string): string {
-  return JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
+function describeObject([name, { members, properties }]: readonly [string, ExposedObject]): RegisteredObject {
+  return properties.length === 0 ? [name, members] : [name, members, properties];
 }

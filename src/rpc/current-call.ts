@@ -7,6 +7,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { NotConnectedError } from '../errors.js';
+import type { CallMeta } from '../protocol/messages.js';
 
 /** What a method may know of the call that it answers. */
 export interface CurrentCall {
@@ -18,8 +19,13 @@ export interface CurrentCall {
   readonly member: string;
   /** What the caller gave as `metadata`; `undefined` if nothing. */
   readonly metadata: unknown;
-  /** Aborted when the caller gives the call up, or the connection ends, before the method has ended. */
+  /**
+   * Aborted when the caller gives the call up, its time is over, or the connection ends, before the method has ended; for a
+   * stream, when its reader leaves before its end.
+   */
   readonly signal: AbortSignal;
+  /** Seconds until the caller gives the call up, 0 when it has; `undefined` when it set no bound. */
+  readonly remainingTimeInSeconds: number | undefined;
 }
 
 const storageKey = Symbol.for('tandem-rpc.current-call');
@@ -34,16 +40,36 @@ export class ServedCall implements CurrentCall {
   readonly member: string;
   /** {@inheritDoc CurrentCall.metadata} */
   readonly metadata: unknown;
+  readonly #deadlineMs: number | undefined;
+  readonly #now: () => number;
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #isAborted = false;
 
-  /** Made by the library, for each call. */
-  constructor(connectionID: string, object: string, member: string, metadata: unknown) {
+  /** Made by the library, for each call; `meta` is what came with it. */
+  constructor(
+    connectionID: string,
+    object: string,
+    member: string,
+    meta: CallMeta | undefined,
+    now: () => number,
+  ) {
     this.connectionID = connectionID;
     this.object = object;
     this.member = member;
-    this.metadata = metadata;
+    this.metadata = meta?.metadata;
+    this.#deadlineMs = meta?.timeoutMs === undefined ? undefined : now() + meta.timeoutMs;
+    this.#now = now;
+  }
+
+  /** When the caller gives the call up, on the clock of this side; `undefined`: never. */
+  get deadlineMs(): number | undefined {
+    return this.#deadlineMs;
+  }
+
+  /** {@inheritDoc CurrentCall.remainingTimeInSeconds} */
+  get remainingTimeInSeconds(): number | undefined {
+    return this.#deadlineMs === undefined ? undefined : Math.max(0, this.#deadlineMs - this.#now()) / 1_000;
   }
 
   /** Made at the first look: most methods never ask, and a controller costs more than the rest of a call's record. */
@@ -74,6 +100,11 @@ export function currentCall(): CurrentCall {
   if (call === undefined)
     throw new NotConnectedError('currentCall() is used outside a call from the other side');
   return call;
+}
+
+/** The same where there may be none: calls made meanwhile inherit its time. */
+export function currentCallIfAny(): CurrentCall | undefined {
+  return storage().getStore();
 }
 
 /** Runs a method in the context of its call. */

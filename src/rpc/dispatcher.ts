@@ -51,7 +51,16 @@ export abstract class RPCDispatcher implements LifecycleHooks {
   }
 
   static {
-    Object.defineProperty(this.prototype, neverExposedKey, { value: true });
+    Object.defineProperty(this.prototype, neverExposedKey, {
+      value: [
+        'connectionMade$',
+        'disconnectionMade$',
+        'remoteProxyObjectRegistered$',
+        'remoteProxyObjectUnregistered$',
+        'heartbeat$',
+        'errors$',
+      ],
+    });
   }
 
   /**

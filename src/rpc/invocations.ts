@@ -3,12 +3,17 @@
  *
  * A slot is free only when the method has really ended, whatever the caller gave up meanwhile (HTTP/2 Rapid Reset).
  */
-import { LimitExceededError, RPCError, UnserializableValueError } from '../errors.js';
+import { InvalidArgumentsError, LimitExceededError, RPCError, UnserializableValueError } from '../errors.js';
 import type { Codec } from '../protocol/codec.js';
+import { Deadlines } from '../protocol/deadlines.js';
 import { MessageType, type ResponseMessage, type WireError } from '../protocol/messages.js';
-import type { ExposedMethod } from '../proxies/exposure.js';
+import { SchemaFailure, validateArguments } from '../proxies/schemas.js';
 import { runInCall, type ServedCall } from './current-call.js';
+import type { Interception } from './interception.js';
 import { OpenCalls } from './open-calls.js';
+import { describeCall } from './outgoing-calls.js';
+import type { FoundMethod } from './targets.js';
+import { isThenable } from './thenable.js';
 import { refusalOf, thrownToWire, type ErrorExposure } from './wire-errors.js';
 
 /** What serving calls needs. */
@@ -17,11 +22,15 @@ export interface InvocationsSettings {
   readonly codec: Codec;
   /** How much of a thrown error crosses. */
   readonly exposeErrors: ErrorExposure;
+  /** The interceptors, if there are any. */
+  readonly interception: Interception | undefined;
   /**
    * Sends an answer.
    * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
    */
-  readonly send: (message: ResponseMessage) => void;
+  readonly send: (makeMessage: () => ResponseMessage) => void;
+  /** The deadline of a call may be the next. */
+  readonly deadlineChanged: () => void;
   /** Gets what a notified method threw: no caller waits for it. */
   readonly report: (error: unknown) => void;
 }
@@ -32,12 +41,12 @@ export interface Invocation {
   readonly id: number;
   /** What `currentCall()` gives. */
   readonly call: ServedCall;
-  /** The registered object. */
-  readonly object: object;
-  /** Its method. */
-  readonly method: ExposedMethod;
+  /** The method, its object and its schemas. */
+  readonly found: FoundMethod;
   /** The arguments. */
   readonly args: readonly unknown[];
+  /** Whether the method was entered. */
+  hasRun: boolean;
 }
 
 /** The running calls of one connection. */
@@ -46,6 +55,7 @@ export class Invocations {
   // A running call is in one of these, depending on whether its caller still waits.
   readonly #awaited = new OpenCalls<Invocation>();
   readonly #unawaited = new Set<Invocation>();
+  readonly #deadlines = new Deadlines<Invocation>();
   #onIdle: (() => void) | undefined;
   #isClosed = false;
 
@@ -59,6 +69,11 @@ export class Invocations {
     return this.#awaited.size + this.#unawaited.size;
   }
 
+  /** When `handleDeadline` is due next. */
+  get nextDeadlineMs(): number {
+    return this.#deadlines.nextMs;
+  }
+
   /** Whether a call of this id runs and its caller still waits. */
   has(id: number): boolean {
     return this.#awaited.find(id) !== undefined;
@@ -68,11 +83,10 @@ export class Invocations {
   start(invocation: Invocation): void {
     if (invocation.id === 0) this.#unawaited.add(invocation);
     else this.#awaited.add(invocation);
+    if (invocation.call.deadlineMs !== undefined) this.#watch(invocation, invocation.call.deadlineMs);
     let result: unknown;
     try {
-      result = runInCall(invocation.call, () =>
-        Reflect.apply(invocation.method, invocation.object, invocation.args),
-      );
+      result = this.#run(invocation);
       if (isThenable(result)) {
         // Whatever a foreign thenable does, only its first word counts; a rejection here is handled here.
         Promise.resolve(result).then(
@@ -92,12 +106,20 @@ export class Invocations {
     this.#succeed(invocation, result);
   }
 
-  /** The caller no longer waits. */
-  cancel(id: number): void {
+  /** The caller no longer waits. @returns whether a call of this id ran */
+  cancel(id: number): boolean {
     const invocation = this.#awaited.take(id);
-    if (invocation === undefined) return;
+    if (invocation === undefined) return false;
     this.#unawaited.add(invocation);
     invocation.call.abort(new DOMException('the caller gave the call up', 'AbortError'));
+    return true;
+  }
+
+  /** The time of calls is over: their callers give them up, or are about to. */
+  handleDeadline(nowMs: number): void {
+    for (const { call } of this.#deadlines.takeDue(nowMs)) {
+      call.abort(new DOMException('the time that the caller gave is over', 'TimeoutError'));
+    }
   }
 
   /** The connection has ended: nobody waits for anything. */
@@ -115,6 +137,35 @@ export class Invocations {
     this.#announceIdle();
   }
 
+  /** Interceptors around the schemas around the method. */
+  #run(invocation: Invocation): unknown {
+    const { interception } = this.#settings;
+    const { call, id, args } = invocation;
+    if (interception === undefined) return this.#check(invocation, args);
+    return interception.invoke(call, id === 0 ? 'notify' : 'call', args, (changed) =>
+      this.#check(invocation, changed),
+    );
+  }
+
+  #check(invocation: Invocation, args: readonly unknown[]): unknown {
+    const { schemas } = invocation.found;
+    if (schemas === undefined) return this.#enter(invocation, args);
+    const checked = validateArguments(schemas, args);
+    if (!(checked instanceof Promise)) return this.#enter(invocation, checked);
+    return checked.then((valid) => this.#enter(invocation, valid));
+  }
+
+  #enter(invocation: Invocation, args: readonly unknown[]): unknown {
+    const { object, method } = invocation.found;
+    invocation.hasRun = true;
+    return runInCall(invocation.call, () => Reflect.apply(method, object, args));
+  }
+
+  #watch(invocation: Invocation, deadlineMs: number): void {
+    this.#deadlines.add(invocation, deadlineMs);
+    this.#settings.deadlineChanged();
+  }
+
   #succeed(invocation: Invocation, result: unknown): void {
     const { id } = invocation;
     if (this.#isAwaited(invocation)) this.#answer(id, () => this.#resultMessage(id, result));
@@ -123,11 +174,11 @@ export class Invocations {
 
   #fail(invocation: Invocation, error: unknown): void {
     const { id } = invocation;
-    const { exposeErrors, codec, report } = this.#settings;
+    const { codec, report } = this.#settings;
     if (id === 0) {
       report(notifiedError(invocation, error, thrownToWire(error, 'message', codec).message));
     } else if (this.#isAwaited(invocation)) {
-      this.#answer(id, () => [MessageType.response, id, thrownToWire(error, exposeErrors, codec)]);
+      this.#answer(id, () => [MessageType.response, id, this.#wireError(invocation, error)]);
     }
     this.#finish(invocation);
   }
@@ -144,13 +195,25 @@ export class Invocations {
   /** A result that cannot cross is an error of this one call; the connection goes on. */
   #answer(id: number, message: () => ResponseMessage): void {
     try {
-      this.#settings.send(message());
+      this.#settings.send(message);
     } catch (error) {
-      this.#settings.send([MessageType.response, id, unsendable(error)]);
+      this.#settings.send(() => [MessageType.response, id, unsendable(error)]);
     }
   }
 
+  /** What was refused before the method ran says so; the schemas' word is the library's own. */
+  #wireError({ hasRun }: Invocation, error: unknown): WireError {
+    const { exposeErrors, codec } = this.#settings;
+    if (!hasRun && (error instanceof InvalidArgumentsError || error instanceof SchemaFailure)) {
+      return refusalOf(error, 'no');
+    }
+    const wire = thrownToWire(error, exposeErrors, codec);
+    return hasRun ? wire : { ...wire, executed: 'no' };
+  }
+
   #finish(invocation: Invocation): void {
+    const { deadlineMs } = invocation.call;
+    if (deadlineMs !== undefined) this.#deadlines.remove(invocation, Math.ceil(deadlineMs));
     // After a cancel another call may run under the same id.
     if (this.#awaited.find(invocation.id) === invocation) this.#awaited.take(invocation.id);
     else this.#unawaited.delete(invocation);
@@ -165,23 +228,19 @@ export class Invocations {
   }
 }
 
-/** What a notified method threw, with what the reader of `errors$` must know to find it. */
-function notifiedError({ call }: Invocation, cause: unknown, message: string): RPCError {
+/** What a notified method threw, or refused it, with what the reader of `errors$` must know to find it. */
+function notifiedError({ call, hasRun }: Invocation, cause: unknown, message: string): RPCError {
   const { connectionID, object, member } = call;
-  const text = `${object}.${member}, which was notified, failed: ${message}`;
-  return new RPCError(text, { executed: 'yes', connectionID, object, member, cause }, 'notified');
+  const text = `${describeCall(object, member)}, which was notified, failed: ${message}`;
+  return new RPCError(
+    text,
+    { executed: hasRun ? 'yes' : 'no', connectionID, object, member, cause },
+    'notified',
+  );
 }
 
 function unsendable(error: unknown): WireError {
   if (error instanceof LimitExceededError || error instanceof UnserializableValueError)
     return refusalOf(error, 'yes');
   return refusalOf(new RPCError('the result could not be sent'), 'yes');
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
-  );
 }

@@ -29,6 +29,7 @@ import {
   checkTransport,
   isLoopback,
 } from './checks.js';
+import { checkInterceptors, type RPCInterceptor } from './interceptors.js';
 import type { ErrorExposure } from './wire-errors.js';
 
 /** What servers and clients have in common. */
@@ -56,6 +57,11 @@ export interface DispatcherOptions {
   readonly limits?: Partial<Limits>;
   /** What carries the bytes. Default: TCP. */
   readonly transport?: TransportProvider;
+  /**
+   * Functions around every call, notification, subscription and callback, of both directions; the first is the outermost.
+   * Default: none, at no cost.
+   */
+  readonly interceptors?: readonly RPCInterceptor[];
   /** How much of an error that a local method throws the other side may see. Default `"message"`. */
   readonly exposeErrors?: ErrorExposure;
   /** Chance, from 0 up to 1, for the pauses between attempts. Default `Math.random`; in tests a seeded one. */
@@ -101,6 +107,7 @@ export interface ResolvedOptions {
   readonly limits: Limits;
   readonly transports: TransportProvider;
   readonly exposeErrors: ErrorExposure;
+  readonly interceptors: readonly RPCInterceptor[];
   readonly random: () => number;
   readonly createID: () => string;
   readonly warn: (message: string, kind: string) => void;
@@ -143,6 +150,7 @@ const commonNames = [
   'limits',
   'transport',
   'exposeErrors',
+  'interceptors',
   'random',
 ] as const;
 const serverNames: readonly string[] = [
@@ -204,6 +212,7 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     limits = {},
     transport = tcpTransports(),
     exposeErrors = 'message',
+    interceptors = [],
     random = Math.random,
   } = options;
   return {
@@ -222,6 +231,7 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     limits: checkLimits(limits),
     transports: checkTransport(transport),
     exposeErrors: checkExposure(exposeErrors),
+    interceptors: checkInterceptors(interceptors),
     random: checkFunction('random', random),
     createID: () => crypto.randomUUID(),
     warn,

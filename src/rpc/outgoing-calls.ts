@@ -3,61 +3,47 @@
  * refused here, with `executed: "no"`, before anything was sent.
  */
 import {
-  ConnectionLostError,
   LimitExceededError,
-  ProtocolError,
   RPCError,
+  RPCTimeoutError,
   UnknownMethodError,
   UnknownObjectError,
 } from '../errors.js';
-import type { Connection, ConnectionEnd } from '../link/connection.js';
-import type { Codec } from '../protocol/codec.js';
-import {
-  MessageType,
-  type CallMeta,
-  type ResponseMessage,
-  type SessionMessage,
-} from '../protocol/messages.js';
-import type { Sent } from '../protocol/outbox.js';
+import type { ConnectionEnd } from '../link/connection.js';
+import { MessageType, type CallMeta, type ResponseMessage, type Target } from '../protocol/messages.js';
 import type { CallOptions } from '../proxies/types.js';
+import { currentCallIfAny } from './current-call.js';
 import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
+import type { Sending } from './sending.js';
+import { labelOf } from './targets.js';
 
 /** What making calls needs. */
-export interface OutgoingCallsSettings {
-  readonly connectionID: string;
-  readonly connection: Connection;
-  readonly codec: Codec;
+export interface OutgoingSettings {
+  readonly sending: Sending;
   readonly maxArguments: number;
   /** Milliseconds that a call may take unless its options say otherwise; `undefined`: no bound. */
   readonly callTimeoutMs: number | undefined;
   readonly now: () => number;
   /** What the other side has registered. */
   readonly remote: RemoteObjects;
+  /** The deadline of a call may be the next. */
+  readonly deadlineChanged: () => void;
 }
 
 /** The outgoing calls of one connection. */
 export class OutgoingCalls {
-  readonly #settings: OutgoingCallsSettings;
-  readonly #connection: Connection;
+  readonly #settings: OutgoingSettings;
+  readonly #sending: Sending;
   readonly #pending: PendingCalls;
-  #lastID = 0;
-  #end: ConnectionEnd | undefined;
 
   /** @param settings - of the connection */
-  constructor(settings: OutgoingCallsSettings) {
-    const { connection } = settings;
+  constructor(settings: OutgoingSettings) {
+    const { sending } = settings;
     this.#settings = settings;
-    this.#connection = connection;
-    this.#pending = new PendingCalls(settings.connectionID, {
-      withdraw: (sent) => connection.withdraw(sent),
-      isHandedOver: (sent) => connection.isHandedOver(sent),
-      isBeyond: (sent, lastReceived) => connection.isBeyond(sent, lastReceived),
-      cancel: (id) => {
-        connection.send([MessageType.cancel, id]);
-      },
-    });
+    this.#sending = sending;
+    this.#pending = new PendingCalls(sending.connectionID, sending);
   }
 
   /** How many calls are not answered. */
@@ -71,7 +57,7 @@ export class OutgoingCalls {
   }
 
   /** Calls a method; every failure is a rejection. */
-  call(object: string, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+  call(target: Target, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const { signal } = options;
       if (signal?.aborted === true) {
@@ -79,21 +65,24 @@ export class OutgoingCalls {
         reject(signal.reason as Error);
         return;
       }
-      const { now } = this.#settings;
       // Taken first: reading the arguments may run code of theirs that makes another call.
-      this.#lastID += 1;
-      const id = this.#lastID;
-      const sent = this.#send(object, member, args, options, (marshalled, meta) =>
-        meta === undefined
-          ? [MessageType.request, id, object, member, marshalled]
-          : [MessageType.request, id, object, member, marshalled, meta],
-      );
-      const timeoutMs = this.#timeoutMs(options);
+      const id = this.#sending.takeID();
+      const timeoutMs = this.timeoutMs(options, this.#settings.callTimeoutMs);
+      const { sent, lent } = this.send(target, member, args, () => {
+        const { codec } = this.#sending;
+        const meta = this.meta(options, timeoutMs);
+        // Marshalling keeps an array an array.
+        const marshalled = codec.marshal(args, 'arguments') as readonly unknown[];
+        return meta === undefined
+          ? [MessageType.request, id, target, member, marshalled]
+          : [MessageType.request, id, target, member, marshalled, meta];
+      });
       this.#pending.add(
         {
           id,
           sent,
-          object,
+          lent,
+          object: labelOf(target),
           member,
           timeoutMs,
           signal,
@@ -101,29 +90,37 @@ export class OutgoingCalls {
           reject,
           deadlineMs: undefined,
         },
-        timeoutMs === undefined ? 0 : now(),
+        timeoutMs === undefined ? 0 : this.#settings.now(),
       );
-      if (timeoutMs !== undefined) this.#connection.deadlineChanged();
+      if (timeoutMs !== undefined) this.#settings.deadlineChanged();
     });
   }
 
   /** Calls a method without waiting for an answer; throws when it was not sent. */
-  notify(object: string, member: string, args: readonly unknown[], options: CallOptions): void {
+  notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     if (options.signal?.aborted === true) return;
-    this.#send(object, member, args, options, (marshalled, meta) =>
-      meta === undefined
-        ? [MessageType.notify, object, member, marshalled]
-        : [MessageType.notify, object, member, marshalled, meta],
-    );
+    this.send(target, member, args, () => {
+      const meta = this.meta(options, undefined);
+      const marshalled = this.#sending.codec.marshal(args, 'arguments') as readonly unknown[];
+      return meta === undefined
+        ? [MessageType.notify, target, member, marshalled]
+        : [MessageType.notify, target, member, marshalled, meta];
+    });
   }
 
-  /**
-   * Takes an answer.
-   * @throws ProtocolError for one to a call that was never made
-   */
-  receive(message: ResponseMessage): void {
-    if (this.#pending.receive(message) || message[1] <= this.#lastID) return;
-    throw new ProtocolError(`an answer to call ${message[1]}, which was never made`);
+  /** Whether a call waits for its answer. */
+  has(id: number): boolean {
+    return this.#pending.has(id);
+  }
+
+  /** Takes an answer. @returns whether a call waited for it */
+  receive(message: ResponseMessage): boolean {
+    return this.#pending.receive(message);
+  }
+
+  /** The answer of a call cannot be read: it is rejected. */
+  reject(id: number, error: unknown): void {
+    this.#pending.reject(id, error);
   }
 
   /** The time of a call is over. */
@@ -133,37 +130,51 @@ export class OutgoingCalls {
 
   /** The connection has ended: so do all calls. */
   close(end: ConnectionEnd): void {
-    this.#end = end;
     this.#pending.close(end);
   }
 
-  /** Marshals and sends a call, or throws without having sent anything. */
-  #send(
-    object: string,
+  /** Sends a call or a subscription, or throws an error that says which one, without having sent anything. */
+  send(
+    target: Target,
     member: string,
     args: readonly unknown[],
-    options: CallOptions,
-    makeMessage: (args: readonly unknown[], meta: CallMeta | undefined) => SessionMessage,
-  ): Sent {
+    makeMessage: Parameters<Sending['send']>[0],
+  ): ReturnType<Sending['send']> {
     try {
-      this.#checkTarget(object, member, args);
-      const { codec } = this.#settings;
-      const { metadata } = options;
-      const meta = metadata === undefined ? undefined : { metadata: codec.marshal(metadata, 'metadata') };
-      // Marshalling keeps an array an array.
-      return this.#connection.send(makeMessage(codec.marshal(args, 'arguments') as readonly unknown[], meta));
+      this.#sending.checkOpen();
+      this.#checkTarget(target, member, args);
+      return this.#sending.send(makeMessage);
     } catch (error) {
-      throw this.#asCallError(error, object, member);
+      throw this.#asCallError(error, target, member);
     }
   }
 
-  #checkTarget(object: string, member: string, args: readonly unknown[]): void {
-    if (this.#end !== undefined)
-      throw new ConnectionLostError(`the connection has ended: ${this.#end.reason.message}`);
-    const members = this.#settings.remote.members(object);
-    if (members === undefined) throw new UnknownObjectError(`no object "${object}" is registered`);
-    if (!members.has(member))
-      throw new UnknownMethodError(`"${object}" has no method "${member}": ${listMembers(members)}`);
+  /** What travels with a call besides its arguments. */
+  meta({ metadata }: CallOptions, timeoutMs: number | undefined): CallMeta | undefined {
+    if (metadata === undefined) return timeoutMs === undefined ? undefined : { timeoutMs };
+    const marshalled = this.#sending.codec.marshal(metadata, 'metadata', 2);
+    return timeoutMs === undefined ? { metadata: marshalled } : { metadata: marshalled, timeoutMs };
+  }
+
+  /**
+   * How long a call may take: what its options say, or else what is left of the call that is served meanwhile, at most
+   * the default.
+   * @throws RPCTimeoutError when nothing is left
+   */
+  timeoutMs({ timeoutInSeconds }: CallOptions, defaultMs: number | undefined): number | undefined {
+    if (timeoutInSeconds === null) return undefined;
+    if (timeoutInSeconds !== undefined) return timeoutInSeconds * 1_000;
+    const remainingSeconds = currentCallIfAny()?.remainingTimeInSeconds;
+    if (remainingSeconds === undefined) return defaultMs;
+    if (remainingSeconds > 0) return Math.min(remainingSeconds * 1_000, defaultMs ?? Infinity);
+    throw new RPCTimeoutError('the time of the call that is being served is over', {
+      executed: 'no',
+      connectionID: this.#sending.connectionID,
+    });
+  }
+
+  #checkTarget(target: Target, member: string, args: readonly unknown[]): void {
+    if (typeof target === 'string') this.#checkName(target, member);
     const { maxArguments } = this.#settings;
     if (args.length > maxArguments) {
       throw new LimitExceededError(
@@ -172,22 +183,33 @@ export class OutgoingCalls {
     }
   }
 
+  #checkName(object: string, member: string): void {
+    const { remote } = this.#settings;
+    const members = remote.members(object);
+    if (members === undefined) throw new UnknownObjectError(`no object "${object}" is registered`);
+    if (!members.has(member))
+      throw new UnknownMethodError(
+        `"${object}" has no method or stream "${member}": ${listMembers(members)}`,
+      );
+  }
+
   /** Says which call failed; it never ran. */
-  #asCallError(error: unknown, object: string, member: string): unknown {
+  #asCallError(error: unknown, target: Target, member: string): unknown {
     if (!(error instanceof RPCError)) return error;
     const Kind = error.constructor as new (message: string, details: object) => RPCError;
+    const object = labelOf(target);
     const details = {
       executed: 'no',
-      connectionID: this.#settings.connectionID,
+      connectionID: this.#sending.connectionID,
       object,
       member,
       cause: error.cause,
     } as const;
-    return new Kind(`cannot call ${object}.${member}: ${error.message}`, details);
+    return new Kind(`cannot call ${describeCall(object, member)}: ${error.message}`, details);
   }
+}
 
-  #timeoutMs({ timeoutInSeconds }: CallOptions): number | undefined {
-    if (timeoutInSeconds === null) return undefined;
-    return timeoutInSeconds === undefined ? this.#settings.callTimeoutMs : timeoutInSeconds * 1_000;
-  }
+/** Names a call in messages. */
+export function describeCall(object: string, member: string): string {
+  return member === '' ? `a ${object}` : `${object}.${member}`;
 }

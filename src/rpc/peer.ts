@@ -13,6 +13,7 @@ import type { Limits } from '../protocol/limits.js';
 import type { SessionMessage } from '../protocol/messages.js';
 import type { Transport } from '../transports/transport.js';
 import { RPCCommunicator, type CommunicatorSink } from './communicator.js';
+import type { Interception } from './interception.js';
 import type { LocalRegistry } from './local-registry.js';
 import type { ErrorExposure } from './wire-errors.js';
 
@@ -24,6 +25,9 @@ export interface PeerSettings {
   readonly registry: LocalRegistry;
   readonly exposeErrors: ErrorExposure;
   readonly callTimeoutMs: number | undefined;
+  readonly callbackScheduler: SchedulerLike;
+  readonly interception: Interception | undefined;
+  readonly random: () => number;
   readonly timeoutMs: number;
   readonly heartbeatIntervalMs: number | undefined;
 }
@@ -44,6 +48,9 @@ export interface PeerSink extends CommunicatorSink {
 
 /** The most that a handshake may take, in milliseconds; less where the timeout is shorter (reliability rule R24). */
 const maxHandshakeMs = 5_000;
+
+/** References begin anywhere below this, so that a number from another connection means nothing; far below 2^53. */
+const maxFirstReference = 2 ** 40;
 
 /** How long a handshake may take. */
 export function handshakeTimeoutMs(timeoutMs: number): number {
@@ -103,7 +110,8 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onEstablished} */
   onEstablished(connectionID: string): void {
-    const { scheduler, limits, registry, exposeErrors, callTimeoutMs } = this.#settings;
+    const { scheduler, limits, registry, random, ...settings } = this.#settings;
+    const { exposeErrors, callTimeoutMs, callbackScheduler, interception } = settings;
     const identifier = this.#sink.onEstablished(connectionID);
     this.#communicator = new RPCCommunicator({
       connectionID,
@@ -113,6 +121,9 @@ export class Peer implements ConnectionSink {
       localObjects: registry.objects,
       exposeErrors,
       callTimeoutMs,
+      callbackScheduler,
+      interception,
+      firstReference: 1 + Math.floor(random() * maxFirstReference),
       now: () => scheduler.now(),
       sink: this.#sink,
     });
@@ -124,6 +135,11 @@ export class Peer implements ConnectionSink {
   /** {@inheritDoc ConnectionSink.onMessages} */
   onMessages(messages: readonly SessionMessage[]): void {
     this.#communicator?.receive(messages);
+  }
+
+  /** {@inheritDoc ConnectionSink.onFlush} */
+  onFlush(roomBytes: number): void {
+    this.#communicator?.flush(roomBytes);
   }
 
   /** {@inheritDoc ConnectionSink.onHandover} */

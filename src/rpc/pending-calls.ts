@@ -8,25 +8,22 @@ import type { ResponseMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { OpenCalls } from './open-calls.js';
+import type { SentMessage } from './sending.js';
 import { errorFromWire } from './wire-errors.js';
 
 /** What this table asks of the connection. */
 export interface CallChannel {
-  /** Takes a message back; true when the other side will surely never act on it. */
-  withdraw(sent: Sent): boolean;
-  /** Whether a message was given to the transport as a whole. */
-  isHandedOver(sent: Sent): boolean;
-  /** Whether a message came after the last one that the peer says it has read. */
-  isBeyond(sent: Sent, lastReceived: number): boolean;
+  /** Takes a message back, and what it lent; true when the other side will surely never act on it. */
+  withdraw(message: SentMessage): boolean;
+  /** Whether the other side surely has not acted on a message, now that the connection has ended. */
+  cannotHaveArrived(sent: Sent, end: ConnectionEnd): boolean;
   /** Tells the other side that nobody waits for this call any more. */
   cancel(id: number): void;
 }
 
 /** A call of the table; made by whoever sends the call, so that it is made once. */
-export interface PendingCall {
+export interface PendingCall extends SentMessage {
   readonly id: number;
-  /** How far its request got. */
-  readonly sent: Sent;
   /** The object, member and connection, for errors. */
   readonly object: string;
   readonly member: string;
@@ -81,6 +78,16 @@ export class PendingCalls {
     if (call.signal !== undefined) this.#listen(call, call.signal);
   }
 
+  /** Whether a call of this id is open. */
+  has(id: number): boolean {
+    return this.#calls.find(id) !== undefined;
+  }
+
+  /** The answer of a call cannot be read. */
+  reject(id: number, error: unknown): void {
+    this.#take(id)?.reject(error);
+  }
+
   /**
    * Takes an answer.
    * @returns whether such a call was open; an answer may cross the word that nobody waits for it
@@ -100,7 +107,7 @@ export class PendingCalls {
       const call = this.#take(id);
       if (call === undefined) continue;
       const executed = this.#giveUp(call) ? 'no' : 'unknown';
-      const text = `${call.object}.${call.member} was not answered within ${(call.timeoutMs ?? 0) / 1_000} s`;
+      const text = `${describe(call)} was not answered within ${(call.timeoutMs ?? 0) / 1_000} s`;
       call.reject(new RPCTimeoutError(text, { ...this.#details(call), executed }));
     }
   }
@@ -110,8 +117,8 @@ export class PendingCalls {
     for (const { id } of this.#calls.entries()) {
       const call = this.#take(id);
       if (call === undefined) continue;
-      const executed = this.#cannotHaveRun(call.sent, end) ? 'no' : 'unknown';
-      const text = `${call.object}.${call.member} was not answered before the connection ended: ${end.reason.message}`;
+      const executed = this.#channel.cannotHaveArrived(call.sent, end) ? 'no' : 'unknown';
+      const text = `${describe(call)} was not answered before the connection ended: ${end.reason.message}`;
       call.reject(new ConnectionLostError(text, { ...this.#details(call), executed }));
     }
   }
@@ -154,17 +161,16 @@ export class PendingCalls {
 
   /** @returns whether the call surely never runs */
   #giveUp(call: PendingCall): boolean {
-    if (this.#channel.withdraw(call.sent)) return true;
+    if (this.#channel.withdraw(call)) return true;
     this.#channel.cancel(call.id);
     return false;
-  }
-
-  #cannotHaveRun(sent: Sent, end: ConnectionEnd): boolean {
-    if (!this.#channel.isHandedOver(sent)) return true;
-    return end.lastReceived !== undefined && this.#channel.isBeyond(sent, end.lastReceived);
   }
 
   #details(call: PendingCall): RPCErrorDetails {
     return { connectionID: this.#connectionID, object: call.object, member: call.member };
   }
+}
+
+function describe({ object, member }: PendingCall): string {
+  return member === '' ? `a ${object}` : `${object}.${member}`;
 }

@@ -14,6 +14,7 @@ import type { Address } from '../transports/transport.js';
 import { checkDuration, checkMaxConnections, checkNames, checkTimeout } from './checks.js';
 import type { Counts } from './communicator.js';
 import { RPCDispatcher } from './dispatcher.js';
+import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js';
 import { handshakeTimeoutMs, type PeerSettings } from './peer.js';
@@ -53,6 +54,7 @@ export class RPCServer extends RPCDispatcher {
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
   readonly #slabs = new SlabPool();
+  readonly #interception: Interception | undefined;
   readonly #clients: ServerConnections;
   readonly #statusStream: StateStream<ServerStatus>;
   readonly #running: Waiting<void>;
@@ -77,6 +79,7 @@ export class RPCServer extends RPCDispatcher {
     this.#options = resolved;
     this.#lifecycle = lifecycle;
     this.#registry = registry;
+    this.#interception = Interception.of(resolved.interceptors, lifecycle.report);
     this.#timeoutMs = resolved.timeoutMs;
     this.#statusStream = lifecycle.state<ServerStatus>(this.#status);
     this.#clients = new ServerConnections({
@@ -96,7 +99,7 @@ export class RPCServer extends RPCDispatcher {
   }
 
   static {
-    Object.defineProperty(this.prototype, neverExposedKey, { value: true });
+    Object.defineProperty(this.prototype, neverExposedKey, { value: ['status$', 'connections$'] });
   }
 
   /**
@@ -379,10 +382,14 @@ export class RPCServer extends RPCDispatcher {
   // ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #peerSettings(): PeerSettings {
-    const { scheduler, limits, exposeErrors, callTimeoutMs, heartbeatIntervalMs } = this.#options;
+    const { scheduler, callbackScheduler, limits, exposeErrors, callTimeoutMs, heartbeatIntervalMs, random } =
+      this.#options;
     return {
       scheduler,
       limits,
+      callbackScheduler,
+      interception: this.#interception,
+      random,
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,

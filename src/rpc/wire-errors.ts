@@ -6,11 +6,16 @@
  * itself: codes are looked up in a Map, and an unknown one becomes a plain RPCError.
  */
 import {
+  type ArgumentIssue,
   ConnectionLostError,
+  InvalidArgumentsError,
   LimitExceededError,
   NotConnectedError,
   RemoteError,
   RPCError,
+  RPCTimeoutError,
+  StaleReferenceError,
+  StreamOverflowError,
   UnknownMethodError,
   UnknownObjectError,
   UnserializableValueError,
@@ -39,6 +44,9 @@ const maxCodeLength = 128;
 /** Longest stack that crosses, in UTF-16 code units. */
 const maxStackLength = 8_192;
 
+/** What of a list of issues is read. */
+const maxIssues = 32;
+
 const unreadable: WireError = { message: 'the method threw something that cannot be read', name: 'Error' };
 
 const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetails) => RPCError> = new Map([
@@ -48,11 +56,17 @@ const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetai
   ['limit-exceeded', LimitExceededError],
   ['not-connected', NotConnectedError],
   ['connection-lost', ConnectionLostError],
+  ['stale-reference', StaleReferenceError],
+  ['stream-overflow', StreamOverflowError],
+  ['timeout', RPCTimeoutError],
 ]);
 
 /** What the library itself answers in place of a result. */
 export function refusalOf(error: RPCError, executed: 'no' | 'yes'): WireError {
-  return { code: error.code, message: cut(error.message, maxTextLength), executed };
+  const message = cut(error.message, maxTextLength);
+  if (error instanceof InvalidArgumentsError)
+    return { code: error.code, message, executed, data: error.issues };
+  return { code: error.code, message, executed };
 }
 
 /** What crosses of a value that a method threw. */
@@ -66,11 +80,12 @@ export function thrownToWire(thrown: unknown, exposure: ErrorExposure, codec: Co
 
 /** The error that a caller gets for what crossed. */
 export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError {
-  if (wire.executed === undefined) {
+  // A refusal has no name: an interceptor's error has one, and says that the method did not run.
+  if (wire.executed === undefined || wire.name !== undefined) {
     return new RemoteError(
       wire.message,
       { remoteName: wire.name ?? 'Error', remoteCode: wire.code, data: wire.data, remoteStack: wire.stack },
-      { ...call, executed: 'yes' },
+      { ...call, executed: wire.executed ?? 'yes' },
     );
   }
   const details = { ...call, executed: wire.executed };
@@ -78,9 +93,25 @@ export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError 
   const Refusal = refusals.get(code);
   // A refusal is the library's own sentence, which stands in logs; what a method threw is left as it is.
   const text = printable(wire.message, maxTextLength);
+  if (code === 'invalid-arguments') return new InvalidArgumentsError(text, readIssues(wire.data), details);
   return Refusal === undefined
     ? new RPCError(text, details, printable(code, maxCodeLength))
     : new Refusal(text, details);
+}
+
+/** What a peer says is wrong with the arguments: anything, until it has been looked at. */
+function readIssues(data: unknown): ArgumentIssue[] {
+  const issues: readonly unknown[] = Array.isArray(data) ? data.slice(0, maxIssues) : [];
+  return issues.filter(isIssue).map(({ message, path }) => ({ message: cut(message, maxTextLength), path }));
+}
+
+function isIssue(value: unknown): value is ArgumentIssue {
+  const { message, path } = fieldsOf(value);
+  return typeof message === 'string' && Array.isArray(path) && path.every(isKey);
+}
+
+function isKey(key: unknown): key is string | number {
+  return typeof key === 'string' || typeof key === 'number';
 }
 
 function codeOf(thrown: unknown): WireError {

@@ -121,7 +121,8 @@ class ValueIterator<T> implements AsyncIterableIterator<T, undefined>, Pace {
   }
 
   #finishTakers(): void {
-    for (let taker = this.#takers.take(); taker !== undefined; taker = this.#takers.take()) taker.resolve(finished);
+    for (let taker = this.#takers.take(); taker !== undefined; taker = this.#takers.take())
+      taker.resolve(finished);
   }
 
   #goOn(): void {

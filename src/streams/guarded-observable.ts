@@ -25,40 +25,45 @@ export class GuardedObservable<T> extends Observable<T> {
    */
   constructor(report: Report, subscribe?: (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic) {
     super(subscribe);
-    this.#report = report;
-    // A property, not a method that reads a private member: rxjs's ConnectableObservable (`publish`, `multicast`) takes
-    // over the `lift` of its source and calls it on itself.
-    this.lift = function <R>(this: Observable<T>, operator?: Operator<T, R>): Observable<R> {
-      const lifted = new GuardedObservable<R>(report);
-      lifted.source = this;
-      lifted.operator = operator;
-      return lifted;
-    };
+    // Properties, not methods that read a private member: rxjs's ConnectableObservable (`publish`, `multicast`) takes over
+    // the `lift` of its source, and a member of a remote proxy inherits both from its stream.
+    Object.defineProperty(this, 'lift', { value: liftWith<T>(report), writable: true, configurable: true });
+    Object.defineProperty(this, 'subscribe', {
+      value: subscribeWith(report),
+      writable: true,
+      configurable: true,
+    });
   }
+}
 
-  /**
-   * Subscribes. What the callbacks throw is reported and does not end the subscription.
-   *
-   * @param observerOrNext - an observer, or the callback for values
-   * @param error - the callback for the error; without one an error is reported
-   * @param complete - the callback for completion
-   */
-  override subscribe(
+/** One of its overloads, so that it can be called on what inherits from an Observable. */
+const plainSubscribe = Observable.prototype.subscribe as (observer: object) => Subscription;
+
+function liftWith<T>(report: Report) {
+  return function lift<R>(this: Observable<T>, operator?: Operator<T, R>): Observable<R> {
+    const lifted = new GuardedObservable<R>(report);
+    lifted.source = this;
+    lifted.operator = operator;
+    return lifted;
+  };
+}
+
+/** As rxjs's `subscribe`, but what the callbacks throw is reported and does not end the subscription. */
+function subscribeWith(report: Report) {
+  return function subscribe<T>(
+    this: Observable<T>,
     observerOrNext?: Partial<Observer<T>> | ((value: T) => void) | null,
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
-    if (isSubscriber(observerOrNext)) {
-      return super.subscribe(observerOrNext); // an operator: the guard is at the end of its chain
-    }
+    // From an operator: the guard is at the end of its chain.
+    if (isSubscriber(observerOrNext)) return plainSubscribe.call(this, observerOrNext);
     const callbacks: Callbacks<T> =
       typeof observerOrNext === 'object' && observerOrNext !== null
         ? observerOrNext
         : { next: observerOrNext, error, complete };
-    return super.subscribe(new GuardedObserver(callbacks, this.#report));
-  }
-
-  readonly #report: Report;
+    return plainSubscribe.call(this, new GuardedObserver(callbacks, report));
+  };
 }
 
 /** The callbacks of a subscriber, each of which may be missing. */

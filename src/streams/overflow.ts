@@ -59,7 +59,9 @@ export function resolvePolicy(options: OverflowOptions, what: string): OverflowP
   }
   const { window = overflow === 'latest' ? 1 : defaultPolicy.window } = options;
   if (!Number.isInteger(window) || window < 1 || window > maxWindow) {
-    throw new RangeError(`${what}.window is ${String(window)}; allowed are whole numbers from 1 to ${maxWindow}`);
+    throw new RangeError(
+      `${what}.window is ${String(window)}; allowed are whole numbers from 1 to ${maxWindow}`,
+    );
   }
   return { window, overflow };
 }

@@ -17,7 +17,10 @@ const droppedKey = Symbol.for('tandem-rpc.dropped');
 
 /** A stream of the other side. */
 export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterable<T>, Paceable<T> {
-  readonly #open: (subscriber: Subscriber<T>, pace: Pace | undefined) => TeardownLogic;
+  /** Subscribes for whoever counts drops and has a pace of its own. @internal */
+  readonly open: OpenStream;
+  /** The same values at somebody's pace. */
+  readonly [pacedKey]: (pace: Pace) => Observable<T>;
   /** Values dropped by the producer, over all subscriptions. */
   [droppedKey] = 0;
 
@@ -26,8 +29,8 @@ export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterab
    * @param open - called for each subscription
    */
   constructor(report: Report, open: OpenStream) {
-    super(report, (subscriber) => this.#open(subscriber, undefined));
-    this.#open = (subscriber, pace) =>
+    super(report, (subscriber) => start(subscriber, undefined));
+    const start = (subscriber: Subscriber<T>, pace: Pace | undefined): TeardownLogic =>
       open({
         // What comes is what the type of the remote member says; the other side alone knows.
         next: (value) => {
@@ -44,11 +47,9 @@ export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterab
         },
         pace,
       });
-  }
-
-  /** The same values at somebody's pace. */
-  [pacedKey](pace: Pace): Observable<T> {
-    return new Observable((subscriber) => this.#open(subscriber, pace));
+    this.open = open;
+    // Properties, not methods, since a proxy's member inherits from its stream and has none of its private members.
+    this[pacedKey] = (pace) => new Observable((subscriber) => start(subscriber, pace));
   }
 
   /** Asks for one value after the other; leaving the loop unsubscribes. */

@@ -113,7 +113,9 @@ export class StreamReceiver {
    */
   receive(values: readonly unknown[], dropped: number, bytes: number): void {
     if (values.length > this.#credit) {
-      throw new ProtocolError(`${values.length} values of stream ${this.id}, where ${this.#credit} were asked for`);
+      throw new ProtocolError(
+        `${values.length} values of stream ${this.id}, where ${this.#credit} were asked for`,
+      );
     }
     this.#hasBegun = true;
     this.#credit -= values.length;

@@ -53,10 +53,13 @@ export class StreamReceivers implements ReceiverOwner {
     return receiver;
   }
 
-  /** Nobody wants the values of a stream any more: the other side is told, unless it has ended. */
-  leave(receiver: StreamReceiver): void {
+  /**
+   * Nobody wants the values of a stream any more: the other side is told, unless it has ended.
+   * @param isKnown - false when the other side never hears of the subscription
+   */
+  leave(receiver: StreamReceiver, isKnown: boolean): void {
     receiver.stop();
-    if (!this.#forget(receiver)) return;
+    if (!this.#forget(receiver) || !isKnown) return;
     this.#left.add(receiver.id);
     this.#channel.cancel(receiver.id);
   }

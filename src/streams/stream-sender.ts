@@ -17,10 +17,15 @@ export interface SenderChannel {
    * @throws RPCError when one cannot cross; then nothing was sent
    */
   next(id: number, values: readonly unknown[], dropped: number): number;
+  /** Whether a long message of a stream has not left: what follows would overtake it. */
+  isHeldUp(id: number): boolean;
   /** Sends the end. */
   complete(id: number, dropped: number): void;
-  /** Sends the end by an error. */
-  fail(id: number, error: unknown, dropped: number): void;
+  /**
+   * Sends the end by an error.
+   * @param isRefusal - whether it is the library's own word, not the source's
+   */
+  fail(id: number, error: unknown, isRefusal: boolean, dropped: number): void;
 }
 
 /** What a sender tells the table that it is in. */
@@ -43,7 +48,7 @@ const firstMessageItems = 16;
 /** Credit in all: more than this would not be counted exactly by every peer. */
 const maxCredit = 2 ** 31 - 1;
 
-type Ending = { readonly error: unknown } | 'complete';
+type Ending = { readonly error: unknown; readonly isRefusal: boolean } | 'complete';
 
 /** One outgoing stream. */
 export class StreamSender implements Pace {
@@ -107,7 +112,7 @@ export class StreamSender implements Pace {
         this.#take(value);
       },
       error: (error: unknown) => {
-        this.#end({ error });
+        this.fail(error);
       },
       complete: () => {
         this.#end('complete');
@@ -115,9 +120,14 @@ export class StreamSender implements Pace {
     });
   }
 
-  /** Ends by an error, behind the values that wait. */
+  /** Ends by an error of the source, behind the values that wait. */
   fail(error: unknown): void {
-    this.#end({ error });
+    this.#end({ error, isRefusal: false });
+  }
+
+  /** Ends by an error of the library. */
+  refuse(error: unknown): void {
+    this.#end({ error, isRefusal: true });
   }
 
   /** {@inheritDoc Pace.isReady} */
@@ -137,10 +147,14 @@ export class StreamSender implements Pace {
    */
   receiveCredit(items: number, bytes: number): void {
     if (this.#credit + items > maxCredit) {
-      throw new ProtocolError(`a credit of ${items} values on top of ${this.#credit}, where ${maxCredit} are the most`);
+      throw new ProtocolError(
+        `a credit of ${items} values on top of ${this.#credit}, where ${maxCredit} are the most`,
+      );
     }
     if (bytes > this.#unreturnedBytes) {
-      throw new ProtocolError(`${bytes} bytes of a stream were returned, where ${this.#unreturnedBytes} were out`);
+      throw new ProtocolError(
+        `${bytes} bytes of a stream were returned, where ${this.#unreturnedBytes} were out`,
+      );
     }
     this.#credit += items;
     this.#unreturnedBytes -= bytes;
@@ -191,7 +205,7 @@ export class StreamSender implements Pace {
       this.#sent(values.length, bytes);
     } catch (error) {
       if (values.length > 1) return this.#sendOneByOne(values, channel);
-      this.#refuse(error, 1);
+      this.#breakOff(error, 1);
     }
     return bytes;
   }
@@ -205,7 +219,7 @@ export class StreamSender implements Pace {
         this.#sent(1, size);
         bytes += size;
       } catch (error) {
-        this.#refuse(error, values.length - at);
+        this.#breakOff(error, values.length - at);
         break;
       }
     }
@@ -215,25 +229,28 @@ export class StreamSender implements Pace {
   #sent(items: number, bytes: number): void {
     this.#credit -= items;
     this.#unreturnedBytes += bytes;
-    this.#itemsToSend = Math.max(1, Math.min(maxMessageItems, Math.floor((targetMessageBytes * items) / bytes)));
+    this.#itemsToSend = Math.max(
+      1,
+      Math.min(maxMessageItems, Math.floor((targetMessageBytes * items) / bytes)),
+    );
   }
 
   /** A value that cannot cross ends the stream. */
-  #refuse(error: unknown, lost: number): void {
+  #breakOff(error: unknown, lost: number): void {
     this.#waiting.countDropped(lost);
     this.#waiting.drop(0);
-    this.#ending = { error };
+    this.#ending = { error, isRefusal: true };
     this.#unsubscribe();
   }
 
   #sendEnd(channel: SenderChannel): void {
     const ending = this.#ending;
-    if (ending === undefined || this.#waiting.length > 0 || this.#isOver) return;
+    if (ending === undefined || this.#waiting.length > 0 || this.#isOver || channel.isHeldUp(this.id)) return;
     this.#isOver = true;
     this.#onLeave = undefined;
     const dropped = this.#waiting.takeDropped();
     if (ending === 'complete') channel.complete(this.id, dropped);
-    else channel.fail(this.id, ending.error, dropped);
+    else channel.fail(this.id, ending.error, ending.isRefusal, dropped);
     this.#owner.onEnded(this);
   }
 
@@ -241,7 +258,7 @@ export class StreamSender implements Pace {
     if (this.#isOver || this.#ending !== undefined) return;
     const error = this.#waiting.push(value, this.#credit);
     if (error !== undefined) {
-      this.#end({ error });
+      this.refuse(error);
       this.#unsubscribe();
     } else if (this.#credit > 0) this.#owner.onSendable(this);
   }

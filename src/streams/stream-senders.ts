@@ -24,6 +24,8 @@ export class StreamSenders implements SenderOwner {
   readonly #isReady = new Set<StreamSender>();
   /** Those that could send if the other side returned bytes. */
   readonly #blocked = new Set<StreamSender>();
+  /** Those whose last values are a long message that has not left. */
+  readonly #heldUp = new Set<StreamSender>();
   #unreturnedBytes = 0;
   #isPumping = false;
 
@@ -89,6 +91,7 @@ export class StreamSenders implements SenderOwner {
   pump(roomBytes: number): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
+    this.#readmit();
     let room = roomBytes;
     for (let sender = this.#next(room); sender !== undefined; sender = this.#next(room)) {
       room -= sender.send(this.#sending);
@@ -96,7 +99,7 @@ export class StreamSenders implements SenderOwner {
       if (sender.isSendable) this.onSendable(sender);
     }
     this.#isPumping = false;
-    if (this.#ready.length > 0) this.#channel.requestFlush();
+    if (this.#ready.length > 0 || this.#heldUp.size > 0) this.#channel.requestFlush();
   }
 
   /** The connection has ended: all sources are left. */
@@ -106,6 +109,7 @@ export class StreamSenders implements SenderOwner {
     this.#ready.clear();
     this.#isReady.clear();
     this.#blocked.clear();
+    this.#heldUp.clear();
     for (const sender of senders) sender.leave();
   }
 
@@ -129,11 +133,12 @@ export class StreamSenders implements SenderOwner {
       this.#unreturnedBytes += bytes;
       return bytes;
     },
+    isHeldUp: (id) => this.#channel.isHeldUp(id),
     complete: (id, dropped) => {
       this.#channel.complete(id, dropped);
     },
-    fail: (id, error, dropped) => {
-      this.#channel.fail(id, error, dropped);
+    fail: (id, error, isRefusal, dropped) => {
+      this.#channel.fail(id, error, isRefusal, dropped);
     },
   };
 
@@ -144,8 +149,9 @@ export class StreamSenders implements SenderOwner {
       if (sender === undefined) return undefined;
       this.#isReady.delete(sender);
       if (!sender.isSendable || this.#senders.get(sender.id) !== sender) continue;
-      if (sender.isAtEnd || this.#hasWindow(sender)) return sender;
-      this.#blocked.add(sender);
+      if (this.#channel.isHeldUp(sender.id)) this.#heldUp.add(sender);
+      else if (sender.isAtEnd || this.#hasWindow(sender)) return sender;
+      else this.#blocked.add(sender);
     }
     return undefined;
   }
@@ -158,6 +164,13 @@ export class StreamSenders implements SenderOwner {
     return unreturnedBytes === 0 || unreturnedBytes < this.#windowBytes - this.#unreturnedBytes;
   }
 
+  #readmit(): void {
+    if (this.#heldUp.size === 0) return;
+    const heldUp = [...this.#heldUp];
+    this.#heldUp.clear();
+    for (const sender of heldUp) this.onSendable(sender);
+  }
+
   #unblock(): void {
     const blocked = [...this.#blocked];
     this.#blocked.clear();
@@ -168,6 +181,7 @@ export class StreamSenders implements SenderOwner {
     if (this.#senders.get(sender.id) === sender) this.#senders.delete(sender.id);
     this.#isReady.delete(sender);
     this.#blocked.delete(sender);
+    this.#heldUp.delete(sender);
     this.#unreturnedBytes -= sender.unreturnedBytes;
     if (sender.unreturnedBytes > 0) this.#unblock();
   }

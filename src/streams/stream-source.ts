@@ -21,6 +21,27 @@ export function streamSource(value: unknown, settings: PullSettings): Observable
     : undefined;
 }
 
+/** The stream that a promise gives; a source that can be paused still can. */
+export function laterSource(
+  promise: PromiseLike<unknown>,
+  toSource: (value: unknown) => Observable<unknown>,
+): Observable<unknown> {
+  const later = (pace: Pace | undefined): Observable<unknown> =>
+    new Observable((subscriber) => {
+      Promise.resolve(promise).then(
+        (value) => {
+          const source$ = toSource(value);
+          const inPace$ = pace === undefined ? undefined : paced(source$, pace);
+          if (!subscriber.closed) subscriber.add((inPace$ ?? source$).subscribe(subscriber));
+        },
+        (error: unknown) => {
+          subscriber.error(error);
+        },
+      );
+    });
+  return Object.defineProperty(later(undefined), pacedKey, { value: later });
+}
+
 /** Whether a value is an Observable, of this copy of rxjs or another. */
 export function isStream(value: unknown): boolean {
   return isObservable(value) || isInterop(value);

@@ -1,0 +1,41 @@
+/**
+ * A call as a cold Observable: made at each subscription, given up when that is left before the answer.
+ */
+import type { Observable } from 'rxjs';
+import { GuardedObservable } from '../streams/guarded-observable.js';
+import type { Report } from '../streams/user-callback.js';
+
+/**
+ * Makes the Observable of a call.
+ *
+ * @param call - makes it; the signal gives it up
+ * @param signal - gives it up as well
+ * @param report - gets what subscribers do not handle
+ */
+export function coldCall(
+  call: (signal: AbortSignal) => Promise<unknown>,
+  signal: AbortSignal | undefined,
+  report: Report,
+): Observable<unknown> {
+  return new GuardedObservable<unknown>(report, (subscriber) => {
+    const controller = new AbortController();
+    const onAbort = (): void => {
+      controller.abort(signal?.reason);
+    };
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort);
+    call(controller.signal).then(
+      (result) => {
+        subscriber.next(result);
+        subscriber.complete();
+      },
+      (error: unknown) => {
+        subscriber.error(error);
+      },
+    );
+    return () => {
+      signal?.removeEventListener('abort', onAbort);
+      controller.abort();
+    };
+  });
+}

@@ -1,0 +1,172 @@
+/**
+ * How a client's proxies call: on the connection there is, or, where the call says so, on the next one.
+ */
+import { RPCError, RPCTimeoutError, type NotConnectedError } from '../errors.js';
+import type { Target } from '../protocol/messages.js';
+import type { Caller } from '../proxies/caller.js';
+import type { CallOptions } from '../proxies/types.js';
+import { RemoteStream } from '../streams/remote-stream.js';
+import type { StreamSink } from '../streams/stream-receiver.js';
+import type { Report } from '../streams/user-callback.js';
+import type { RPCCommunicator } from './communicator.js';
+import { describeCall } from './outgoing-calls.js';
+import { labelOf } from './targets.js';
+import type { WaitOptions } from './waiting.js';
+
+/** What a client's caller needs of its client. */
+export interface ClientCallerSettings {
+  /** The connection there is. */
+  readonly connected: () => RPCCommunicator | undefined;
+  /** Waits for a connection. */
+  readonly whenConnected: (options: WaitOptions) => Promise<void>;
+  /** The error of a call that there is no connection for. */
+  readonly notConnected: (
+    what: string,
+    call: { readonly object: string; readonly member: string },
+  ) => NotConnectedError;
+  /** Milliseconds that a call may take unless its options say otherwise; `undefined`: no bound. */
+  readonly callTimeoutMs: number | undefined;
+  readonly now: () => number;
+  readonly report: Report;
+}
+
+/** Sends the calls of a client's proxies. */
+export class ClientCaller implements Caller {
+  /** {@inheritDoc Caller.report} */
+  readonly report: Report;
+  readonly #settings: ClientCallerSettings;
+
+  /** @param settings - of the client */
+  constructor(settings: ClientCallerSettings) {
+    this.#settings = settings;
+    this.report = settings.report;
+  }
+
+  /** {@inheritDoc Caller.members} */
+  members(target: Target): readonly string[] | undefined {
+    return this.#settings.connected()?.members(target);
+  }
+
+  /** {@inheritDoc Caller.properties} */
+  properties(target: Target): readonly string[] | undefined {
+    return this.#settings.connected()?.properties(target);
+  }
+
+  /** {@inheritDoc Caller.call} */
+  call(target: Target, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+    const connected = this.#settings.connected();
+    if (connected !== undefined) return connected.direct.call(target, member, args, options);
+    if (options.whenDisconnected !== 'wait') return Promise.reject(this.#notConnected(target, member));
+    return this.#wait(target, member, options).then(([communicator, left]) =>
+      communicator.direct.call(target, member, args, left),
+    );
+  }
+
+  /** {@inheritDoc Caller.notify} */
+  notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
+    const connected = this.#settings.connected();
+    if (connected !== undefined) {
+      connected.direct.notify(target, member, args, options);
+      return;
+    }
+    if (options.whenDisconnected !== 'wait') throw this.#notConnected(target, member);
+    this.#wait(target, member, options)
+      .then(([communicator, left]) => {
+        communicator.direct.notify(target, member, args, left);
+      })
+      .catch(this.report);
+  }
+
+  /** {@inheritDoc Caller.stream} */
+  stream(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): RemoteStream<unknown> {
+    return new RemoteStream(this.report, (sink) => {
+      const connected = this.#settings.connected();
+      if (connected !== undefined) return connected.direct.stream(target, member, args, options).open(sink);
+      if (options.whenDisconnected === 'wait') return this.#openLater(target, member, args, options, sink);
+      sink.error(this.#notConnected(target, member));
+      return undefined;
+    });
+  }
+
+  #openLater(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+    sink: StreamSink,
+  ): () => void {
+    const controller = new AbortController();
+    let teardown: ReturnType<RemoteStream<unknown>['open']>;
+    const { signal } = options;
+    const onAbort = (): void => {
+      controller.abort(signal?.reason);
+    };
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    let isLeft = false;
+    this.#wait(target, member, { ...options, signal: controller.signal }).then(
+      ([communicator, left]) => {
+        if (isLeft) return;
+        teardown = communicator.direct.stream(target, member, args, withSignal(left, signal)).open(sink);
+      },
+      (error: unknown) => {
+        if (!isLeft) sink.error(error);
+      },
+    );
+    return () => {
+      isLeft = true;
+      signal?.removeEventListener('abort', onAbort);
+      controller.abort();
+      if (typeof teardown === 'function') teardown();
+    };
+  }
+
+  /** Waits for a connection; what is left of the time is the call's. */
+  async #wait(
+    target: Target,
+    member: string,
+    options: CallOptions,
+  ): Promise<readonly [RPCCommunicator, CallOptions]> {
+    const { whenConnected, connected, callTimeoutMs, now } = this.#settings;
+    const { signal, timeoutInSeconds = callTimeoutMs === undefined ? null : callTimeoutMs / 1_000 } = options;
+    const fromMs = now();
+    try {
+      await whenConnected({
+        ...(signal === undefined ? {} : { signal }),
+        ...(timeoutInSeconds === null ? {} : { timeoutInSeconds }),
+      });
+    } catch (error) {
+      throw error instanceof RPCError ? this.#asCallError(error, target, member) : error;
+    }
+    const communicator = connected();
+    if (communicator === undefined) throw this.#notConnected(target, member);
+    if (timeoutInSeconds === null) return [communicator, options];
+    const leftInSeconds = Math.max(0.001, timeoutInSeconds - (now() - fromMs) / 1_000);
+    return [communicator, { ...options, timeoutInSeconds: leftInSeconds }];
+  }
+
+  #asCallError(error: RPCError, target: Target, member: string): RPCError {
+    const object = labelOf(target);
+    const details = { executed: 'no', object, member, cause: error.cause } as const;
+    const text = `cannot call ${describeCall(object, member)}: ${error.message}`;
+    return error instanceof RPCTimeoutError
+      ? new RPCTimeoutError(text, details)
+      : this.#notConnected(target, member);
+  }
+
+  #notConnected(target: Target, member: string): NotConnectedError {
+    const object = labelOf(target);
+    return this.#settings.notConnected(`call ${describeCall(object, member)}`, { object, member });
+  }
+}
+
+function withSignal(options: CallOptions, signal: AbortSignal | undefined): CallOptions {
+  if (signal !== undefined) return { ...options, signal };
+  const { signal: _, ...others } = options;
+  return others;
+}

@@ -1,0 +1,200 @@
+/**
+ * Where calls meet interceptors: around what this side calls, and around what it serves.
+ */
+import { defer, EMPTY, from, Observable, take, type Subscription } from 'rxjs';
+import type { Caller } from '../proxies/caller.js';
+import { coldCall } from '../proxies/cold-call.js';
+import type { CallOptions } from '../proxies/types.js';
+import { RemoteStream } from '../streams/remote-stream.js';
+import { paced } from '../streams/pace.js';
+import type { Report } from '../streams/user-callback.js';
+import type { Target } from '../protocol/messages.js';
+import type { ServedCall } from './current-call.js';
+import { compose, type InterceptedCall, type RPCHandler, type RPCInterceptor } from './interceptors.js';
+import { labelOf } from './targets.js';
+import { isThenable } from './thenable.js';
+
+/** The interceptors of one server or client. */
+export class Interception {
+  readonly #interceptors: readonly RPCInterceptor[];
+  readonly #report: Report;
+
+  /**
+   * The interception by some interceptors; `undefined` where there are none, so that nothing is paid for them.
+   * @param interceptors - the first is the outermost
+   * @param report - gets what goes wrong with a notification after it was made
+   */
+  static of(interceptors: readonly RPCInterceptor[], report: Report): Interception | undefined {
+    return interceptors.length === 0 ? undefined : new Interception(interceptors, report);
+  }
+
+  private constructor(interceptors: readonly RPCInterceptor[], report: Report) {
+    this.#interceptors = interceptors;
+    this.#report = report;
+  }
+
+  /** A caller whose calls all pass the interceptors. */
+  outgoing(caller: Caller, connectionID: () => string | undefined): Caller {
+    const call = (
+      kind: InterceptedCall['kind'],
+      target: Target,
+      member: string,
+      args: readonly unknown[],
+      options: CallOptions,
+    ): InterceptedCall =>
+      makeCall({
+        direction: 'outgoing',
+        kind,
+        connectionID: connectionID(),
+        object: labelOf(target),
+        member,
+        args,
+        metadata: options.metadata,
+        signal: options.signal,
+      });
+    return {
+      report: caller.report,
+      members: (target) => caller.members(target),
+      properties: (target) => caller.properties(target),
+      call: (target, member, args, options) => {
+        const last: RPCHandler = (changed) =>
+          coldCall(
+            (signal) =>
+              caller.call(target, member, changed.args, { ...options, metadata: changed.metadata, signal }),
+            undefined,
+            caller.report,
+          );
+        return this.#first(call('call', target, member, args, options), last, options.signal);
+      },
+      notify: (target, member, args, options) => {
+        const last: RPCHandler = (changed) =>
+          defer(() => {
+            caller.notify(target, member, changed.args, { ...options, metadata: changed.metadata });
+            return EMPTY;
+          });
+        this.#notify(call('notify', target, member, args, options), last);
+      },
+      stream: (target, member, args, options) =>
+        new RemoteStream(caller.report, (sink) => {
+          const last: RPCHandler = (changed) =>
+            new RemoteStream(caller.report, (inner) => {
+              const changedOptions = { ...options, metadata: changed.metadata };
+              const { open } = caller.stream(target, member, changed.args, changedOptions);
+              return open({
+                next: (value) => {
+                  inner.next(value);
+                },
+                error: (error) => {
+                  inner.error(error);
+                },
+                complete: () => {
+                  inner.complete();
+                },
+                onDropped: (count) => {
+                  sink.onDropped(count);
+                },
+                pace: inner.pace,
+              });
+            });
+          const values$ = this.#run(call('subscribe', target, member, args, options), last);
+          const inPace$ = sink.pace === undefined ? undefined : paced(values$, sink.pace);
+          return (inPace$ ?? values$).subscribe(sink);
+        }),
+    };
+  }
+
+  /** Serves a call: the result of the interceptors around a method. */
+  invoke(
+    call: ServedCall,
+    kind: 'call' | 'notify',
+    args: readonly unknown[],
+    run: (args: readonly unknown[]) => unknown,
+  ): Promise<unknown> {
+    const last: RPCHandler = (changed) =>
+      defer(() => {
+        const result = run(changed.args);
+        return isThenable(result) ? from(result) : one(result);
+      });
+    return this.#first(incoming(call, kind, args), last, undefined);
+  }
+
+  /** Serves a stream: the values of the interceptors around a source. */
+  stream(
+    call: ServedCall,
+    args: readonly unknown[],
+    source: (args: readonly unknown[]) => Observable<unknown>,
+  ): Observable<unknown> {
+    return this.#run(incoming(call, 'subscribe', args), (changed) => source(changed.args));
+  }
+
+  #run(call: InterceptedCall, last: RPCHandler): Observable<unknown> {
+    return compose(this.#interceptors, last)(call);
+  }
+
+  /** The first value, or `undefined` where there is none; leaves when the signal says so. */
+  #first(call: InterceptedCall, last: RPCHandler, signal: AbortSignal | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      let subscription: Subscription | undefined = undefined as Subscription | undefined;
+      const onAbort = (): void => {
+        subscription?.unsubscribe();
+        reject(signal?.reason as Error);
+      };
+      const settle = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+      };
+      if (signal?.aborted === true) {
+        onAbort();
+        return;
+      }
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const result$ = defer(() => this.#run(call, last)).pipe(take(1));
+      subscription = result$.subscribe({
+        next: resolve,
+        error: (error: unknown) => {
+          settle();
+          reject(error as Error);
+        },
+        complete: () => {
+          settle();
+          // A result has come before, or there is none.
+          resolve(undefined);
+        },
+      });
+    });
+  }
+
+  /** What fails at once is the notifier's to hear, what fails later is reported. */
+  #notify(call: InterceptedCall, last: RPCHandler): void {
+    let failure: { readonly error: unknown } | undefined = undefined as
+      { readonly error: unknown } | undefined;
+    let isOver = false;
+    defer(() => this.#run(call, last)).subscribe({
+      error: (error: unknown) => {
+        if (isOver) this.#report(error);
+        else failure = { error };
+      },
+    });
+    isOver = true;
+    if (failure !== undefined) throw failure.error;
+  }
+}
+
+function incoming(
+  call: ServedCall,
+  kind: InterceptedCall['kind'],
+  args: readonly unknown[],
+): InterceptedCall {
+  const { connectionID, object, member, metadata, signal } = call;
+  return makeCall({ direction: 'incoming', kind, connectionID, object, member, args, metadata, signal });
+}
+
+function makeCall(fields: Omit<InterceptedCall, 'with'>): InterceptedCall {
+  return { ...fields, with: (changes) => makeCall({ ...fields, ...changes }) };
+}
+
+function one(value: unknown): Observable<unknown> {
+  return new Observable((subscriber) => {
+    subscriber.next(value);
+    subscriber.complete();
+  });
+}

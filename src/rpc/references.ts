@@ -1,0 +1,139 @@
+/**
+ * What crosses by reference on one connection, both ways: what was lent, what is held, and the messages about both.
+ */
+import { ProtocolError } from '../errors.js';
+import type { Connection } from '../link/connection.js';
+import type { Codec } from '../protocol/codec.js';
+import { MessageType, type AbortMessage, type SessionMessage } from '../protocol/messages.js';
+import type { Caller } from '../proxies/caller.js';
+import { ExportTable } from '../proxies/export-table.js';
+import { hydrate } from '../proxies/hydrate.js';
+import { ImportTable } from '../proxies/import-table.js';
+import type { Report } from '../streams/user-callback.js';
+
+/** What references need. */
+export interface ReferencesSettings {
+  readonly connectionID: string;
+  readonly connection: Connection;
+  readonly codec: Codec;
+  /** Sends what is called on them. */
+  readonly caller: Caller;
+  readonly report: Report;
+  /** The first number. */
+  readonly firstNumber: number;
+}
+
+/** References given back in one message. */
+const maxReleasedTogether = 1_000;
+
+/** The references of one connection. */
+export class References {
+  /** What this side has lent. */
+  readonly exports: ExportTable;
+  readonly #imports: ImportTable;
+  readonly #connection: Connection;
+  readonly #codec: Codec;
+  /** Signals that were aborted, and are to be told. */
+  #aborted: (readonly [number: number, reason: unknown])[] = [];
+  #isClosed = false;
+
+  /** @param settings - of the connection */
+  constructor({ connectionID, connection, codec, caller, report, firstNumber }: ReferencesSettings) {
+    this.#connection = connection;
+    this.#codec = codec;
+    const requestFlush = (): void => {
+      connection.requestFlush();
+    };
+    this.#imports = new ImportTable({ connectionID, caller, onReleased: requestFlush, report });
+    this.exports = new ExportTable({
+      firstNumber,
+      numberOfImport: (value) => this.#imports.numberOf(value),
+      onAbort: (number, reason) => {
+        this.#aborted.push([number, reason]);
+        requestFlush();
+      },
+    });
+    codec.lender = this.exports;
+  }
+
+  /** How many are lent and held. */
+  get size(): number {
+    return this.exports.size + this.#imports.size;
+  }
+
+  /**
+   * Puts what references stand for in their place in a message.
+   * @throws ProtocolError for one that was never lent; StaleReferenceError for one that was given back before
+   */
+  hydrate(message: SessionMessage): void {
+    if (this.#codec.referencesOf(message) !== undefined) hydrate(message, this.#imports, this.exports);
+  }
+
+  /** The same where nobody could be told: @returns why it cannot be read, `undefined` if it can */
+  accept(message: SessionMessage): unknown {
+    try {
+      this.hydrate(message);
+      return undefined;
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      return error;
+    }
+  }
+
+  /** Nobody gets a message: what it lent is given back. */
+  refuse(message: SessionMessage): void {
+    const references = this.#codec.referencesOf(message);
+    if (references !== undefined) this.#imports.refuse(references);
+  }
+
+  /**
+   * The peer gives references back.
+   * @throws ProtocolError for what it does not hold
+   */
+  release(released: readonly (readonly [number: number, count: number])[]): void {
+    for (const [number, count] of released) this.exports.release(number, count);
+  }
+
+  /** The peer aborted a signal. */
+  abort(message: AbortMessage): void {
+    if (this.accept(message) !== undefined) return;
+    const [, number, reason] = message;
+    this.#imports.abort(number, message.length === 2 ? new DOMException('aborted', 'AbortError') : reason);
+  }
+
+  /** Tells of signals that were aborted and of references that are given back, once no longer message is overtaken. */
+  flush(): void {
+    if (this.#connection.hasLongMessages) {
+      if (this.#aborted.length > 0 || this.#imports.hasReleased) this.#connection.requestFlush();
+      return;
+    }
+    const aborted = this.#aborted;
+    this.#aborted = [];
+    for (const [number, reason] of aborted) this.#sendAbort(number, reason);
+    const released = this.#imports.takeReleased();
+    for (let at = 0; at < released.length; at += maxReleasedTogether) {
+      this.#connection.send([MessageType.release, released.slice(at, at + maxReleasedTogether)]);
+    }
+  }
+
+  /** The connection has ended. */
+  close(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#aborted = [];
+    this.#imports.close(reason);
+    this.exports.close();
+  }
+
+  /** A reason that cannot cross is left out: that it was aborted matters more. */
+  #sendAbort(number: number, reason: unknown): void {
+    const outer = this.exports.begin();
+    try {
+      this.#connection.send([MessageType.abort, number, this.#codec.marshal(reason, 'reason')]);
+      this.exports.end(outer);
+    } catch {
+      this.exports.takeBack(this.exports.end(outer));
+      this.#connection.send([MessageType.abort, number]);
+    }
+  }
+}

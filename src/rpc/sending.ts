@@ -1,0 +1,132 @@
+/**
+ * The way out of one connection: ids, and messages with what they lend. A message that fails to encode, or is taken back,
+ * has lent nothing.
+ */
+import { ConnectionLostError } from '../errors.js';
+import type { Connection, ConnectionEnd } from '../link/connection.js';
+import type { Codec } from '../protocol/codec.js';
+import { MessageType, type SessionMessage } from '../protocol/messages.js';
+import type { Sent } from '../protocol/outbox.js';
+import type { ExportTable } from '../proxies/export-table.js';
+
+/** What was sent, and the numbers of the references that it lent. */
+export interface SentMessage {
+  readonly sent: Sent;
+  readonly lent: readonly number[] | undefined;
+}
+
+/** What sending needs. */
+export interface SendingSettings {
+  readonly connectionID: string;
+  readonly connection: Connection;
+  readonly codec: Codec;
+  readonly exports: ExportTable;
+  /** Has stream values leave that came before: what follows does not overtake them as far as there is credit. */
+  readonly beforeSend: () => void;
+}
+
+/** The way out. */
+export class Sending {
+  readonly #settings: SendingSettings;
+  readonly #connection: Connection;
+  readonly #exports: ExportTable;
+  #lastID = 0;
+  #end: ConnectionEnd | undefined;
+
+  /** @param settings - of the connection */
+  constructor(settings: SendingSettings) {
+    this.#settings = settings;
+    this.#connection = settings.connection;
+    this.#exports = settings.exports;
+  }
+
+  /** The id of the connection. */
+  get connectionID(): string {
+    return this.#settings.connectionID;
+  }
+
+  /** Marshals what is sent. */
+  get codec(): Codec {
+    return this.#settings.codec;
+  }
+
+  /** Bytes that the message sent last took. */
+  get lastMessageBytes(): number {
+    return this.#connection.lastMessageBytes;
+  }
+
+  /** The next id of a call or a subscription. */
+  takeID(): number {
+    this.#lastID += 1;
+    return this.#lastID;
+  }
+
+  /** Whether an id was given out. */
+  wasTaken(id: number): boolean {
+    return id <= this.#lastID;
+  }
+
+  /** @throws ConnectionLostError when the connection has ended */
+  checkOpen(): void {
+    if (this.#end === undefined) return;
+    throw new ConnectionLostError(`the connection has ended: ${this.#end.reason.message}`);
+  }
+
+  /**
+   * Makes and sends a message.
+   * @param makeMessage - marshals what is the user's
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent or lent then
+   */
+  send(makeMessage: () => SessionMessage): SentMessage {
+    const exports = this.#exports;
+    this.#settings.beforeSend();
+    const outer = exports.begin();
+    let sent: Sent;
+    try {
+      sent = this.#connection.send(makeMessage());
+    } catch (error) {
+      exports.takeBack(exports.end(outer));
+      throw error;
+    }
+    return { sent, lent: exports.end(outer) };
+  }
+
+  /** Sends a message that lends nothing. */
+  sendPlain(message: SessionMessage): void {
+    this.#settings.beforeSend();
+    this.#connection.send(message);
+  }
+
+  /** Takes a message back, and what it lent; true when the other side will surely never act on it. */
+  withdraw({ sent, lent }: SentMessage): boolean {
+    if (!this.#connection.withdraw(sent)) return false;
+    this.#exports.takeBack(lent);
+    return true;
+  }
+
+  /** Whether a message was given to the transport as a whole. */
+  isHandedOver(sent: Sent): boolean {
+    return this.#connection.isHandedOver(sent);
+  }
+
+  /** Whether a message came after the last one that the peer says it has read. */
+  isBeyond(sent: Sent, lastReceived: number): boolean {
+    return this.#connection.isBeyond(sent, lastReceived);
+  }
+
+  /** Whether the other side surely has not acted on a message, now that the connection has ended. */
+  cannotHaveArrived(sent: Sent, end: ConnectionEnd): boolean {
+    if (!this.isHandedOver(sent)) return true;
+    return end.lastReceived !== undefined && this.isBeyond(sent, end.lastReceived);
+  }
+
+  /** Tells the other side that nobody waits for a call or a stream any more. */
+  cancel(id: number): void {
+    this.sendPlain([MessageType.cancel, id]);
+  }
+
+  /** The connection has ended. */
+  close(end: ConnectionEnd): void {
+    this.#end = end;
+  }
+}

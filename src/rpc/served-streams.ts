@@ -1,0 +1,246 @@
+/**
+ * The streams that this side serves on one connection: from a SUBSCRIBE to the source, and from its values to messages.
+ */
+import { throwError, type Observable } from 'rxjs';
+import { InvalidArgumentsError, RPCError } from '../errors.js';
+import type { Connection } from '../link/connection.js';
+import { MessageType } from '../protocol/messages.js';
+import { SchemaFailure, validateArguments } from '../proxies/schemas.js';
+import { declaredPolicy, defaultPolicy } from '../streams/overflow.js';
+import type { StreamSender } from '../streams/stream-sender.js';
+import { StreamSenders } from '../streams/stream-senders.js';
+import { laterSource, streamSource } from '../streams/stream-source.js';
+import type { Report } from '../streams/user-callback.js';
+import { runInCall, type ServedCall } from './current-call.js';
+import type { Interception } from './interception.js';
+import type { Sending, SentMessage } from './sending.js';
+import { describeCall } from './outgoing-calls.js';
+import type { FoundStream } from './targets.js';
+import { isThenable } from './thenable.js';
+import { refusalOf, thrownToWire, type ErrorExposure } from './wire-errors.js';
+
+/** What serving streams needs. */
+export interface ServedStreamsSettings {
+  readonly connection: Connection;
+  readonly sending: Sending;
+  readonly exposeErrors: ErrorExposure;
+  readonly interception: Interception | undefined;
+  readonly report: Report;
+}
+
+/** One stream to serve. */
+export interface Subscription {
+  readonly id: number;
+  readonly credit: number;
+  readonly call: ServedCall;
+  readonly found: FoundStream;
+  readonly args: readonly unknown[];
+}
+
+/** The served streams of one connection. */
+export class ServedStreams {
+  readonly #settings: ServedStreamsSettings;
+  readonly #senders: StreamSenders;
+  /** The calls of open streams, whose signals fire when their time is over. */
+  readonly #calls = new Map<number, ServedCall>();
+  /** Long messages of values that may not have left. */
+  readonly #long = new Map<number, SentMessage>();
+
+  /** @param settings - of the connection */
+  constructor(settings: ServedStreamsSettings) {
+    this.#settings = settings;
+    const { connection, sending } = settings;
+    this.#senders = new StreamSenders(
+      {
+        next: (id, values, dropped) => this.#sendNext(id, values, dropped),
+        complete: (id, dropped) => {
+          this.#forget(id);
+          sending.sendPlain(dropped === 0 ? [MessageType.complete, id] : [MessageType.complete, id, dropped]);
+        },
+        fail: (id, error, isRefusal, dropped) => {
+          this.#forget(id);
+          this.#sendFail(id, error, isRefusal, dropped);
+        },
+        isHeldUp: (id) => this.#isHeldUp(id),
+        requestFlush: () => {
+          connection.requestFlush();
+        },
+      },
+      connection.peerStreamBytes,
+    );
+  }
+
+  /** How many streams are open. */
+  get size(): number {
+    return this.#senders.size;
+  }
+
+  /** Whether values wait that may leave now. */
+  get hasReady(): boolean {
+    return this.#senders.hasReady;
+  }
+
+  /** Whether a stream of this id is open. */
+  has(id: number): boolean {
+    return this.#senders.has(id);
+  }
+
+  /** Begins a stream. */
+  start(subscription: Subscription): void {
+    const { id, credit, call, args } = subscription;
+    const sender = this.#senders.open(id, credit);
+    this.#calls.set(id, call);
+    const { interception } = this.#settings;
+    try {
+      if (interception === undefined) this.#begin(sender, subscription);
+      else {
+        const stream$ = interception.stream(call, args, (changed) => this.#source$(subscription, changed));
+        this.#serve(sender, subscription, stream$);
+      }
+    } catch (error) {
+      this.#fail(sender, error);
+    }
+  }
+
+  /** The reader asks for more. @returns whether the stream is open */
+  receiveCredit(id: number, items: number, bytes: number): boolean {
+    return this.#senders.receiveCredit(id, items, bytes);
+  }
+
+  /** The reader leaves. @returns whether the stream was open */
+  cancel(id: number): boolean {
+    return this.#senders.cancel(id);
+  }
+
+  /** The time of a stream is over: its reader has left, or is about to. */
+  expire(id: number, reason: unknown): void {
+    this.#calls.get(id)?.abort(reason);
+  }
+
+  /** Sends what may leave. */
+  pump(roomBytes: number): void {
+    this.#senders.pump(roomBytes);
+  }
+
+  /** The connection has ended. */
+  close(): void {
+    this.#senders.close();
+    this.#calls.clear();
+    this.#long.clear();
+  }
+
+  /** Without interceptors: the source may come later, if a method gives a promise of it. */
+  #begin(sender: StreamSender, subscription: Subscription): void {
+    const source = this.#source(subscription, subscription.args);
+    if (!isThenable(source)) {
+      this.#serve(sender, subscription, source);
+      return;
+    }
+    Promise.resolve(source).then(
+      (stream) => {
+        this.#serve(sender, subscription, stream);
+      },
+      (error: unknown) => {
+        this.#fail(sender, error);
+      },
+    );
+  }
+
+  /** With interceptors: whatever the source is, it is an Observable. */
+  #source$(subscription: Subscription, args: readonly unknown[]): Observable<unknown> {
+    const toSource = (value: unknown): Observable<unknown> =>
+      this.#toSource(subscription, value) ?? throwError(() => noStream(subscription.call));
+    try {
+      const source = this.#source(subscription, args);
+      return isThenable(source) ? laterSource(source, toSource) : toSource(source);
+    } catch (error) {
+      return throwError(() => error);
+    }
+  }
+
+  /** What a member holds or returns, or a promise of it. */
+  #source({ call, found }: Subscription, args: readonly unknown[]): unknown {
+    if ('source' in found) return found.source;
+    const { object, stream, schemas } = found;
+    const { method } = stream;
+    const read = (checked: readonly unknown[]): unknown =>
+      runInCall(call, () =>
+        method === undefined
+          ? (Reflect.get(object, call.member) as unknown)
+          : (Reflect.apply(method, object, checked) as unknown),
+      );
+    if (schemas === undefined) return read(args);
+    const checked = validateArguments(schemas, args);
+    return checked instanceof Promise ? checked.then(read) : read(checked);
+  }
+
+  #toSource({ call }: Subscription, value: unknown): Observable<unknown> | undefined {
+    const { report } = this.#settings;
+    return streamSource(value, { enter: (run) => runInCall(call, run), report });
+  }
+
+  #serve(sender: StreamSender, subscription: Subscription, value: unknown): void {
+    const { call, found } = subscription;
+    const source$ = this.#toSource(subscription, value);
+    if (source$ === undefined) {
+      sender.refuse(noStream(call));
+      return;
+    }
+    const registered = 'source' in found ? undefined : found.stream.policy;
+    // What is a source is an object.
+    const policy = declaredPolicy(value as object) ?? registered ?? defaultPolicy;
+    sender.start(source$, policy, () => {
+      this.#calls.delete(sender.id);
+      call.abort(new DOMException('the reader left the stream, or its connection ended', 'AbortError'));
+    });
+  }
+
+  /** The schemas' word is ours, everything else the source's. */
+  #fail(sender: StreamSender, error: unknown): void {
+    if (error instanceof InvalidArgumentsError || error instanceof SchemaFailure) sender.refuse(error);
+    else sender.fail(error);
+  }
+
+  #sendNext(id: number, values: readonly unknown[], dropped: number): number {
+    const { sending } = this.#settings;
+    const message = sending.send(() => {
+      const marshalled = sending.codec.marshal(values, 'values') as readonly unknown[];
+      return dropped === 0 ? [MessageType.next, id, marshalled] : [MessageType.next, id, marshalled, dropped];
+    });
+    if (typeof message.sent !== 'number') this.#long.set(id, message);
+    return sending.lastMessageBytes;
+  }
+
+  #isHeldUp(id: number): boolean {
+    const sent = this.#long.get(id)?.sent;
+    if (typeof sent !== 'object') return false;
+    if (sent.lastNumber === 0) return true;
+    this.#long.delete(id);
+    return false;
+  }
+
+  /** A stream ends: values that its reader no longer waits for must not come after the end. */
+  #forget(id: number): void {
+    this.#calls.delete(id);
+    const message = this.#long.get(id);
+    if (message === undefined) return;
+    this.#long.delete(id);
+    this.#settings.sending.withdraw(message);
+  }
+
+  #sendFail(id: number, error: unknown, isRefusal: boolean, dropped: number): void {
+    const { sending, exposeErrors } = this.#settings;
+    sending.send(() => {
+      const wire =
+        isRefusal && error instanceof RPCError
+          ? refusalOf(error, error.executed === 'no' ? 'no' : 'yes')
+          : thrownToWire(error, exposeErrors, sending.codec);
+      return dropped === 0 ? [MessageType.fail, id, wire] : [MessageType.fail, id, wire, dropped];
+    });
+  }
+}
+
+function noStream({ object, member }: ServedCall): RPCError {
+  const what = describeCall(object, member);
+  return new RPCError(`${what} holds no stream: an Observable or an AsyncIterable is needed`);
+}
