@@ -5,9 +5,13 @@ import { Codec } from '../../src/protocol/codec.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import { MessageType, protocolVersion } from '../../src/protocol/messages.js';
 import { opening } from '../../src/protocol/opening.js';
+import { LentReference, ReturnedReference, type Reference } from '../../src/protocol/references.js';
 import type { SeededRandom } from '../simulation/seeded-random.js';
 
 const codec = new Codec(defaultLimits);
+
+// A function stands for the reference that it returns.
+codec.lender = { lend: (value) => (typeof value === 'function' ? (value as () => Reference)() : undefined) };
 
 function encode(message: readonly unknown[]): Uint8Array {
   const marshalled = message.map((field) => codec.marshal(field, 'field'));
@@ -16,6 +20,13 @@ function encode(message: readonly unknown[]): Uint8Array {
 
 const hello = encode([MessageType.hello, { version: protocolVersion, timeoutMs: 5_000 }]);
 const registerNothing = encode([MessageType.register, [], true]);
+
+const references: readonly (() => Reference)[] = [
+  () => new LentReference('function', 5),
+  () => new LentReference('stream', 6),
+  () => new LentReference('object', 7, ['run', 'values$'], ['values$']),
+  () => new LentReference('signal', 8, [], [], { reason: 'r' }),
+];
 
 /** Right messages of every type, with values of every kind. */
 const corpus: readonly Uint8Array[] = [
@@ -30,6 +41,23 @@ const corpus: readonly Uint8Array[] = [
   encode([MessageType.response, 1, { message: 'm', code: 'c', executed: 'no' }]),
   encode([MessageType.notify, 'service', 'echo', ['x'.repeat(200)]]),
   encode([MessageType.cancel, 1]),
+  encode([MessageType.request, 6, 5, '', [1], { timeoutMs: 1_000 }]),
+  encode([MessageType.subscribe, 7, 'service', 'values$', [], 32]),
+  encode([MessageType.subscribe, 8, 5, '', [], 1, { timeoutMs: 5 }]),
+  encode([MessageType.next, 7, [1, 'two', { three: [3] }], 2]),
+  encode([MessageType.complete, 7, 1]),
+  encode([MessageType.fail, 7, { message: 'm', name: 'Error' }]),
+  encode([MessageType.credit, 7, 16, 100]),
+  encode([MessageType.release, [[5, 1]]]),
+  encode([MessageType.abort, 5, 'reason']),
+  encode([MessageType.request, 9, 'service', 'echo', references]),
+  encode([
+    MessageType.request,
+    10,
+    'service',
+    'echo',
+    [new Map([[() => new ReturnedReference(5), references]])],
+  ]),
   encode([MessageType.register, [['name', ['run', 'stop']]]]),
   encode([MessageType.unregister, ['name']]),
   encode([MessageType.identify, 'me']),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { httpAnswer } from '../../src/protocol/opening.js';
+import { defaultLimits } from '../../src/protocol/limits.js';
 import { HandCore } from '../helpers/hand-core.js';
 import { ascii, cut, frameOf, joined, openingBytes } from '../helpers/wire.js';
 
@@ -20,17 +21,20 @@ function prober(): HandCore {
   return hand;
 }
 
+/** What both sides say unless their limits say otherwise. */
+const streamBytes = defaultLimits.maxStreamBytes;
+
 describe('the handshake of a dialer', () => {
   it('begins with its opening and HELLO at once', () => {
     const hand = new HandCore({ side: 'dialer' }, { timeoutMs: 9_000 });
     const bytes = hand.takeBytes();
     expect(bytes.slice(0, 8)).toEqual(openingBytes);
-    expect(hand.read(bytes)).toEqual([[32, { version: 1, timeoutMs: 9_000 }]]);
+    expect(hand.read(bytes)).toEqual([[32, { version: 1, timeoutMs: 9_000, streamBytes }]]);
   });
 
   it('shows the ticket of a handover', () => {
     const hand = new HandCore({ side: 'dialer', ticket: 'T' });
-    expect(hand.takeMessages()).toEqual([[32, { version: 1, timeoutMs: 10_000, ticket: 'T' }]]);
+    expect(hand.takeMessages()).toEqual([[32, { version: 1, timeoutMs: 10_000, streamBytes, ticket: 'T' }]]);
   });
 
   it('is done with WELCOME', () => {
@@ -128,7 +132,10 @@ describe('the handshake of a listener', () => {
     expect(hand.events.at(-1)).toEqual({ type: 'established', connectionID: 'c7' });
     const length = bytes[11] ?? 0;
     expect(bytes.slice(12 + length)).toEqual(frameOf([9, [], true]));
-    expect(hand.read(bytes)[0]).toEqual([33, { version: 1, connectionID: 'c7', timeoutMs: 10_000 }]);
+    expect(hand.read(bytes)[0]).toEqual([
+      33,
+      { version: 1, connectionID: 'c7', timeoutMs: 10_000, streamBytes },
+    ]);
   });
 
   it.each([undefined, 2_000])('refuses, telling when to come again: %p', (retryAfterMs) => {

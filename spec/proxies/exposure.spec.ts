@@ -155,10 +155,14 @@ describe('expose()', () => {
   });
 
   it.each<[unknown, object, string]>([
-    [new Derived(), { only: ['missing'] }, '"only" names "missing", which is no public method of it'],
+    [
+      new Derived(),
+      { only: ['missing'] },
+      '"only" names "missing", which is no public method or stream of it',
+    ],
     [new Derived(), { only: ['accessor'] }, '"only" names "accessor"'],
     [new Derived(), { only: [5] }, '"only" names number'],
-    [new Derived(), { streams: {} }, 'there is no option "streams", only "only"'],
+    [new Derived(), { methods: {} }, 'there is no option "methods", only "only", "streams", "schemas"'],
     [() => 1, {}, 'an object is needed, not function'],
     [null, {}, 'an object is needed, not null'],
     ['text', {}, 'an object is needed, not "text"'],
