@@ -15,6 +15,7 @@ import {
   RPCError,
   RPCTimeoutError,
   StaleReferenceError,
+  StreamLostError,
   StreamOverflowError,
   UnknownMethodError,
   UnknownObjectError,
@@ -25,6 +26,7 @@ import { wellFormed } from '../protocol/bytes.js';
 import { printable } from '../protocol/close-reason.js';
 import type { Codec } from '../protocol/codec.js';
 import type { WireError } from '../protocol/messages.js';
+import { maxIssues, toIssue } from '../proxies/argument-issues.js';
 
 /**
  * How much of a thrown error the other side may see: `"code"` only its code, `"message"` its name, message, code and
@@ -44,9 +46,6 @@ const maxCodeLength = 128;
 /** Longest stack that crosses, in UTF-16 code units. */
 const maxStackLength = 8_192;
 
-/** What of a list of issues is read. */
-const maxIssues = 32;
-
 const unreadable: WireError = { message: 'the method threw something that cannot be read', name: 'Error' };
 
 const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetails) => RPCError> = new Map([
@@ -58,6 +57,7 @@ const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetai
   ['connection-lost', ConnectionLostError],
   ['stale-reference', StaleReferenceError],
   ['stream-overflow', StreamOverflowError],
+  ['stream-lost', StreamLostError],
   ['timeout', RPCTimeoutError],
 ]);
 
@@ -65,7 +65,7 @@ const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetai
 export function refusalOf(error: RPCError, executed: 'no' | 'yes'): WireError {
   const message = cut(error.message, maxTextLength);
   if (error instanceof InvalidArgumentsError)
-    return { code: error.code, message, executed, data: error.issues };
+    return { code: error.code, message, executed, data: readIssues(error.issues) };
   return { code: error.code, message, executed };
 }
 
@@ -99,10 +99,10 @@ export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError 
     : new Refusal(text, details);
 }
 
-/** What a peer says is wrong with the arguments: anything, until it has been looked at. */
+/** What is said to be wrong with arguments, by a peer or by an interceptor: anything, until it has been looked at. */
 function readIssues(data: unknown): ArgumentIssue[] {
   const issues: readonly unknown[] = Array.isArray(data) ? data.slice(0, maxIssues) : [];
-  return issues.filter(isIssue).map(({ message, path }) => ({ message: cut(message, maxTextLength), path }));
+  return issues.filter(isIssue).map(({ message, path }) => toIssue(message, path));
 }
 
 function isIssue(value: unknown): value is ArgumentIssue {
