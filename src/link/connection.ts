@@ -291,7 +291,7 @@ export class Connection implements TransportSink {
 
   #writeFrames(): void {
     if (this.#isEnded) return;
-    let isAccepting = true;
+    let isAccepting = false;
     for (const bytes of this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes)) {
       isAccepting = this.#transport.write(bytes);
     }

@@ -69,7 +69,7 @@ export class ClientCaller implements Caller {
       connected.direct.notify(target, member, args, options);
       return;
     }
-    if (options.whenDisconnected !== 'wait') throw this.#notConnected(target, member);
+    if (options.whenDisconnected !== 'wait') throw this.#notConnected(target, member, 'notify');
     this.#wait(target, member, options)
       .then(([communicator, left]) => {
         communicator.direct.notify(target, member, args, left);
@@ -159,9 +159,9 @@ export class ClientCaller implements Caller {
       : this.#notConnected(target, member);
   }
 
-  #notConnected(target: Target, member: string): NotConnectedError {
+  #notConnected(target: Target, member: string, verb = 'call'): NotConnectedError {
     const object = labelOf(target);
-    return this.#settings.notConnected(`call ${describeCall(object, member)}`, { object, member });
+    return this.#settings.notConnected(`${verb} ${describeCall(object, member)}`, { object, member });
   }
 }
 

@@ -446,8 +446,8 @@ export class RPCCommunicator implements Caller {
   }
 
   #receiveCancel(id: number): void {
-    if (this.#invocations.cancel(id) || this.#served.cancel(id) || id <= this.#lastPeerID) return;
-    throw new ProtocolError(`a CANCEL of ${id}, which was never asked for`);
+    // Its answer or end may have crossed this.
+    if (!this.#invocations.cancel(id)) this.#served.cancel(id);
   }
 
   #receiveCredit([, id, items, bytes]: CreditMessage): void {
@@ -458,9 +458,8 @@ export class RPCCommunicator implements Caller {
 
   /** Ids rise, but a long message is overtaken by shorter ones: only one that is in use is surely wrong. */
   #checkID(id: number): void {
-    if (this.#invocations.has(id) || this.#served.has(id)) {
-      throw new ProtocolError(`a call or subscription ${id} while one of that id is open`);
-    }
+    if (this.#invocations.has(id)) throw new ProtocolError(`a call ${id} while a call of that id runs`);
+    if (this.#served.has(id)) throw new ProtocolError(`a call ${id} while a stream of that id is open`);
     this.#lastPeerID = Math.max(this.#lastPeerID, id);
   }
 
