@@ -5,7 +5,7 @@
 import { ProtocolError } from '../errors.js';
 import { LentReference, ReturnedReference, type Lender, type Reference } from '../protocol/references.js';
 import { isStream } from '../streams/stream-source.js';
-import { expose, type ExposedMethod, type ExposedObject, type ExposedStream } from './exposure.js';
+import { exposeLent, type ExposedMethod, type ExposedObject, type ExposedStream } from './exposure.js';
 import { heldMarkOf, lendMarkOf, type HeldMark } from './held-mark.js';
 
 /** What was lent. */
@@ -41,6 +41,9 @@ export class ExportTable implements Lender {
   readonly #byValue = new Map<object, Entry>();
   #nextNumber: number;
   #loan: number[] | undefined;
+  /** Messages that are being marshalled, one within a getter of another. */
+  #nesting = 0;
+  #isClosed = false;
 
   /** @param settings - of the connection */
   constructor(settings: ExportTableSettings) {
@@ -53,32 +56,40 @@ export class ExportTable implements Lender {
     return this.#byNumber.size;
   }
 
-  /** {@inheritDoc Lender.lend} */
+  /**
+   * Lends a value, or gives one back that was lent from there. After the end of the connection too, so that a message
+   * that is on its way fails by that end and not by its values; but nothing is kept then.
+   *
+   * @param value - a function or an object that does not cross by value
+   * @returns `undefined` if it does not cross by reference either
+   * @throws TypeError when the options given to `byReference` do not fit the object
+   */
   lend(value: object): Reference | undefined {
     const number = this.#settings.numberOfImport(value);
     if (number !== undefined) return new ReturnedReference(number);
     const entry = this.#byValue.get(value) ?? this.#add(value);
     if (entry === undefined) return undefined;
     entry.count += 1;
-    this.#loan ??= [];
-    this.#loan.push(entry.number);
+    if (this.#nesting > 0) (this.#loan ??= []).push(entry.number);
     return referenceTo(entry);
   }
 
   /**
    * A message begins to be marshalled, possibly while another one is: what it lends is counted for itself.
-   * @returns to be given to `end`
+   * @returns to be given to `end`, which must follow, whatever happens between
    */
   begin(): number[] | undefined {
     const outer = this.#loan;
     this.#loan = undefined;
+    this.#nesting += 1;
     return outer;
   }
 
-  /** The message is marshalled. @returns the numbers that it lends, `undefined` if none */
+  /** The message is marshalled, or has failed to be. @returns the numbers that it lends, `undefined` if none */
   end(outer: number[] | undefined): readonly number[] | undefined {
     const lent = this.#loan;
     this.#loan = outer;
+    this.#nesting -= 1;
     return lent;
   }
 
@@ -86,6 +97,7 @@ export class ExportTable implements Lender {
   takeBack(numbers: readonly number[] | undefined): void {
     for (const number of numbers ?? []) {
       const entry = this.#byNumber.get(number);
+      // A peer may have given back more than it got yet; or the connection has ended.
       if (entry !== undefined) this.#lower(entry, 1);
     }
   }
@@ -106,13 +118,14 @@ export class ExportTable implements Lender {
   }
 
   /**
-   * The peer gives a reference back, as many times as it says.
+   * The peer gives a reference back, as many times as it says. After `close` nothing happens.
    * @throws ProtocolError for one that it does not hold so many times
    */
   release(number: number, count: number): void {
+    if (this.#isClosed) return;
     const entry = this.#byNumber.get(number);
-    if (entry === undefined || count > entry.count) {
-      const held = entry?.count ?? 0;
+    const held = entry?.count ?? 0;
+    if (entry === undefined || !(count >= 1 && count <= held)) {
       throw new ProtocolError(
         `reference ${number} was released ${count} times, where it was held ${held} times`,
       );
@@ -122,6 +135,7 @@ export class ExportTable implements Lender {
 
   /** The connection has ended: nothing is lent any more. */
   close(): void {
+    this.#isClosed = true;
     const entries = [...this.#byNumber.values()];
     this.#byNumber.clear();
     this.#byValue.clear();
@@ -133,8 +147,10 @@ export class ExportTable implements Lender {
     if (exported === undefined) return undefined;
     const number = this.#nextNumber;
     this.#nextNumber += 1;
-    const stopListening = exported.kind === 'signal' ? this.#listen(number, exported.signal) : ignore;
+    const isListening = exported.kind === 'signal' && !this.#isClosed;
+    const stopListening = isListening ? this.#listen(number, exported.signal) : ignore;
     const entry: Entry = { number, value, exported, count: 0, stopListening };
+    if (this.#isClosed) return entry;
     this.#byNumber.set(number, entry);
     this.#byValue.set(value, entry);
     return entry;
@@ -165,8 +181,8 @@ function referenceTo({ number, exported }: Entry): LentReference {
     case 'object':
       return new LentReference('object', number, exported.exposed.members, exported.exposed.properties);
     case 'signal': {
-      const { aborted, reason } = exported.signal;
-      return new LentReference('signal', number, [], [], aborted ? { reason: reason as unknown } : undefined);
+      const { aborted, reason } = exported.signal as { aborted: boolean; reason: unknown };
+      return new LentReference('signal', number, [], [], aborted ? { reason } : undefined);
     }
     default:
       return new LentReference(exported.kind, number);
@@ -175,21 +191,21 @@ function referenceTo({ number, exported }: Entry): LentReference {
 
 /** What of a value can be lent; `undefined` if it does not cross by reference. */
 function exportedOf(value: object): Exported | undefined {
+  const held = heldMarkOf(value);
+  // First, since a proxy answers whatever name the questions below may ask for.
+  if (held !== undefined && isProxy(value)) return exportedProxy(value, held);
   if (isStream(value)) return { kind: 'stream', source: value };
-  if (Object.prototype.toString.call(value) === '[object AbortSignal]') {
-    return { kind: 'signal', signal: value as AbortSignal };
-  }
+  if (isSignal(value)) return { kind: 'signal', signal: value };
+  if (Symbol.asyncIterator in value) return { kind: 'stream', source: value };
   if (typeof value === 'function') return { kind: 'function', call: value as ExposedMethod };
   const mark = lendMarkOf(value);
-  if (mark !== undefined) return { kind: 'object', exposed: expose('reference', value, mark.lend) };
-  const held = heldMarkOf(value);
-  if (held !== undefined) return { kind: 'object', exposed: exposeProxy(value, held) };
-  return Symbol.asyncIterator in value ? { kind: 'stream', source: value } : undefined;
+  return mark && { kind: 'object', exposed: exposeLent(value, mark.lend) };
 }
 
-/** A proxy of another connection is lent on: what is called on it is called there. */
-function exposeProxy(proxy: object, { caller, target }: HeldMark): ExposedObject {
-  const members = caller.members(target) ?? [];
+/** A proxy of another connection is lent on: what is called on it is called there. Not one that nobody knows any more. */
+function exportedProxy(proxy: object, { caller, target }: HeldMark): Exported | undefined {
+  const members = caller.members(target);
+  if (members === undefined) return undefined;
   const properties = caller.properties(target) ?? [];
   const methods = new Map<string, ExposedMethod>();
   const streams = new Map<string, ExposedStream>();
@@ -200,9 +216,24 @@ function exposeProxy(proxy: object, { caller, target }: HeldMark): ExposedObject
     else
       streams.set(member, { method: properties.includes(member) ? undefined : forward, policy: undefined });
   }
-  return { object: proxy, methods, streams, schemas: new Map(), members, properties };
+  return {
+    kind: 'object',
+    exposed: { object: proxy, methods, streams, schemas: new Map(), members, properties },
+  };
 }
 
 function ignore(): void {
   // Most references have nothing to listen to.
+}
+
+/** Whether what stands for something of another side is a proxy: a stream, signal or function of it is one like any other. */
+function isProxy(value: object): boolean {
+  return Object.prototype.toString.call(value) === '[object RemoteProxy]';
+}
+
+/** An AbortSignal of any realm, or what does the same by that name. */
+function isSignal(value: object): value is AbortSignal {
+  if (Object.prototype.toString.call(value) !== '[object AbortSignal]') return false;
+  const { addEventListener, removeEventListener } = value as Partial<AbortSignal>;
+  return typeof addEventListener === 'function' && typeof removeEventListener === 'function';
 }

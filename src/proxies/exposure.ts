@@ -1,10 +1,10 @@
 /**
- * What of a registered object can be called or subscribed to: its own and inherited public members, found once, at
- * registration.
+ * What of a registered or lent object can be called or subscribed to: its own and inherited public methods and streams,
+ * found once, at registration.
  *
- * Later look-ups go to a Map of functions and never touch the object, so that no name a peer sends can reach anything
- * else, run a getter, or walk a prototype (React Flight, RPyC and Comlink were all broken there). Forbidden and absent
- * look the same to the peer.
+ * Later look-ups go to a Map and never touch the object, so that no name a peer sends can reach anything else, run a
+ * getter, or walk a prototype (React Flight, RPyC and Comlink were all broken there). A stream property alone is read, by the
+ * name that was found, when it is subscribed to. Forbidden and absent look the same to the peer.
  */
 import { memberNamePattern, objectNamePattern } from '../protocol/messages.js';
 import { resolvePolicy, type OverflowOptions, type OverflowPolicy } from '../streams/overflow.js';
@@ -14,11 +14,11 @@ import { checkSchemas, type ArgumentSchemas, type StandardSchema } from './schem
 /** A method of a registered object. `this` is given at the call. */
 export type ExposedMethod = (...args: readonly unknown[]) => unknown;
 
-/** A stream of a registered object: a `$` member. */
+/** A stream of a registered object: a member whose name ends in `$`. */
 export interface ExposedStream {
-  /** The method that makes the stream; absent for a property, which is read at each subscription. */
+  /** The method that makes it, called at each subscription; `undefined` for a property, which is read at each. */
   readonly method: ExposedMethod | undefined;
-  /** What happens to values that its reader is too slow for; absent: not declared. */
+  /** What happens to values that its reader is too slow for; `undefined` if that was not declared. */
   readonly policy: OverflowPolicy | undefined;
 }
 
@@ -28,9 +28,9 @@ export interface ExposedObject {
   readonly object: object;
   /** Its callable methods. */
   readonly methods: ReadonlyMap<string, ExposedMethod>;
-  /** Its streams, whose names end in `$`. */
+  /** Its streams. */
   readonly streams: ReadonlyMap<string, ExposedStream>;
-  /** What the arguments of a member must be. */
+  /** What the arguments of its members must be, as far as that was declared. */
   readonly schemas: ReadonlyMap<string, ArgumentSchemas>;
   /** The names of all that is exposed. */
   readonly members: readonly string[];
@@ -38,15 +38,17 @@ export interface ExposedObject {
   readonly properties: readonly string[];
 }
 
-/** Narrows and describes what a registered object exposes. */
+/** What a registered object exposes, and how. */
 export interface RegistrationOptions {
-  /** Only these members may be called; each must be a public method or stream. Default: all public ones. */
+  /** Only these members are exposed; each must be a public method or stream. Default: all of them. */
   readonly only?: readonly string[];
-  /** For streams that cannot be paused: how many values may wait for a slow reader, and what happens beyond. */
+  /** What happens to values of a stream that its reader is too slow for, if its source cannot be paused. */
   readonly streams?: Readonly<Record<string, OverflowOptions>>;
-  /** For members: one Standard Schema for each argument; others are refused before the method runs. */
+  /** One Standard Schema for each argument of a member: what they refuse never reaches it. */
   readonly schemas?: Readonly<Record<string, readonly StandardSchema[]>>;
 }
+
+const optionNames: ReadonlySet<string> = new Set(['only', 'streams', 'schemas']);
 
 /** What JavaScript itself may ask of any object: a remote method of that name would change what `await` and others do. */
 const neverExposed: ReadonlySet<string> = new Set([
@@ -72,7 +74,10 @@ const baseClasses: ReadonlyMap<string, readonly string[]> = new Map([
   ['AsyncSubject', ['next', '_checkFinalizedStatuses']],
 ]);
 
-/** Marks a prototype as such a base: unlike a name it survives minifying, and holds for another copy of the package. Its value lists the fields that instances have of their own. */
+/**
+ * Marks a prototype as such a base: unlike a name it survives minifying, and holds for another copy of the package. Its value
+ * lists the names of the streams that an instance has of its own.
+ */
 export const neverExposedKey: unique symbol = Symbol.for('tandem-rpc.never-exposed');
 
 /**
@@ -90,70 +95,108 @@ export function checkObjectName(name: unknown): asserts name is string {
  * Finds what of an object can be called.
  * @param name - the object's name, for messages
  * @param object - the object; a frozen one, a class instance or a plain object of functions
- * @param options - narrows what is exposed
- * @throws TypeError when it is no object, or `only` names what cannot be exposed
+ * @param options - narrows what is exposed, and declares more of it
+ * @throws TypeError when it is no object, or an option names what is not exposed or is not of its form; RangeError for a
+ *   window out of bounds
  */
-export function expose(name: string, object: unknown, options: RegistrationOptions = {}): ExposedObject {
-  if (typeof object !== 'object' || object === null) {
-    throw new TypeError(`cannot register "${name}": an object is needed, not ${describe(object)}`);
-  }
+export function expose(name: string, object: unknown, options?: RegistrationOptions): ExposedObject {
+  return exposeAs(`cannot register "${name}"`, object, options);
+}
+
+/**
+ * The same for an object that is lent by reference.
+ * @throws TypeError, RangeError as `expose`
+ */
+export function exposeLent(object: object, options?: RegistrationOptions): ExposedObject {
+  return exposeAs('cannot lend an object by reference', object, options);
+}
+
+/**
+ * Checks the form of registration options, as far as they say nothing of an object.
+ * @param failure - what fails, for messages
+ * @throws TypeError naming the option and what is allowed
+ */
+export function checkRegistrationOptions(
+  failure: string,
+  options: RegistrationOptions = {},
+): RegistrationOptions {
+  if (!isRecord(options))
+    throw new TypeError(`${failure}: options must be an object, not ${describe(options)}`);
   for (const option of Object.keys(options)) {
-    if (option !== 'only' && option !== 'streams' && option !== 'schemas')
-      throw new TypeError(
-        `cannot register "${name}": there is no option "${option}", only "only", "streams", "schemas"`,
-      );
+    if (optionNames.has(option)) continue;
+    throw new TypeError(`${failure}: there is no option "${option}", only "only", "streams" and "schemas"`);
   }
-  const found = publicMembers(object);
-  const members = options.only === undefined ? [...found.keys()] : [...new Set(options.only)];
-  for (const member of members) {
-    if (found.has(member)) continue;
+  const { only, streams = {}, schemas = {} } = options;
+  if (only !== undefined && !Array.isArray(only)) {
+    throw new TypeError(`${failure}: "only" must be an array of names, not ${describe(only)}`);
+  }
+  for (const [option, value] of Object.entries({ streams, schemas })) {
+    if (isRecord(value)) continue;
     throw new TypeError(
-      `cannot register "${name}": "only" names ${describe(member)}, which is no public method or stream of it`,
+      `${failure}: "${option}" must be an object with members' names, not ${describe(value)}`,
     );
+  }
+  return options;
+}
+
+/** Found members: methods, and streams that are none. */
+type Members = Map<string, ExposedMethod | 'property'>;
+
+function exposeAs(failure: string, object: unknown, given: RegistrationOptions | undefined): ExposedObject {
+  if (typeof object !== 'object' || object === null) {
+    throw new TypeError(`${failure}: an object is needed, not ${describe(object)}`);
+  }
+  const options = checkRegistrationOptions(failure, given);
+  const found = chosenMembers(failure, publicMembers(object), options.only);
+  const refuse = (option: string, member: string, what: string): TypeError =>
+    new TypeError(`${failure}: "${option}" names ${describe(member)}, which is no ${what} that it exposes`);
+
+  const policies = new Map<string, OverflowPolicy>();
+  for (const [member, declared] of Object.entries(options.streams ?? {})) {
+    if (!found.has(member) || !isStreamName(member)) throw refuse('streams', member, 'stream');
+    policies.set(member, resolvePolicy(declared, `${failure}: streams.${member}`));
+  }
+  const schemas = new Map<string, ArgumentSchemas>();
+  for (const [member, declared] of Object.entries(options.schemas ?? {})) {
+    if (!found.has(member)) throw refuse('schemas', member, 'method or stream');
+    schemas.set(member, [...checkSchemas(describe(member), declared)]);
   }
   const methods = new Map<string, ExposedMethod>();
   const streams = new Map<string, ExposedStream>();
-  const policies = new Map<string, OverflowPolicy>();
-  for (const [member, declared] of Object.entries(options.streams ?? {})) {
-    checkMember(name, 'streams', member, member.endsWith('$') && members.includes(member));
-    policies.set(member, resolvePolicy(declared, `streams.${member} of "${name}"`));
-  }
-  for (const member of members) {
-    const method = found.get(member);
-    if (member.endsWith('$')) streams.set(member, { method, policy: policies.get(member) });
+  for (const [member, value] of found) {
+    const method = value === 'property' ? undefined : value;
+    if (isStreamName(member)) streams.set(member, { method, policy: policies.get(member) });
     else if (method !== undefined) methods.set(member, method);
   }
-  const schemas = new Map<string, ArgumentSchemas>();
-  for (const [member, given] of Object.entries(options.schemas ?? {})) {
-    checkMember(name, 'schemas', member, members.includes(member));
-    schemas.set(member, checkSchemas(`"${name}".${member}`, given));
-  }
-  const properties = members.filter((member) => member.endsWith('$') && found.get(member) === undefined);
+  const members = [...found.keys()];
+  const properties = members.filter((member) => found.get(member) === 'property');
   return { object, methods, streams, schemas, members, properties };
 }
 
-function checkMember(name: string, option: string, member: string, isThere: boolean): void {
-  if (isThere) return;
-  const kind = option === 'streams' ? 'exposed stream' : 'exposed member';
-  throw new TypeError(
-    `cannot register "${name}": "${option}" names ${describe(member)}, which is no ${kind} of it`,
-  );
+function chosenMembers(failure: string, found: Members, only: readonly string[] | undefined): Members {
+  if (only === undefined) return found;
+  const chosen: Members = new Map();
+  for (const member of only) {
+    const value = found.get(member);
+    if (value === undefined) {
+      const what = 'which is no public method or stream of it';
+      throw new TypeError(`${failure}: "only" names ${describe(member)}, ${what}`);
+    }
+    chosen.set(member, value);
+  }
+  return chosen;
 }
 
-/** The methods, and the streams, whose value is `undefined` where it is no method but read at each subscription. */
-function publicMembers(object: object): Map<string, ExposedMethod | undefined> {
-  const members = new Map<string, ExposedMethod | undefined>();
+function publicMembers(object: object): Members {
+  const members: Members = new Map();
   const seen = new Set<string>();
   let level: object | null = object;
   while (level !== null && !isBaseClass(level, object)) {
     for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
       if (seen.has(name)) continue;
       seen.add(name);
-      const value: unknown = descriptor.value;
-      if (!isExposable(name)) continue;
-      // An Observable that can be called is a stream, like the members of a remote proxy.
-      if (typeof value === 'function' && !isStream(value)) members.set(name, value as ExposedMethod);
-      else if (name.endsWith('$') && isStreamLike(descriptor)) members.set(name, undefined);
+      const member = isExposable(name) ? memberOf(name, descriptor) : undefined;
+      if (member !== undefined) members.set(name, member);
     }
     level = Object.getPrototypeOf(level) as object | null;
   }
@@ -162,27 +205,33 @@ function publicMembers(object: object): Map<string, ExposedMethod | undefined> {
   return members;
 }
 
-/** Accessors are run at a subscription only, and what is not there yet may be there by then; plain values are no streams. */
-function isStreamLike(descriptor: PropertyDescriptor): boolean {
-  if (descriptor.get !== undefined) return true;
+/** What a property is to a peer, without running any getter. */
+function memberOf(name: string, descriptor: PropertyDescriptor): ExposedMethod | 'property' | undefined {
   const value: unknown = descriptor.value;
-  return value === undefined || typeof value === 'function' || (typeof value === 'object' && value !== null);
+  // A stream that can be called is a stream all the same, like the members of a remote proxy.
+  if (typeof value === 'function' && !isStream(value)) return value as ExposedMethod;
+  // Whether it holds a stream shows when it is subscribed to; a field may have no value yet.
+  const canBeRead = 'value' in descriptor || descriptor.get !== undefined;
+  return isStreamName(name) && canBeRead ? 'property' : undefined;
 }
 
 /** The names of a marked base and of those above it. */
 function ownNamesFrom(base: object | null): string[] {
   if (base === null || !Object.hasOwn(base, neverExposedKey)) return [];
-  // The mark names what instances of the base have of their own.
-  const fields = (base as { readonly [neverExposedKey]: readonly string[] })[neverExposedKey];
+  const fields: unknown = Reflect.get(base, neverExposedKey);
   return [
     ...Object.getOwnPropertyNames(base),
-    ...fields,
+    ...(Array.isArray(fields) ? (fields as string[]) : []),
     ...ownNamesFrom(Object.getPrototypeOf(base) as object | null),
   ];
 }
 
 function isExposable(name: string): boolean {
   return memberNamePattern.test(name) && !neverExposed.has(name);
+}
+
+function isStreamName(name: string): boolean {
+  return name.endsWith('$');
 }
 
 /** Whether the walk up the prototypes ends here: a built-in class, or one whose methods are never meant for a peer. */
@@ -203,4 +252,8 @@ function isBuiltIn(constructor: object): boolean {
 function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
   return value === null ? 'null' : typeof value;
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

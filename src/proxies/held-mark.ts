@@ -45,6 +45,7 @@ export function mark(value: object, held: HeldMark | LendMark): void {
 }
 
 function markOf(value: object): HeldMark | LendMark | undefined {
-  // Only this package writes this key.
-  return Reflect.get(value, referenceKey) as HeldMark | LendMark | undefined;
+  const mark: unknown = Reflect.get(value, referenceKey);
+  // An object there is of this package; anything else a user has put there.
+  return typeof mark === 'object' && mark !== null ? (mark as HeldMark | LendMark) : undefined;
 }

@@ -103,10 +103,9 @@ export function rx(proxy: object): object {
  * @throws TypeError for what is no reference
  */
 export function dispose(reference: object): void {
-  const release: unknown = Reflect.get(reference, Symbol.dispose);
-  if (typeof heldMarkOf(reference)?.target !== 'number' || typeof release !== 'function') {
-    throw new TypeError('a reference from the other side is needed');
-  }
+  const isHeld = typeof heldMarkOf(reference)?.target === 'number';
+  const release: unknown = isHeld ? Reflect.get(reference, Symbol.dispose) : undefined;
+  if (typeof release !== 'function') throw new TypeError('a reference from the other side is needed');
   Reflect.apply(release, reference, []);
 }
 

@@ -1,0 +1,101 @@
+/**
+ * Numbered values that are held weakly, each with a count: when a value has been collected, its owner is told the number and
+ * the count, once.
+ *
+ * Between the collection of a value and its finalizer anything may happen: the same number may get a new value. Then the
+ * counts go over to that one, and the old finalizer finds that it is no longer meant.
+ */
+
+/** A `WeakRef`, or what a spec gives in its place. */
+export interface WeakReference<Value extends object> {
+  /** The value, `undefined` once it has been collected. */
+  deref(): Value | undefined;
+}
+
+/** A `FinalizationRegistry`, or what a spec gives in its place. */
+export interface Registry<Note extends object> {
+  /** Tells `note` when `value` has been collected. */
+  register(value: object, note: Note, token: object): void;
+  /** No longer. */
+  unregister(token: object): void;
+}
+
+/** How values are held weakly. */
+export interface WeakHold {
+  /** Refers to a value without keeping it. */
+  refer<Value extends object>(value: Value): WeakReference<Value>;
+  /** Tells of collected values. */
+  makeRegistry<Note extends object>(onCollected: (note: Note) => void): Registry<Note>;
+}
+
+/** What the language offers. */
+export const platformHold: WeakHold = {
+  refer: (value) => new WeakRef(value),
+  makeRegistry: (onCollected) => new FinalizationRegistry(onCollected),
+};
+
+interface Entry<Value extends object> {
+  readonly number: number;
+  readonly reference: WeakReference<Value>;
+  count: number;
+}
+
+/** Values by number, each of which may be collected. */
+export class FinalizingMap<Value extends object> {
+  readonly #entries = new Map<number, Entry<Value>>();
+  readonly #hold: WeakHold;
+  readonly #registry: Registry<Entry<Value>>;
+
+  /**
+   * @param onCollected - told each number whose value is gone, with its count; the number is free then
+   * @param hold - how values are held weakly
+   */
+  constructor(onCollected: (number: number, count: number) => void, hold: WeakHold = platformHold) {
+    this.#hold = hold;
+    this.#registry = hold.makeRegistry((entry) => {
+      if (this.#entries.get(entry.number) !== entry) return;
+      this.#entries.delete(entry.number);
+      onCollected(entry.number, entry.count);
+    });
+  }
+
+  /** How many numbers are taken, those included whose value is gone and whose owner has not been told. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The value of a number, if it is alive. */
+  get(number: number): Value | undefined {
+    return this.#entries.get(number)?.reference.deref();
+  }
+
+  /** Gives a number its value: with count 0, or with that of the value it had before. */
+  set(number: number, value: Value): void {
+    const before = this.#entries.get(number);
+    if (before !== undefined) this.#registry.unregister(before);
+    const entry = { number, reference: this.#hold.refer(value), count: before?.count ?? 0 };
+    this.#entries.set(number, entry);
+    this.#registry.register(value, entry, entry);
+  }
+
+  /** Counts a number once more; it must be taken. */
+  count(number: number): void {
+    const entry = this.#entries.get(number);
+    if (entry !== undefined) entry.count += 1;
+  }
+
+  /** Frees a number; its owner is not told. @returns its count, 0 if it was free */
+  delete(number: number): number {
+    const entry = this.#entries.get(number);
+    if (entry === undefined) return 0;
+    this.#entries.delete(number);
+    this.#registry.unregister(entry);
+    return entry.count;
+  }
+
+  /** Frees all numbers; no owner is told. */
+  clear(): void {
+    for (const entry of this.#entries.values()) this.#registry.unregister(entry);
+    this.#entries.clear();
+  }
+}
