@@ -4,6 +4,7 @@
 export * from './errors.js';
 export { CloseReason, type CloseCode } from './protocol/close-reason.js';
 export type { Limits } from './protocol/limits.js';
+export { transferred } from './protocol/transferred.js';
 export { byReference } from './proxies/by-reference.js';
 export type { Arriving, Sendable } from './proxies/crossing-types.js';
 export type { RegistrationOptions } from './proxies/exposure.js';

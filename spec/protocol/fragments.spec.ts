@@ -13,7 +13,7 @@ describe('LongMessage', () => {
     [2 * fragmentBytes, [fragmentBytes, fragmentBytes]],
     [2 * fragmentBytes + 5, [fragmentBytes, fragmentBytes, 5]],
   ])('cuts %i bytes into full fragments and a rest', (size, expected) => {
-    const message = new LongMessage(7, filler(size));
+    const message = new LongMessage(7, [filler(size)]);
     const fragments: FragmentMessage[] = [];
     while (message.remainingBytes > 0) fragments.push(message.takeFragment());
     expect(fragments.map((fragment) => fragment[3].length)).toEqual(expected);
@@ -23,11 +23,11 @@ describe('LongMessage', () => {
 
   it('does not copy its bytes', () => {
     const bytes = filler(100_000);
-    expect(new LongMessage(1, bytes).takeFragment()[3].buffer).toBe(bytes.buffer);
+    expect(new LongMessage(1, [bytes]).takeFragment()[3].buffer).toBe(bytes.buffer);
   });
 
   it('has begun once a fragment was taken', () => {
-    const message = new LongMessage(1, filler(100_000));
+    const message = new LongMessage(1, [filler(100_000)]);
     expect(message.hasBegun).toBe(false);
     message.takeFragment();
     expect(message.hasBegun).toBe(true);

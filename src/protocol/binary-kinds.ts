@@ -51,6 +51,20 @@ export function writeBinary(kind: BinaryKind, bytes: Uint8Array): ExtData {
 }
 
 /**
+ * The header that bytes have on the wire, in its longest form.
+ *
+ * @param kind - `undefined` for a plain `Uint8Array`
+ * @param size - how many bytes there are
+ */
+export function binaryHeader(kind: BinaryKind | undefined, size: number): Uint8Array {
+  const header = new Uint8Array(kind === undefined ? 5 : 6);
+  header[0] = kind === undefined ? 0xc6 : 0xc9;
+  new DataView(header.buffer).setUint32(1, size);
+  if (kind !== undefined) header[5] = kind.type;
+  return header;
+}
+
+/**
  * Reads bytes with a type.
  *
  * @param payload - copied

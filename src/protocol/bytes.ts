@@ -144,3 +144,19 @@ function isLongUtf8(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 const isLittleEndianMachine = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/**
+ * Puts pieces together, in a buffer of their own.
+ *
+ * @param pieces - in order
+ * @param size - of all of them
+ */
+export function joinBytes(pieces: readonly Uint8Array[], size: number): Uint8Array {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

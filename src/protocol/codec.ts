@@ -16,6 +16,7 @@ import { Marshal } from './marshal.js';
 import { Prescan } from './prescan.js';
 import type { Lender, Reference } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
+import { bytesInHoles, type Hole } from './transferred.js';
 
 /** The codec of one connection. */
 export class Codec {
@@ -28,12 +29,16 @@ export class Codec {
   /** The references of messages that have any; most connections never see one. */
   #references: WeakMap<readonly unknown[], readonly Reference[]> | undefined;
   #messageBytes: number[] = [];
+  #holes: Hole[] | undefined;
   #fragments: Codec | undefined;
 
   /** @param limits - the bounds of what is sent and of what is received */
   constructor(limits: Limits) {
     this.#limits = limits;
     this.#marshal = new Marshal(limits, this.#extensions);
+    this.#marshal.onHole = (hole) => {
+      (this.#holes ??= []).push(hole);
+    };
     this.#prescan = new Prescan(limits);
     this.#encoder = new ReusedEncoder(this.#extensions, limits.maxDepth);
     this.#decoder = new Decoder({ extensionCodec: this.#extensions });
@@ -69,6 +74,21 @@ export class Codec {
   }
 
   /**
+   * The same where nothing may cross by reference: what a method throws may hold functions that nobody means to lend.
+   *
+   * @throws as `marshal`
+   */
+  marshalByValue(value: unknown, path: string): unknown {
+    const { lender } = this.#marshal;
+    this.#marshal.lender = undefined;
+    try {
+      return this.#marshal.marshal(value, path, 1);
+    } finally {
+      this.#marshal.lender = lender;
+    }
+  }
+
+  /**
    * Encodes one message.
    *
    * @param message - its fields, of which those that come from users have been marshalled
@@ -79,20 +99,30 @@ export class Codec {
   encode(message: readonly unknown[]): Uint8Array {
     const { maxMessageBytes, maxNodes } = this.#limits;
     let bytes: Uint8Array;
+    this.#holes = undefined;
     try {
       bytes = this.#encoder.encode(message);
     } catch (cause) {
+      this.#holes = undefined;
       throw new UnserializableValueError('cannot send a message: a value in it changed while it was sent', {
         cause,
       });
     }
-    if (bytes.length > maxMessageBytes) {
+    const size = this.#holes === undefined ? bytes.length : bytes.length + bytesInHoles(this.#holes);
+    if (size > maxMessageBytes) {
       const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
-      throw new LimitExceededError(`cannot send a message of ${bytes.length} bytes, ${bound}`);
+      throw new LimitExceededError(`cannot send a message of ${size} bytes, ${bound}`);
     }
     // Each field is within the limits, and all of them together: a value takes a byte at least.
     if (bytes.length > maxNodes) this.#proveReadable(bytes);
     return bytes;
+  }
+
+  /** Takes what was left out of the message encoded last, in the order of their places; `undefined` if nothing was. */
+  takeHoles(): readonly Hole[] | undefined {
+    const holes = this.#holes;
+    this.#holes = undefined;
+    return holes;
   }
 
   /**

@@ -4,29 +4,34 @@
  */
 
 import { LimitExceededError, ProtocolError } from '../errors.js';
+import { itemAt, joinBytes } from './bytes.js';
 import { fragmentBytes, maxPartialMessages } from './limits.js';
 import { MessageType, type FragmentMessage } from './messages.js';
 
 /** A long message on its way out. */
 export class LongMessage {
   readonly #id: number;
-  readonly #bytes: Uint8Array;
+  readonly #pieces: readonly Uint8Array[];
+  readonly #size: number;
+  #piece = 0;
+  #pieceOffset = 0;
   #offset = 0;
   /** The number of its last fragment once that has left, 0 until then. */
   lastNumber = 0;
 
   /**
    * @param id - tells it apart from the other long messages of this connection
-   * @param bytes - the encoded message, owned by this object
+   * @param pieces - the encoded message, owned by this object
    */
-  constructor(id: number, bytes: Uint8Array) {
+  constructor(id: number, pieces: readonly Uint8Array[]) {
     this.#id = id;
-    this.#bytes = bytes;
+    this.#pieces = pieces;
+    this.#size = pieces.reduce((sum, { length }) => sum + length, 0);
   }
 
   /** Bytes that have not left. */
   get remainingBytes(): number {
-    return this.#bytes.length - this.#offset;
+    return this.#size - this.#offset;
   }
 
   /** Whether a fragment has left, so that a withdrawal must be told. */
@@ -36,9 +41,34 @@ export class LongMessage {
 
   /** The next fragment, the last one when `remainingBytes` is 0 afterwards. */
   takeFragment(): FragmentMessage {
-    const bytes = this.#bytes.subarray(this.#offset, this.#offset + fragmentBytes);
+    const bytes = this.#take(Math.min(fragmentBytes, this.remainingBytes));
     this.#offset += bytes.length;
     return [MessageType.fragment, this.#id, this.remainingBytes === 0 ? 1 : 0, bytes];
+  }
+
+  /** The next bytes: a view where one piece holds them all, else a copy. */
+  #take(size: number): Uint8Array {
+    const first = this.#takeOfPiece(size);
+    if (first.length === size) return first;
+    const joined = new Uint8Array(size);
+    joined.set(first);
+    for (let at = first.length; at < size;) {
+      const next = this.#takeOfPiece(size - at);
+      joined.set(next, at);
+      at += next.length;
+    }
+    return joined;
+  }
+
+  #takeOfPiece(most: number): Uint8Array {
+    const piece = itemAt(this.#pieces, this.#piece);
+    const bytes = piece.subarray(this.#pieceOffset, this.#pieceOffset + most);
+    this.#pieceOffset += bytes.length;
+    if (this.#pieceOffset === piece.length) {
+      this.#piece += 1;
+      this.#pieceOffset = 0;
+    }
+    return bytes;
   }
 
   /** What tells the peer that the rest will not come. */
@@ -93,7 +123,7 @@ export class Reassembly {
     }
     if (end === 0) return undefined;
     this.#forget(id, partial);
-    return join(partial);
+    return joinBytes(partial.pieces, partial.bytes);
   }
 
   #begin(id: number): PartialMessage {
@@ -109,14 +139,4 @@ export class Reassembly {
     this.#partials.delete(id);
     this.#totalBytes -= partial.bytes;
   }
-}
-
-function join({ pieces, bytes }: PartialMessage): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

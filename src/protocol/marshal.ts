@@ -9,11 +9,11 @@
  * of its own on the heap. Cycles need no search either: they run into a limit, and then it shows that they are cycles.
  * PROTOCOL.md, "Values" and "Limits".
  */
-import type { ExtData } from '@msgpack/msgpack';
+import { ExtData } from '@msgpack/msgpack';
 
 import { LimitExceededError, type RPCErrorDetails, UnserializableValueError } from '../errors.js';
-import { binaryKinds, writeBinary } from './binary-kinds.js';
-import { copyBytes, isWellFormed, utf8Length } from './bytes.js';
+import { binaryHeader, type BinaryKind, binaryKinds, writeBinary } from './binary-kinds.js';
+import { copyBytes, isWellFormed, orderBytes, utf8Length } from './bytes.js';
 import { membersOf } from './error-values.js';
 import {
   type Extensions,
@@ -29,12 +29,15 @@ import type { Limits } from './limits.js';
 import { type Lender, lentFields, LentReference, referenceKey } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 import { describeRefused, Shapes, tagOf } from './shapes.js';
+import { type Hole, leastTransferredBytes, transferredBytes } from './transferred.js';
 import { describePath, findCycle } from './value-path.js';
 
 /** Prepares values for the encoder, for one sender. */
 export class Marshal {
   /** Says what crosses by reference; without one nothing does. */
   lender: Lender | undefined;
+  /** Gets what the encoder leaves out of the message. */
+  onHole: (hole: Hole) => void = () => {};
   readonly #limits: Limits;
   readonly #extensions: Extensions;
   readonly #shapes = new Shapes();
@@ -46,6 +49,8 @@ export class Marshal {
   #enclosing = 0;
   #nodes = 0;
   #leastBytes = 0;
+  /** How many containers are open whose contents are encoded by themselves. */
+  #payloads = 0;
   #isBusy = false;
   #refusal: Error | undefined;
 
@@ -75,7 +80,7 @@ export class Marshal {
     this.#isBusy = true;
     this.#open.root = path;
     this.#enclosing = enclosing;
-    this.#nodes = this.#leastBytes = 0;
+    this.#nodes = this.#leastBytes = this.#payloads = 0;
     try {
       return this.#walk(value);
     } catch (error) {
@@ -93,6 +98,7 @@ export class Marshal {
   #another(): Marshal {
     const another = new Marshal(this.#limits, this.#extensions);
     another.lender = this.lender;
+    another.onHole = this.onHole;
     return another;
   }
 
@@ -139,7 +145,7 @@ export class Marshal {
       case 'bytes':
         return this.#binary(value, value as ArrayBuffer, 0, (value as ArrayBuffer).byteLength);
       case 'refused':
-        return this.#reference(value) ?? this.#refuseNow(describeRefused(value));
+        return this.#transferred(value) ?? this.#reference(value) ?? this.#refuseNow(describeRefused(value));
     }
   }
 
@@ -149,9 +155,11 @@ export class Marshal {
     if (reference === undefined) return undefined;
     if (!(reference instanceof LentReference)) {
       this.#enter(value);
+      this.#payloads++;
       return this.#payload(extensionTypes.returned, [reference.number]);
     }
     const level = this.#enter(value);
+    this.#payloads++;
     this.#keys[level] = 'reason';
     const fields = lentFields(reference);
     this.#nodes += fields.length + reference.members.length + reference.properties.length;
@@ -203,6 +211,7 @@ export class Marshal {
     const size = Reflect.get(Map.prototype, 'size', map);
     if (size > this.#limits.maxMapEntries) throw this.#tooLarge('map entries', size, 'maxMapEntries');
     const level = this.#enter(map);
+    this.#payloads++;
     const items: unknown[] = [];
     Map.prototype.forEach.call(map as Map<unknown, unknown>, (value, key) => {
       this.#keys[level] = items.length;
@@ -217,6 +226,7 @@ export class Marshal {
     const size = Reflect.get(Set.prototype, 'size', set);
     if (size > this.#limits.maxArrayItems) throw this.#tooLarge('members of a Set', size, 'maxArrayItems');
     const level = this.#enter(set);
+    this.#payloads++;
     const items: unknown[] = [];
     Set.prototype.forEach.call(set as Set<unknown>, (member) => {
       this.#keys[level] = items.length;
@@ -230,6 +240,7 @@ export class Marshal {
     if (members.size > this.#limits.maxMapEntries)
       throw this.#tooLarge('map entries', members.size, 'maxMapEntries');
     const level = this.#enter(error);
+    this.#payloads++;
     const record: Record<string, unknown> = {};
     for (const [key, value] of members) {
       this.#keys[level] = key;
@@ -243,7 +254,30 @@ export class Marshal {
   #payload(type: number, contents: unknown): ExtData {
     const bytes = copyBytes(this.#contents.encode(contents));
     this.#containers.pop();
+    this.#payloads--;
     return writePayload(type, bytes);
+  }
+
+  /** Large bytes that were given away are left out, and put back where the message is cut into fragments. */
+  #transferred(value: object): unknown {
+    const given = transferredBytes(value);
+    if (given === undefined) return undefined;
+    const [buffer, offset] = ArrayBuffer.isView(given) ? [given.buffer, given.byteOffset] : [given, 0];
+    const size = given.byteLength;
+    const written = this.#binary(given, buffer, offset, size);
+    if (size < leastTransferredBytes || this.#payloads > 0) return written;
+    const kind = binaryKinds.get(tagOf(given));
+    const bytes = new Uint8Array(buffer, offset, size);
+    return this.#hole(kind, kind === undefined ? bytes : orderBytes(bytes, kind.elementBytes));
+  }
+
+  #hole(kind: BinaryKind | undefined, bytes: Uint8Array): ExtData {
+    const { onHole } = this;
+    // The encoder asks for the data when it knows their place: six bytes behind the header's beginning.
+    return new ExtData(emptyPlace, (at) => {
+      onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes });
+      return new Uint8Array(0);
+    });
   }
 
   #binary(value: object, buffer: ArrayBufferLike, offset: number, size: number): unknown {
@@ -336,3 +370,6 @@ export class Marshal {
 
 const arrayIterator = Reflect.get(Array.prototype, Symbol.iterator);
 const byteOrderMark = 0xfeff;
+
+/** The extension type of a place that is filled later: bytes, of which there are none yet. */
+const emptyPlace = 16;

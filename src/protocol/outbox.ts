@@ -5,12 +5,14 @@
  */
 
 import { LimitExceededError } from '../errors.js';
+import { joinBytes } from './bytes.js';
 import type { Codec } from './codec.js';
 import { LongMessage } from './fragments.js';
 import { FrameWriter, type SlabPool } from './framing.js';
 import { fragmentBytes } from './limits.js';
 import type { ConnectionMessage, FragmentMessage, SessionMessage } from './messages.js';
 import { opening } from './opening.js';
+import { fillHoles } from './transferred.js';
 
 /**
  * What `send` gives back: the number of the message, or the long message that gets its number later; 0 for one that was
@@ -85,11 +87,23 @@ export class Outbox {
     // Handlers may send while the end is on its way to them: behind our GOODBYE, nobody would read it.
     if (this.#isEnded) return 0;
     const bytes = this.#codec.encode(message);
+    const holes = this.#codec.takeHoles();
+    if (holes !== undefined) return this.#sendPieces(fillHoles(bytes, holes));
     this.#lastMessageBytes = bytes.length;
-    if (bytes.length <= fragmentBytes) return this.#append(bytes);
+    return bytes.length <= fragmentBytes ? this.#append(bytes) : this.#sendLong([bytes.slice()]);
+  }
+
+  /** A message with bytes that are not copied; a short one is a message like any other. */
+  #sendPieces(pieces: readonly Uint8Array[]): Sent {
+    const size = pieces.reduce((sum, { length }) => sum + length, 0);
+    this.#lastMessageBytes = size;
+    return size <= fragmentBytes ? this.#append(joinBytes(pieces, size)) : this.#sendLong(pieces);
+  }
+
+  #sendLong(pieces: readonly Uint8Array[]): LongMessage {
     this.#checkRoom();
     this.#longCount += 1;
-    const long = new LongMessage(this.#longCount, bytes.slice());
+    const long = new LongMessage(this.#longCount, pieces);
     this.#long.push(long);
     return long;
   }

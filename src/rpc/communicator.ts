@@ -13,6 +13,7 @@ import {
   MessageType,
   type CallMeta,
   type CreditMessage,
+  type FailMessage,
   type IdentifyMessage,
   type NotifyMessage,
   type ReceivedNextMessage,
@@ -357,7 +358,7 @@ export class RPCCommunicator implements Caller {
         this.#outgoingStreams.complete(message);
         return;
       case MessageType.fail:
-        if (this.#references.accept(message) === undefined) this.#outgoingStreams.fail(message);
+        this.#receiveFail(message);
         return;
       case MessageType.credit:
         this.#receiveCredit(message);
@@ -437,6 +438,14 @@ export class RPCCommunicator implements Caller {
     const unreadable = this.#references.accept(message);
     if (unreadable === undefined) this.#outgoing.receive(message);
     else this.#outgoing.reject(id, unreadable);
+  }
+
+  #receiveFail(message: FailMessage): void {
+    const unreadable = this.#references.accept(message);
+    const { data: _, ...readable } = message[2];
+    this.#outgoingStreams.fail(
+      unreadable === undefined ? message : [message[0], message[1], readable, message[3] ?? 0],
+    );
   }
 
   #receiveNext(message: ReceivedNextMessage): void {

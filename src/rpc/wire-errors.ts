@@ -159,7 +159,7 @@ function ownData(thrown: object): unknown {
 function wireData(data: unknown, codec: Codec): { readonly data?: unknown } {
   if (data === undefined) return {};
   try {
-    const marshalled = codec.marshal(data, 'error.data');
+    const marshalled = codec.marshalByValue(data, 'error.data');
     return codec.encode([marshalled]).length <= maxDataBytes ? { data: marshalled } : {};
   } catch {
     // What cannot cross is left out: the error itself matters more.

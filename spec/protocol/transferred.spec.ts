@@ -1,0 +1,113 @@
+import { describe, expect, it } from '@jest/globals';
+import { Codec } from '../../src/protocol/codec.js';
+import { SlabPool } from '../../src/protocol/framing.js';
+import { Inbox } from '../../src/protocol/inbox.js';
+import { defaultLimits, type Limits } from '../../src/protocol/limits.js';
+import { Outbox } from '../../src/protocol/outbox.js';
+import { transferred } from '../../src/protocol/transferred.js';
+import { filler } from '../helpers/wire.js';
+
+/** Both halves of a connection, one behind the other. */
+class Pipe {
+  readonly codec: Codec;
+  readonly outbox: Outbox;
+  readonly #inbox: Inbox;
+
+  constructor(limits: Partial<Limits> = {}) {
+    const all = { ...defaultLimits, ...limits };
+    this.codec = new Codec(all);
+    this.outbox = new Outbox(this.codec, new SlabPool(), all.maxQueuedBytes);
+    this.#inbox = new Inbox(new Codec(all), all);
+  }
+
+  send(...args: readonly unknown[]): void {
+    this.outbox.send([0, 1, 'o', 'm', this.codec.marshal(args, 'arguments') as readonly unknown[]]);
+  }
+
+  /** What arrives of what was sent. */
+  receive(): unknown {
+    const messages: unknown[][] = [];
+    for (;;) {
+      const frames = this.outbox.takeFrames(1_000_000);
+      if (frames.length === 0) break;
+      for (const frame of frames) {
+        this.#inbox.push(frame);
+        for (let read = this.#inbox.read(false); read !== undefined; read = this.#inbox.read(false)) {
+          messages.push(...(read as unknown as unknown[][]));
+        }
+      }
+    }
+    expect(messages).toHaveLength(1);
+    return messages[0]?.[4];
+  }
+}
+
+describe('transferred()', () => {
+  it.each<readonly [string, ArrayBuffer | ArrayBufferView]>([
+    ['a Uint8Array', filler(200_000)],
+    ['a part of a buffer', filler(300_000).subarray(7, 250_000)],
+    ['an ArrayBuffer', Uint8Array.from(filler(200_000)).buffer],
+    ['a Float64Array', Float64Array.from({ length: 30_000 }, (_, at) => at / 7)],
+    ['a DataView', new DataView(filler(100_000).buffer, 5, 90_000)],
+    ['too few to be worth it', filler(1_000)],
+    ['few enough for one frame', filler(20_000)],
+    ['none at all', new Uint8Array(0)],
+  ])('sends %s as the very same value', (_what, bytes) => {
+    const pipe = new Pipe();
+    pipe.send('before', transferred(bytes), { after: [1, transferred(bytes)] });
+    expect(pipe.receive()).toStrictEqual(['before', bytes, { after: [1, bytes] }]);
+  });
+
+  it('saves the copy: what is written to large bytes before they have left arrives', () => {
+    const pipe = new Pipe();
+    const [given, kept] = [new Uint8Array(200_000), new Uint8Array(200_000)];
+    pipe.send(transferred(given), kept);
+    given.fill(1);
+    kept.fill(1);
+    expect(pipe.receive()).toStrictEqual([given, new Uint8Array(200_000)]);
+  });
+
+  it('sends bytes within Maps, Sets and errors by copy', () => {
+    const pipe = new Pipe();
+    const bytes = filler(100_000);
+    const value = [new Map([['b', transferred(bytes)]]), new Set([transferred(bytes)])];
+    pipe.send(value, transferred(bytes));
+    expect(pipe.receive()).toStrictEqual([[new Map([['b', bytes]]), new Set([bytes])], bytes]);
+  });
+
+  it('counts in every bound on bytes', () => {
+    const bytes = filler(100_000);
+    expect(() => {
+      new Pipe({ maxBinaryBytes: 50_000 }).send(transferred(bytes));
+    }).toThrow('maxBinaryBytes');
+    expect(() => {
+      new Pipe({ maxMessageBytes: 150_000 }).send(transferred(bytes), transferred(bytes));
+    }).toThrow('maxMessageBytes');
+    const pipe = new Pipe();
+    pipe.send(transferred(bytes));
+    expect(pipe.outbox.lastMessageBytes).toBeGreaterThan(100_000);
+    expect(pipe.outbox.queuedBytes).toBe(pipe.outbox.lastMessageBytes);
+  });
+
+  it('leaves nothing behind when the message cannot be encoded', () => {
+    const pipe = new Pipe();
+    let reads = 0;
+    const changing = {
+      get text(): unknown {
+        reads += 1;
+        return reads === 1 ? 'text' : Symbol('no value');
+      },
+    };
+    expect(() => {
+      pipe.send(transferred(filler(100_000)), changing);
+    }).toThrow();
+    pipe.send('next');
+    expect(pipe.receive()).toEqual(['next']);
+  });
+
+  it('refuses what are no bytes', () => {
+    expect(() => transferred('text' as never)).toThrow(TypeError);
+    expect(() => transferred([1] as never)).toThrow('transferred needs an ArrayBuffer');
+    expect(String(transferred(new Uint8Array(1)))).toBe('[transferred bytes]');
+  });
+});
