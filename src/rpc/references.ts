@@ -23,8 +23,8 @@ export interface ReferencesSettings {
   readonly firstNumber: number;
 }
 
-/** References given back in one message. */
-const maxReleasedTogether = 1_000;
+/** References given back in one message: with so few it keeps the smallest limits that a peer may have set. */
+const maxReleasedTogether = 16;
 
 /** The references of one connection. */
 export class References {
@@ -35,6 +35,8 @@ export class References {
   readonly #codec: Codec;
   /** Signals that were aborted, and are to be told. */
   #aborted: (readonly [number: number, reason: unknown])[] = [];
+  /** Messages whose references were received, or given back: each is accounted for once. */
+  readonly #accounted = new WeakSet<SessionMessage>();
   #isClosed = false;
 
   /** @param settings - of the connection */
@@ -66,7 +68,9 @@ export class References {
    * @throws ProtocolError for one that was never lent; StaleReferenceError for one that was given back before
    */
   hydrate(message: SessionMessage): void {
-    if (this.#codec.referencesOf(message) !== undefined) hydrate(message, this.#imports, this.exports);
+    if (this.#codec.referencesOf(message) === undefined) return;
+    hydrate(message, this.#imports, this.exports);
+    this.#accounted.add(message);
   }
 
   /** The same where nobody could be told: @returns why it cannot be read, `undefined` if it can */
@@ -76,14 +80,17 @@ export class References {
       return undefined;
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
+      this.refuse(message);
       return error;
     }
   }
 
-  /** Nobody gets a message: what it lent is given back. */
+  /** Nobody gets a message: what it lent is given back; what was received from it before is, once it is collected. */
   refuse(message: SessionMessage): void {
     const references = this.#codec.referencesOf(message);
-    if (references !== undefined) this.#imports.refuse(references);
+    if (references === undefined || this.#accounted.has(message)) return;
+    this.#accounted.add(message);
+    this.#imports.refuse(references);
   }
 
   /**
