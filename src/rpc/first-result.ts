@@ -1,0 +1,67 @@
+/**
+ * The result of a call out of the Observable that interceptors make of it.
+ */
+import { Observable, Subscription, take, UnsubscriptionError } from 'rxjs';
+import type { Report } from '../streams/user-callback.js';
+
+/**
+ * Subscribes at once, takes the first value, and leaves.
+ *
+ * Whatever the Observable does, nothing is thrown, neither here nor at whoever emits or aborts, and no subscription stays.
+ *
+ * @param values$ - of a handler
+ * @param report - gets what is thrown while the Observable is left, which concerns no result
+ * @param signal - leaves before; where it is aborted already, nothing is subscribed to
+ * @returns the first value, `undefined` where it completes without any; rejects with its error, or the signal's reason
+ */
+export function firstResult(
+  values$: Observable<unknown>,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      // Whatever it is, it is passed on.
+      reject(signal.reason as Error);
+      return;
+    }
+    let subscription = Subscription.EMPTY;
+    // In each callback, before rxjs does it: it would throw at whoever emits what the teardown throws.
+    const leave = (): void => {
+      signal?.removeEventListener('abort', onAbort);
+      try {
+        subscription.unsubscribe();
+      } catch (error) {
+        reportEach(error, report);
+      }
+    };
+    const onAbort = (): void => {
+      reject(signal?.reason as Error);
+      leave();
+    };
+    signal?.addEventListener('abort', onAbort);
+    subscription = new Observable<unknown>((subscriber) => {
+      // It may be left, or end, while it is being subscribed to.
+      subscription = subscriber;
+      subscriber.add(values$.pipe(take(1)).subscribe(subscriber));
+    }).subscribe({
+      next: resolve,
+      error: (error: unknown) => {
+        reject(error);
+        leave();
+      },
+      complete: () => {
+        // A result has come before, or there is none.
+        resolve(undefined);
+        leave();
+      },
+    });
+  });
+}
+
+/** rxjs tears everything down whatever throws, and then throws all of it in one. */
+function reportEach(error: unknown, report: Report): void {
+  if (error instanceof UnsubscriptionError)
+    for (const each of error.errors as readonly unknown[]) report(each);
+  else report(error);
+}
