@@ -108,7 +108,7 @@ export class Codec {
         cause,
       });
     }
-    const size = this.#holes === undefined ? bytes.length : bytes.length + bytesInHoles(this.#holes);
+    const size = bytes.length + this.#bytesLeftOut();
     if (size > maxMessageBytes) {
       const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
       throw new LimitExceededError(`cannot send a message of ${size} bytes, ${bound}`);
@@ -191,6 +191,10 @@ export class Codec {
   moveReferences(from: readonly unknown[], to: readonly unknown[]): void {
     const references = this.#references?.get(from);
     if (references !== undefined) this.#keepReferences(to, references);
+  }
+
+  #bytesLeftOut(): number {
+    return this.#holes === undefined ? 0 : bytesInHoles(this.#holes);
   }
 
   #keepReferences(message: readonly unknown[], references: readonly Reference[]): void {

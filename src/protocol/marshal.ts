@@ -37,7 +37,7 @@ export class Marshal {
   /** Says what crosses by reference; without one nothing does. */
   lender: Lender | undefined;
   /** Gets what the encoder leaves out of the message. */
-  onHole: (hole: Hole) => void = () => {};
+  onHole: ((hole: Hole) => void) | undefined;
   readonly #limits: Limits;
   readonly #extensions: Extensions;
   readonly #shapes = new Shapes();
@@ -275,7 +275,7 @@ export class Marshal {
     const { onHole } = this;
     // The encoder asks for the data when it knows their place: six bytes behind the header's beginning.
     return new ExtData(emptyPlace, (at) => {
-      onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes });
+      onHole?.({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes });
       return new Uint8Array(0);
     });
   }

@@ -167,6 +167,5 @@ export class ClientCaller implements Caller {
 
 function withSignal(options: CallOptions, signal: AbortSignal | undefined): CallOptions {
   if (signal !== undefined) return { ...options, signal };
-  const { signal: _, ...others } = options;
-  return others;
+  return Object.fromEntries(Object.entries(options).filter(([name]) => name !== 'signal'));
 }

@@ -441,11 +441,13 @@ export class RPCCommunicator implements Caller {
   }
 
   #receiveFail(message: FailMessage): void {
-    const unreadable = this.#references.accept(message);
-    const { data: _, ...readable } = message[2];
-    this.#outgoingStreams.fail(
-      unreadable === undefined ? message : [message[0], message[1], readable, message[3] ?? 0],
-    );
+    if (this.#references.accept(message) === undefined) {
+      this.#outgoingStreams.fail(message);
+      return;
+    }
+    // What cannot be read is left out: that the stream failed matters more.
+    const [type, id, error, dropped = 0] = message;
+    this.#outgoingStreams.fail([type, id, { ...error, data: undefined }, dropped]);
   }
 
   #receiveNext(message: ReceivedNextMessage): void {

@@ -1,7 +1,7 @@
 /**
  * Where calls meet interceptors: around what this side calls, and around what it serves.
  */
-import { defer, EMPTY, from, Observable, take, type Subscription } from 'rxjs';
+import { defer, EMPTY, from, Observable, take, Subscription } from 'rxjs';
 import type { Caller } from '../proxies/caller.js';
 import { coldCall } from '../proxies/cold-call.js';
 import type { CallOptions } from '../proxies/types.js';
@@ -18,6 +18,8 @@ import { isThenable } from './thenable.js';
 export class Interception {
   readonly #interceptors: readonly RPCInterceptor[];
   readonly #report: Report;
+  /** Notifications whose interceptors have not done. */
+  readonly #notified = new Subscription();
 
   /**
    * The interception by some interceptors; `undefined` where there are none, so that nothing is paid for them.
@@ -28,7 +30,8 @@ export class Interception {
     return interceptors.length === 0 ? undefined : new Interception(interceptors, report);
   }
 
-  private constructor(interceptors: readonly RPCInterceptor[], report: Report) {
+  /** Use `of`: without interceptors there is none. */
+  constructor(interceptors: readonly RPCInterceptor[], report: Report) {
     this.#interceptors = interceptors;
     this.#report = report;
   }
@@ -152,7 +155,7 @@ export class Interception {
         next: resolve,
         error: (error: unknown) => {
           settle();
-          reject(error as Error);
+          reject(error);
         },
         complete: () => {
           settle();
@@ -168,13 +171,14 @@ export class Interception {
     let failure: { readonly error: unknown } | undefined = undefined as
       { readonly error: unknown } | undefined;
     let isOver = false;
-    defer(() => this.#run(call, last)).subscribe({
+    const notified = defer(() => this.#run(call, last)).subscribe({
       error: (error: unknown) => {
         if (isOver) this.#report(error);
         else failure = { error };
       },
     });
     isOver = true;
+    this.#notified.add(notified);
     if (failure !== undefined) throw failure.error;
   }
 }

@@ -164,11 +164,11 @@ export class ServedStreams {
     const { object, stream, schemas } = found;
     const { method } = stream;
     const read = (checked: readonly unknown[]): unknown =>
-      runInCall(call, () =>
-        method === undefined
-          ? (Reflect.get(object, call.member) as unknown)
-          : (Reflect.apply(method, object, checked) as unknown),
-      );
+      runInCall<unknown>(call, () => {
+        const value: unknown =
+          method === undefined ? Reflect.get(object, call.member) : Reflect.apply(method, object, checked);
+        return value;
+      });
     if (schemas === undefined) return read(args);
     const checked = validateArguments(schemas, args);
     return checked instanceof Promise ? checked.then(read) : read(checked);

@@ -52,7 +52,7 @@ class ValueIterator<T> implements AsyncIterableIterator<T, undefined>, Pace {
     if (ending !== undefined) {
       this.#ending = {};
       // The error is the producer's, whatever it is.
-      return 'error' in ending ? Promise.reject(ending.error as Error) : Promise.resolve(finished);
+      return 'error' in ending ? Promise.reject(ending.error) : Promise.resolve(finished);
     }
     return new Promise((resolve, reject) => {
       this.#takers.push({ resolve, reject });
@@ -67,7 +67,7 @@ class ValueIterator<T> implements AsyncIterableIterator<T, undefined>, Pace {
 
   throw(error: unknown): Promise<IteratorResult<T, undefined>> {
     this.#leave();
-    return Promise.reject(error as Error);
+    return Promise.reject(error);
   }
 
   /** {@inheritDoc Pace.isReady} */

@@ -37,7 +37,10 @@ export class GuardedObservable<T> extends Observable<T> {
 }
 
 /** One of its overloads, so that it can be called on what inherits from an Observable. */
-const plainSubscribe = Observable.prototype.subscribe as (observer: object) => Subscription;
+const plainSubscribe = Reflect.get(Observable.prototype, 'subscribe') as (
+  this: unknown,
+  observer: object,
+) => Subscription;
 
 function liftWith<T>(report: Report) {
   return function lift<R>(this: Observable<T>, operator?: Operator<T, R>): Observable<R> {

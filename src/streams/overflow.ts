@@ -77,8 +77,7 @@ export function resolvePolicy(options: OverflowOptions, what: string): OverflowP
 export function withOverflow<T>(source$: Observable<T>, options: OverflowOptions): Observable<T> {
   const policy = resolvePolicy(options, 'withOverflow');
   const declared$ = new Observable<T>((subscriber) => source$.subscribe(subscriber));
-  Object.defineProperty(declared$, policyKey, { value: policy });
-  return declared$;
+  return Object.defineProperty(declared$, policyKey, { value: policy });
 }
 
 /** The policy that a source carries, if `withOverflow` gave it one. */

@@ -26,6 +26,14 @@ export const unbounded: Pace = {
 /** Under this key a source that can be paused gives out itself, paced. Found again by another copy of the package. */
 export const pacedKey = Symbol.for('tandem-rpc.paced');
 
+/** Makes a source one that can be paused. */
+export function paceable<T>(
+  source$: Observable<T>,
+  inPace: (pace: Pace) => Observable<T> | undefined,
+): Observable<T> {
+  return Object.defineProperty(source$, pacedKey, { value: inPace });
+}
+
 /** A source that can be paused. */
 export interface Paceable<T> {
   /** The same values, none of them before the pace is ready for it; `undefined` if what lies below cannot be paused. */

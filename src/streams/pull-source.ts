@@ -3,7 +3,7 @@
  * at a time, and none before the taker is ready for it; rxjs's `from` would drain them without waiting.
  */
 import { Observable, type Subscriber } from 'rxjs';
-import { pacedKey, unbounded, type Pace, type Paceable } from './pace.js';
+import { paceable, unbounded, type Pace } from './pace.js';
 import { callUser, type Report } from './user-callback.js';
 
 /** What a source needs besides its values. */
@@ -25,37 +25,16 @@ export type AnyIterable = AsyncIterable<unknown> | Iterable<unknown>;
 
 /** Makes the Observable of an iterable; each subscription asks for an iterator of its own. */
 export function pullSource(iterable: AnyIterable, settings: PullSettings): Observable<unknown> {
-  return new PullSource(iterable, settings);
-}
-
-class PullSource extends Observable<unknown> implements Paceable<unknown> {
-  readonly #iterable: AnyIterable;
-  readonly #settings: PullSettings;
-
-  constructor(iterable: AnyIterable, settings: PullSettings) {
-    super((subscriber) => this.#open(subscriber, unbounded));
-    this.#iterable = iterable;
-    this.#settings = settings;
-  }
-
-  [pacedKey](pace: Pace): Observable<unknown> {
-    return new Observable((subscriber) => this.#open(subscriber, pace));
-  }
-
-  #open(subscriber: Subscriber<unknown>, pace: Pace): (() => void) | undefined {
-    let iterator: AnyIterator;
-    try {
-      iterator = this.#settings.enter(() => iteratorOf(this.#iterable));
-    } catch (error) {
-      subscriber.error(error);
-      return undefined;
-    }
-    const puller = new Puller(iterator, subscriber, pace, this.#settings);
-    puller.run();
-    return () => {
-      puller.leave();
-    };
-  }
+  const inPace = (pace: Pace): Observable<unknown> =>
+    new Observable((subscriber) => {
+      const iterator = settings.enter(() => iteratorOf(iterable));
+      const puller = new Puller(iterator, subscriber, pace, settings);
+      puller.run();
+      return () => {
+        puller.leave();
+      };
+    });
+  return paceable(inPace(unbounded), inPace);
 }
 
 /** One iterator on its way through its values. */

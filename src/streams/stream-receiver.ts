@@ -156,14 +156,18 @@ export class StreamReceiver {
         break;
       }
       this.#giveOne(batch);
-      // The observer may have left.
-      if (this.#isStopped) return;
+      if (this.#hasLeft()) return;
     }
     this.#isRunning = false;
     this.#returnCredit();
     if (hasMore) this.#schedule();
     else if (this.#batches.length > 0) this.#pace.onReady(this.#schedule);
     else this.#finish();
+  }
+
+  /** The observer may leave while it runs. */
+  #hasLeft(): boolean {
+    return this.#isStopped;
   }
 
   #giveOne(batch: Batch): void {

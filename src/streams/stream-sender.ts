@@ -4,7 +4,7 @@
  * A source that can be paused is asked for values only while there is credit; one that cannot obeys its overflow policy.
  * A value is read when it leaves, at the end of the turn in which it came, or later. PROTOCOL.md, "Streams".
  */
-import { Observable, type Subscriber } from 'rxjs';
+import { Observable, type Subscription } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import { defaultPolicy, WaitingValues, type OverflowPolicy } from './overflow.js';
 import { paced, type Pace } from './pace.js';
@@ -59,7 +59,7 @@ export class StreamSender implements Pace {
   #credit: number;
   #unreturnedBytes = 0;
   #itemsToSend = firstMessageItems;
-  #subscriber: Subscriber<unknown> | undefined;
+  #subscription: Subscription | undefined;
   #onReady: (() => void) | undefined;
   #onLeave: (() => void) | undefined;
   #ending: Ending | undefined;
@@ -102,12 +102,12 @@ export class StreamSender implements Pace {
     this.#waiting = new WaitingValues(policy);
     this.#onLeave = onLeave;
     const values$ = paced(source$, this) ?? source$;
-    // The subscriber is needed at once: a source that never pauses is only stopped from inside.
+    // The subscription is needed at once: a source that never pauses is only stopped from inside.
     const owned$ = new Observable<unknown>((subscriber) => {
-      this.#subscriber = subscriber;
+      this.#subscription = subscriber;
       return values$.subscribe(subscriber);
     });
-    owned$.subscribe({
+    this.#subscription = owned$.subscribe({
       next: (value) => {
         this.#take(value);
       },
@@ -271,8 +271,8 @@ export class StreamSender implements Pace {
   }
 
   #unsubscribe(): void {
-    const subscriber = this.#subscriber;
-    this.#subscriber = undefined;
-    subscriber?.unsubscribe();
+    const subscription = this.#subscription;
+    this.#subscription = undefined;
+    subscription?.unsubscribe();
   }
 }

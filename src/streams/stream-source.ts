@@ -2,7 +2,7 @@
  * The Observable of whatever a user offers as a stream: Observables of any copy of rxjs, async iterables, generators.
  */
 import { from, isObservable, Observable } from 'rxjs';
-import { paced, pacedKey, type Pace } from './pace.js';
+import { paceable, paced, type Pace } from './pace.js';
 import { pullSource, type AnyIterable, type PullSettings } from './pull-source.js';
 
 /**
@@ -39,7 +39,7 @@ export function laterSource(
         },
       );
     });
-  return Object.defineProperty(later(undefined), pacedKey, { value: later });
+  return paceable(later(undefined), later);
 }
 
 /** Whether a value is an Observable, of this copy of rxjs or another. */
@@ -57,7 +57,7 @@ function entered(source$: Observable<unknown>, settings: PullSettings): Observab
     const paced$ = paced(source$, pace);
     return paced$ === undefined ? undefined : entered(paced$, settings);
   };
-  return Object.defineProperty(entered$, pacedKey, { value: inPace });
+  return paceable(entered$, inPace);
 }
 
 function isInterop(value: unknown): value is Observable<unknown> {
