@@ -6,26 +6,27 @@ export { CloseReason, type CloseCode } from './protocol/close-reason.js';
 export type { Limits } from './protocol/limits.js';
 export { transferred } from './protocol/transferred.js';
 export { byReference } from './proxies/by-reference.js';
-export type { Arriving, Sendable } from './proxies/crossing-types.js';
 export type { RegistrationOptions } from './proxies/exposure.js';
+export type { RemoteMethodName, RemoteStreamName } from './proxies/member-types.js';
 export { dispose, notify, rx, withCallOptions } from './proxies/remote-proxy.js';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './proxies/schemas.js';
 export type {
+  Arriving,
   ByReference,
   CallOptions,
   Lent,
   Remote,
   NotifyMethod,
   NotifyProxy,
+  RemoteFunction,
   RemoteMethod,
-  RemoteMethodName,
   RemoteProxy,
   RemoteReference,
   RemoteStream,
   RemoteStreamMember,
-  RemoteStreamName,
   RxMethod,
   RxProxy,
+  Sendable,
 } from './proxies/types.js';
 export { RPCClient } from './rpc/client.js';
 export { type Counts, RPCCommunicator } from './rpc/communicator.js';

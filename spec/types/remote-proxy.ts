@@ -8,6 +8,8 @@ import {
   notify,
   type RemoteMethodName,
   type RemoteProxy,
+  type RemoteStream,
+  type RemoteStreamName,
   RPCClient,
   RPCServer,
   type ServerStatus,
@@ -51,14 +53,13 @@ expectTypeOf(proxy.deposit).toEqualTypeOf<(amount: number, note?: string) => Pro
 expectTypeOf(proxy.find).toEqualTypeOf<(id: string) => Promise<{ id: string } | undefined>>();
 expectTypeOf(proxy.optional).toEqualTypeOf<(flag: boolean) => Promise<string>>();
 expectTypeOf<RemoteMethodName<Bank>>().toEqualTypeOf<'deposit' | 'find' | 'optional'>();
+expectTypeOf<RemoteStreamName<Bank>>().toEqualTypeOf<'balance$' | 'history$'>();
+expectTypeOf(proxy.balance$).toEqualTypeOf<RemoteStream<number>>();
+expectTypeOf(proxy.history$()).toEqualTypeOf<RemoteStream<number>>();
 // @ts-expect-error -- wrong argument
 void proxy.deposit('much');
 // @ts-expect-error -- a value is no method
 ignore(proxy.owner);
-// @ts-expect-error -- a stream is not called
-ignore(proxy.history$);
-// @ts-expect-error -- neither is one that is a property
-ignore(proxy.balance$);
 // @ts-expect-error -- private by its name
 ignore(proxy._internal);
 // @ts-expect-error -- protected
@@ -81,6 +82,9 @@ expectTypeOf(withCallOptions(notify(proxy), { metadata: 1 })).toEqualTypeOf<Noti
 withCallOptions(proxy, { timeout: 1 });
 // @ts-expect-error -- seconds are a number
 withCallOptions(proxy, { timeoutInSeconds: '1' });
+withCallOptions(proxy, { whenDisconnected: 'wait' });
+// @ts-expect-error -- there are two ways
+withCallOptions(proxy, { whenDisconnected: 'retry' });
 
 // Where proxies come from.
 expectTypeOf(client.remoteProxyObject<Bank>('bank')).toEqualTypeOf<RemoteProxy<Bank> | undefined>();
