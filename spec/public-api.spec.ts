@@ -7,6 +7,7 @@ describe('tandem-rpc', () => {
     expect(Object.keys(tandem).sort()).toEqual([
       'CloseReason',
       'ConnectionLostError',
+      'InvalidArgumentsError',
       'LimitExceededError',
       'NotConnectedError',
       'PortInUseError',
@@ -20,14 +21,24 @@ describe('tandem-rpc', () => {
       'RemoteError',
       'ServerAlreadyRunningException',
       'ServerFullError',
+      'StaleReferenceError',
+      'StreamLostError',
+      'StreamOverflowError',
       'UnknownConnectionError',
       'UnknownMethodError',
       'UnknownObjectError',
       'UnserializableValueError',
+      'byReference',
       'currentCall',
+      'dispose',
+      'droppedCount',
+      'eachValueFrom',
       'mainThreadScheduler',
       'notify',
+      'rx',
+      'transferred',
       'withCallOptions',
+      'withOverflow',
     ]);
   });
 
@@ -47,6 +58,10 @@ describe('tandem-rpc', () => {
       new tandem.ProtocolError(''),
       new tandem.LimitExceededError(''),
       new tandem.ServerFullError(''),
+      new tandem.InvalidArgumentsError('', []),
+      new tandem.StaleReferenceError(''),
+      new tandem.StreamOverflowError(''),
+      new tandem.StreamLostError(''),
       new RPCError(''),
     ];
     for (const error of errors) {

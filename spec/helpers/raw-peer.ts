@@ -50,7 +50,7 @@ export class RawPeer {
         },
         onMessages: (messages) => this.received.push(...messages),
         onFlush: () => undefined,
-      onHandover: (port, ticket) => {
+        onHandover: (port, ticket) => {
           this.handover = { port, ticket };
         },
         onIdentity: () => undefined,

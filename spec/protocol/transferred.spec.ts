@@ -37,7 +37,7 @@ class Pipe {
         }
       }
     }
-    expect(messages).toHaveLength(1);
+    if (messages.length !== 1) throw new Error(`${messages.length} messages arrived`);
     return messages[0]?.[4];
   }
 }

@@ -1,7 +1,16 @@
 /** What the compiler says of arguments and results on their way across. Checked by `npm run types`; nothing here runs. */
 import { expectTypeOf } from 'expect-type';
 import { type Observable, Subject } from 'rxjs';
-import type { Arriving, RemoteFunction, RemoteProxy, RemoteStream, Sendable } from 'tandem-rpc';
+import {
+  type Arriving,
+  notify,
+  type RemoteFunction,
+  type RemoteProxy,
+  type RemoteStream,
+  rx,
+  type Sendable,
+  withCallOptions,
+} from 'tandem-rpc';
 
 declare function ignore(value: unknown): void;
 
@@ -105,6 +114,12 @@ expectTypeOf<Arriving<Mixed>>().toEqualTypeOf<MixedThere>();
 declare const called: RemoteFunction<(amount: number, done?: () => void) => Date>;
 expectTypeOf(called(1, async () => undefined)).toEqualTypeOf<Promise<Date>>();
 called[Symbol.dispose]();
+expectTypeOf(withCallOptions(called, { metadata: 1 })).toEqualTypeOf<typeof called>();
+expectTypeOf(notify(called)).parameter(0).toBeNumber();
+expectTypeOf(notify(called)).returns.toBeVoid();
+expectTypeOf(rx(called)(1)).toEqualTypeOf<Observable<Date>>();
+// @ts-expect-error -- as are those of a cold call
+ignore(rx(called)('much'));
 // @ts-expect-error -- its arguments are checked
 void called('much');
 

@@ -29,7 +29,7 @@ export interface WeakHold {
 }
 
 /** What the language offers. */
-export const platformHold: WeakHold = {
+const platformHold: WeakHold = {
   refer: (value) => new WeakRef(value),
   makeRegistry: (onCollected) => new FinalizationRegistry(onCollected),
 };

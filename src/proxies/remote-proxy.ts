@@ -2,7 +2,10 @@
  * The object that a user holds in place of a remote one: any name is a method that sends a call, or, with a `$` at its end,
  * a stream; except those that JavaScript itself asks of every object, which are answered here and send nothing (await,
  * console.log, JSON.stringify, string templates, iteration, instanceof).
+ *
+ * A `$` member is an Observable; where the remote one is a method, or not known to be none, it is a function as well.
  */
+import type { Observable } from 'rxjs';
 import type { Target } from '../protocol/messages.js';
 import { referenceKey } from '../protocol/references.js';
 import { checkCallOptions } from './call-options.js';
@@ -75,23 +78,26 @@ export function withCallOptions<Proxied extends object>(proxy: Proxied, options:
 }
 
 /**
- * The same remote object, called without waiting for an answer: each method returns nothing, and throws only when
+ * The same remote object, or function, called without waiting for an answer: each method returns nothing, and throws only when
  * nothing could be sent. What goes wrong at the other side is reported there, on `errors$`. Its streams are left out.
  * @throws TypeError when it is no proxy
  */
-export function notify<T>(proxy: RemoteProxy<T>): NotifyProxy<T>;
 export function notify<Args extends readonly unknown[]>(
   remote: (...args: Args) => Promise<unknown>,
 ): (...args: Args) => void;
+export function notify<T>(proxy: RemoteProxy<T>): NotifyProxy<T>;
 export function notify(proxy: object): object {
   return derive(proxy, { makeMethod: notifyMethod });
 }
 
 /**
- * The cold view of a remote object: each method returns an Observable that calls when it is subscribed to, each time anew,
+ * The cold view of a remote object, or function: each method returns an Observable that calls when it is subscribed to, each time anew,
  * and gives the call up when it is unsubscribed from. Its streams are what they are.
  * @throws TypeError when it is no proxy
  */
+export function rx<Args extends readonly unknown[], Result>(
+  remote: (...args: Args) => Promise<Result>,
+): (...args: Args) => Observable<Result>;
 export function rx<T>(proxy: RemoteProxy<T>): RxProxy<T>;
 export function rx(proxy: object): object {
   return derive(proxy, { makeMethod: coldMethod });
@@ -135,9 +141,13 @@ function makeStream({ caller, target, options }: ProxyContent, member: string): 
   const stream = caller.stream(target, member, [], options);
   if (caller.properties(target)?.includes(member) === true) return stream;
   const method: Method = (...args) => caller.stream(target, member, args, options);
+  Object.defineProperties(method, { apply, bind, call, name: { value: member, configurable: true } });
   // All that an Observable has is found on the stream.
   return Object.setPrototypeOf(method, stream) as object;
 }
+
+/** What a function has besides being callable; one whose prototype is a stream would lack it. */
+const { apply, bind, call } = Object.getOwnPropertyDescriptors(Function.prototype);
 
 function makeMember(content: ProxyContent, member: string): unknown {
   if (!member.endsWith('$') || content.makeMethod === notifyMethod)
