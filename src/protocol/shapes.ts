@@ -1,7 +1,7 @@
 /**
  * Judges how an object crosses, by its prototype, and remembers the verdict.
  *
- * Realms differ in their `Date` and `Object` (frames, `node:vm`, test runners), so nothing here asks `instanceof`:
+ * Realms differ in their `Date` and `Object` (frames, `node:vm`, test runners), so what `instanceof` says is never all that counts:
  * built-ins are told by `Object.prototype.toString`, plain objects by a prototype that is null or has none itself.
  * An instance of a class crosses as a plain object if the class is only a form for its fields; with methods or
  * accessors it would arrive as something else than it was, and is refused. PROTOCOL.md, "Values".
@@ -55,6 +55,8 @@ export function tagOf(value: object): string {
 function judge(value: object, prototype: object): Shape {
   const builtIn = builtInShapes.get(tagOf(value));
   if (builtIn !== undefined) return builtIn;
+  // Errors by prototype alone, as rxjs makes its own (EmptyError, TimeoutError).
+  if (value instanceof Error) return 'error';
   // The encoder would write it as it is, whatever its type.
   if (value instanceof ExtData) return 'refused';
   for (let level: object | null = prototype, above = prototypeOf(level); above !== null;) {

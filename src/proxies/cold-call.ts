@@ -3,6 +3,7 @@
  */
 import type { Observable } from 'rxjs';
 import { GuardedObservable } from '../streams/guarded-observable.js';
+import { GuardedSubscriber } from '../streams/guarded-subscriber.js';
 import type { Report } from '../streams/user-callback.js';
 
 /**
@@ -24,13 +25,14 @@ export function coldCall(
     };
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener('abort', onAbort);
+    const answered = new GuardedSubscriber(subscriber, report);
     call(controller.signal).then(
       (result) => {
-        subscriber.next(result);
-        subscriber.complete();
+        answered.next(result);
+        answered.complete();
       },
       (error: unknown) => {
-        subscriber.error(error);
+        answered.error(error);
       },
     );
     return () => {

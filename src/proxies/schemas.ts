@@ -72,6 +72,15 @@ export function validateArguments(
   return Promise.all(answers).then((settled) => conclude(settled, args.length));
 }
 
+/** Whether an error is the schemas' own word, if no method has run yet that could throw the same. */
+export function isSchemasWord(error: unknown): error is InvalidArgumentsError | SchemaFailure {
+  try {
+    return error instanceof InvalidArgumentsError || error instanceof SchemaFailure;
+  } catch {
+    return false; // an interceptor threw a revoked Proxy
+  }
+}
+
 /** What a schema answers, or a promise of it, which is one of ours whatever it was. */
 function ask(schema: StandardSchema, value: unknown, at: number): unknown {
   try {

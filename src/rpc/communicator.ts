@@ -188,6 +188,7 @@ export class RPCCommunicator implements Caller {
       exposeErrors,
       interception,
       report: this.report,
+      deadlineChanged,
     });
     this.#invocations = new Invocations({
       codec,
@@ -228,6 +229,7 @@ export class RPCCommunicator implements Caller {
       this.#outgoing.nextDeadlineMs,
       this.#invocations.nextDeadlineMs,
       this.#outgoingStreams.nextDeadlineMs,
+      this.#served.nextDeadlineMs,
     );
   }
 
@@ -300,6 +302,7 @@ export class RPCCommunicator implements Caller {
     this.#outgoing.handleDeadline(nowMs);
     this.#outgoingStreams.handleDeadline(nowMs);
     this.#invocations.handleDeadline(nowMs);
+    this.#served.handleDeadline(nowMs);
   }
 
   /** What was sent is about to leave, and so much more may: stream values, and references given back. */
@@ -419,7 +422,14 @@ export class RPCCommunicator implements Caller {
     try {
       const found = this.#targets.stream(target, member, args);
       this.#references.hydrate(message);
-      this.#served.start({ id, credit, call: this.#callOf(target, member, meta), found, args });
+      this.#served.start({
+        id,
+        credit,
+        call: this.#callOf(target, member, meta),
+        found,
+        args,
+        hasRun: false,
+      });
     } catch (error) {
       const refused = this.#refusal(message, error);
       this.#sending.sendPlain([MessageType.fail, id, refusalOf(refused, 'no')]);

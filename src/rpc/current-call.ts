@@ -88,6 +88,11 @@ export class ServedCall implements CurrentCall {
     this.#abortReason = reason;
     this.#controller?.abort(reason);
   }
+
+  /** Its time is over. */
+  expire(): void {
+    this.abort(new DOMException('the time that the caller gave is over', 'TimeoutError'));
+  }
 }
 
 /**

@@ -1,13 +1,14 @@
 /**
  * Where calls meet interceptors: around what this side calls, and around what it serves.
  */
-import { defer, EMPTY, from, Observable, take, Subscription } from 'rxjs';
+import { defer, EMPTY, Observable, of, Subscription, take } from 'rxjs';
 import type { Caller } from '../proxies/caller.js';
 import { coldCall } from '../proxies/cold-call.js';
 import type { CallOptions } from '../proxies/types.js';
 import { RemoteStream } from '../streams/remote-stream.js';
 import { paced } from '../streams/pace.js';
-import type { Report } from '../streams/user-callback.js';
+import { GuardedSubscriber } from '../streams/guarded-subscriber.js';
+import { callUser, type Report } from '../streams/user-callback.js';
 import type { Target } from '../protocol/messages.js';
 import type { ServedCall } from './current-call.js';
 import { compose, type InterceptedCall, type RPCHandler, type RPCInterceptor } from './interceptors.js';
@@ -116,7 +117,7 @@ export class Interception {
     const last: RPCHandler = (changed) =>
       defer(() => {
         const result = run(changed.args);
-        return isThenable(result) ? from(result) : one(result);
+        return isThenable(result) ? later(result, this.#report) : of(result);
       });
     return this.#first(incoming(call, kind, args), last, undefined);
   }
@@ -139,8 +140,8 @@ export class Interception {
     return new Promise((resolve, reject) => {
       let subscription: Subscription | undefined = undefined as Subscription | undefined;
       const onAbort = (): void => {
-        subscription?.unsubscribe();
         reject(signal?.reason as Error);
+        callUser(() => subscription?.unsubscribe(), undefined, this.#report);
       };
       const settle = (): void => {
         signal?.removeEventListener('abort', onAbort);
@@ -196,9 +197,18 @@ function makeCall(fields: Omit<InterceptedCall, 'with'>): InterceptedCall {
   return { ...fields, with: (changes) => makeCall({ ...fields, ...changes }) };
 }
 
-function one(value: unknown): Observable<unknown> {
+/** What a promise gives; rxjs's `from` would rethrow what a teardown throws where nobody could catch it. */
+function later(promise: PromiseLike<unknown>, report: Report): Observable<unknown> {
   return new Observable((subscriber) => {
-    subscriber.next(value);
-    subscriber.complete();
+    const guarded = new GuardedSubscriber(subscriber, report);
+    Promise.resolve(promise).then(
+      (value) => {
+        guarded.next(value);
+        guarded.complete();
+      },
+      (error: unknown) => {
+        guarded.error(error);
+      },
+    );
   });
 }

@@ -3,11 +3,11 @@
  *
  * A slot is free only when the method has really ended, whatever the caller gave up meanwhile (HTTP/2 Rapid Reset).
  */
-import { InvalidArgumentsError, LimitExceededError, RPCError, UnserializableValueError } from '../errors.js';
+import { LimitExceededError, RPCError, UnserializableValueError } from '../errors.js';
 import type { Codec } from '../protocol/codec.js';
 import { Deadlines } from '../protocol/deadlines.js';
 import { MessageType, type ResponseMessage, type WireError } from '../protocol/messages.js';
-import { SchemaFailure, validateArguments } from '../proxies/schemas.js';
+import { isSchemasWord, SchemaFailure, validateArguments } from '../proxies/schemas.js';
 import { runInCall, type ServedCall } from './current-call.js';
 import type { Interception } from './interception.js';
 import { OpenCalls } from './open-calls.js';
@@ -117,9 +117,7 @@ export class Invocations {
 
   /** The time of calls is over: their callers give them up, or are about to. */
   handleDeadline(nowMs: number): void {
-    for (const { call } of this.#deadlines.takeDue(nowMs)) {
-      call.abort(new DOMException('the time that the caller gave is over', 'TimeoutError'));
-    }
+    for (const { call } of this.#deadlines.takeDue(nowMs)) call.expire();
   }
 
   /** The connection has ended: nobody waits for anything. */
@@ -203,8 +201,10 @@ export class Invocations {
 
   /** What was refused before the method ran says so; the schemas' word is the library's own. */
   #wireError({ hasRun }: Invocation, error: unknown): WireError {
-    const { exposeErrors, codec } = this.#settings;
-    if (!hasRun && (error instanceof InvalidArgumentsError || error instanceof SchemaFailure)) {
+    const { exposeErrors, codec, report } = this.#settings;
+    if (!hasRun && isSchemasWord(error)) {
+      // The caller is only told that it failed.
+      if (error instanceof SchemaFailure) report(error);
       return refusalOf(error, 'no');
     }
     const wire = thrownToWire(error, exposeErrors, codec);

@@ -2,10 +2,11 @@
  * The streams that this side serves on one connection: from a SUBSCRIBE to the source, and from its values to messages.
  */
 import { throwError, type Observable } from 'rxjs';
-import { InvalidArgumentsError, RPCError } from '../errors.js';
+import { RPCError } from '../errors.js';
 import type { Connection } from '../link/connection.js';
-import { MessageType } from '../protocol/messages.js';
-import { SchemaFailure, validateArguments } from '../proxies/schemas.js';
+import { Deadlines } from '../protocol/deadlines.js';
+import { MessageType, type WireError } from '../protocol/messages.js';
+import { isSchemasWord, SchemaFailure, validateArguments } from '../proxies/schemas.js';
 import { declaredPolicy, defaultPolicy } from '../streams/overflow.js';
 import type { StreamSender } from '../streams/stream-sender.js';
 import { StreamSenders } from '../streams/stream-senders.js';
@@ -26,6 +27,8 @@ export interface ServedStreamsSettings {
   readonly exposeErrors: ErrorExposure;
   readonly interception: Interception | undefined;
   readonly report: Report;
+  /** The deadline of a stream may be the next. */
+  readonly deadlineChanged: () => void;
 }
 
 /** One stream to serve. */
@@ -35,14 +38,17 @@ export interface Subscription {
   readonly call: ServedCall;
   readonly found: FoundStream;
   readonly args: readonly unknown[];
+  /** Whether the source was reached: then the answer to whether it ran is yes. */
+  hasRun: boolean;
 }
 
 /** The served streams of one connection. */
 export class ServedStreams {
   readonly #settings: ServedStreamsSettings;
   readonly #senders: StreamSenders;
-  /** The calls of open streams, whose signals fire when their time is over. */
-  readonly #calls = new Map<number, ServedCall>();
+  /** What is open, as it began. */
+  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #deadlines = new Deadlines<ServedCall>();
   /** Long messages of values that may not have left. */
   readonly #long = new Map<number, SentMessage>();
 
@@ -58,8 +64,9 @@ export class ServedStreams {
           sending.sendPlain(dropped === 0 ? [MessageType.complete, id] : [MessageType.complete, id, dropped]);
         },
         fail: (id, error, isRefusal, dropped) => {
+          const hasRun = this.#subscriptions.get(id)?.hasRun ?? true;
           this.#forget(id);
-          this.#sendFail(id, error, isRefusal, dropped);
+          this.#sendFail(id, () => this.#wireError(error, isRefusal, hasRun), dropped);
         },
         isHeldUp: (id) => this.#isHeldUp(id),
         requestFlush: () => {
@@ -67,6 +74,7 @@ export class ServedStreams {
         },
       },
       connection.peerStreamBytes,
+      settings.report,
     );
   }
 
@@ -89,7 +97,11 @@ export class ServedStreams {
   start(subscription: Subscription): void {
     const { id, credit, call, args } = subscription;
     const sender = this.#senders.open(id, credit);
-    this.#calls.set(id, call);
+    this.#subscriptions.set(id, subscription);
+    if (call.deadlineMs !== undefined) {
+      this.#deadlines.add(call, call.deadlineMs);
+      this.#settings.deadlineChanged();
+    }
     const { interception } = this.#settings;
     try {
       if (interception === undefined) this.#begin(sender, subscription);
@@ -98,7 +110,7 @@ export class ServedStreams {
         this.#serve(sender, subscription, stream$);
       }
     } catch (error) {
-      this.#fail(sender, error);
+      sender.fail(error);
     }
   }
 
@@ -109,12 +121,20 @@ export class ServedStreams {
 
   /** The reader leaves. @returns whether the stream was open */
   cancel(id: number): boolean {
-    return this.#senders.cancel(id);
+    const subscription = this.#subscriptions.get(id);
+    const wasOpen = this.#senders.cancel(id);
+    subscription?.call.abort(leftReason());
+    return wasOpen;
   }
 
-  /** The time of a stream is over: its reader has left, or is about to. */
-  expire(id: number, reason: unknown): void {
-    this.#calls.get(id)?.abort(reason);
+  /** When `handleDeadline` is due next. */
+  get nextDeadlineMs(): number {
+    return this.#deadlines.nextMs;
+  }
+
+  /** The time of streams is over: their readers leave them, or are about to. */
+  handleDeadline(nowMs: number): void {
+    for (const call of this.#deadlines.takeDue(nowMs)) call.expire();
   }
 
   /** Sends what may leave. */
@@ -125,8 +145,10 @@ export class ServedStreams {
   /** The connection has ended. */
   close(): void {
     this.#senders.close();
-    this.#calls.clear();
+    const subscriptions = [...this.#subscriptions.values()];
+    this.#subscriptions.clear();
     this.#long.clear();
+    for (const { call } of subscriptions) call.abort(leftReason());
   }
 
   /** Without interceptors: the source may come later, if a method gives a promise of it. */
@@ -141,7 +163,7 @@ export class ServedStreams {
         this.#serve(sender, subscription, stream);
       },
       (error: unknown) => {
-        this.#fail(sender, error);
+        sender.fail(error);
       },
     );
   }
@@ -152,23 +174,29 @@ export class ServedStreams {
       this.#toSource(subscription, value) ?? throwError(() => noStream(subscription.call));
     try {
       const source = this.#source(subscription, args);
-      return isThenable(source) ? laterSource(source, toSource) : toSource(source);
+      return isThenable(source) ? laterSource(source, toSource, this.#settings.report) : toSource(source);
     } catch (error) {
       return throwError(() => error);
     }
   }
 
   /** What a member holds or returns, or a promise of it. */
-  #source({ call, found }: Subscription, args: readonly unknown[]): unknown {
-    if ('source' in found) return found.source;
+  #source(subscription: Subscription, args: readonly unknown[]): unknown {
+    const { call, found } = subscription;
+    if ('source' in found) {
+      subscription.hasRun = true;
+      return found.source;
+    }
     const { object, stream, schemas } = found;
     const { method } = stream;
-    const read = (checked: readonly unknown[]): unknown =>
-      runInCall<unknown>(call, () => {
+    const read = (checked: readonly unknown[]): unknown => {
+      subscription.hasRun = true;
+      return runInCall<unknown>(call, () => {
         const value: unknown =
           method === undefined ? Reflect.get(object, call.member) : Reflect.apply(method, object, checked);
         return value;
       });
+    };
     if (schemas === undefined) return read(args);
     const checked = validateArguments(schemas, args);
     return checked instanceof Promise ? checked.then(read) : read(checked);
@@ -189,16 +217,7 @@ export class ServedStreams {
     const registered = 'source' in found ? undefined : found.stream.policy;
     // What is a source is an object.
     const policy = declaredPolicy(value as object) ?? registered ?? defaultPolicy;
-    sender.start(source$, policy, () => {
-      this.#calls.delete(sender.id);
-      call.abort(new DOMException('the reader left the stream, or its connection ended', 'AbortError'));
-    });
-  }
-
-  /** The schemas' word is ours, everything else the source's. */
-  #fail(sender: StreamSender, error: unknown): void {
-    if (error instanceof InvalidArgumentsError || error instanceof SchemaFailure) sender.refuse(error);
-    else sender.fail(error);
+    sender.start(source$, policy);
   }
 
   #sendNext(id: number, values: readonly unknown[], dropped: number): number {
@@ -221,23 +240,40 @@ export class ServedStreams {
 
   /** A stream ends: values that its reader no longer waits for must not come after the end. */
   #forget(id: number): void {
-    this.#calls.delete(id);
+    this.#endCall(id);
     const message = this.#long.get(id);
     if (message === undefined) return;
     this.#long.delete(id);
     this.#settings.sending.withdraw(message);
   }
 
-  #sendFail(id: number, error: unknown, isRefusal: boolean, dropped: number): void {
-    const { sending, exposeErrors } = this.#settings;
-    sending.send(() => {
-      const wire =
-        isRefusal && error instanceof RPCError
-          ? refusalOf(error, error.executed === 'no' ? 'no' : 'yes')
-          : thrownToWire(error, exposeErrors, sending.codec);
-      return dropped === 0 ? [MessageType.fail, id, wire] : [MessageType.fail, id, wire, dropped];
-    });
+  #endCall(id: number): void {
+    const call = this.#subscriptions.get(id)?.call;
+    this.#subscriptions.delete(id);
+    if (call?.deadlineMs !== undefined) this.#deadlines.remove(call, Math.ceil(call.deadlineMs));
   }
+
+  #sendFail(id: number, makeError: () => WireError, dropped: number): void {
+    this.#settings.sending.send(() =>
+      dropped === 0 ? [MessageType.fail, id, makeError()] : [MessageType.fail, id, makeError(), dropped],
+    );
+  }
+
+  #wireError(error: unknown, isRefusal: boolean, hasRun: boolean): WireError {
+    const { sending, exposeErrors, report } = this.#settings;
+    if (!hasRun && isSchemasWord(error)) {
+      // The reader is only told that it failed.
+      if (error instanceof SchemaFailure) report(error);
+      return refusalOf(error, 'no');
+    }
+    if (isRefusal && error instanceof RPCError) return refusalOf(error, 'yes');
+    const wire = thrownToWire(error, exposeErrors, sending.codec);
+    return hasRun ? wire : { ...wire, executed: 'no' };
+  }
+}
+
+function leftReason(): DOMException {
+  return new DOMException('the reader left the stream, or its connection ended', 'AbortError');
 }
 
 function noStream({ object, member }: ServedCall): RPCError {

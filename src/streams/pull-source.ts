@@ -3,6 +3,7 @@
  * at a time, and none before the taker is ready for it; rxjs's `from` would drain them without waiting.
  */
 import { Observable, type Subscriber } from 'rxjs';
+import { GuardedSubscriber } from './guarded-subscriber.js';
 import { paceable, unbounded, type Pace } from './pace.js';
 import { callUser, type Report } from './user-callback.js';
 
@@ -10,7 +11,7 @@ import { callUser, type Report } from './user-callback.js';
 export interface PullSettings {
   /** Runs each piece of the iterator's code, in the context that it belongs to. */
   readonly enter: <Result>(run: () => Result) => Result;
-  /** Gets what goes wrong while an iterator is left, which nobody waits for. */
+  /** Gets what goes wrong while an iterator is left, which nobody waits for, and what a subscriber throws. */
   readonly report: Report;
 }
 
@@ -40,7 +41,7 @@ export function pullSource(iterable: AnyIterable, settings: PullSettings): Obser
 /** One iterator on its way through its values. */
 class Puller {
   readonly #iterator: AnyIterator;
-  readonly #subscriber: Subscriber<unknown>;
+  readonly #subscriber: GuardedSubscriber<unknown>;
   readonly #pace: Pace;
   readonly #settings: PullSettings;
   /** Whether it has been asked and has not answered, or is being asked now. */
@@ -52,7 +53,7 @@ class Puller {
 
   constructor(iterator: AnyIterator, subscriber: Subscriber<unknown>, pace: Pace, settings: PullSettings) {
     this.#iterator = iterator;
-    this.#subscriber = subscriber;
+    this.#subscriber = new GuardedSubscriber(subscriber, settings.report);
     this.#pace = pace;
     this.#settings = settings;
   }

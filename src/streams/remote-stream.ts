@@ -5,6 +5,7 @@
 import { Observable, type Subscriber, type TeardownLogic } from 'rxjs';
 import { eachValueFrom } from './each-value-from.js';
 import { GuardedObservable } from './guarded-observable.js';
+import { GuardedSubscriber } from './guarded-subscriber.js';
 import { pacedKey, type Pace, type Paceable } from './pace.js';
 import type { StreamSink } from './stream-receiver.js';
 import type { Report } from './user-callback.js';
@@ -30,23 +31,25 @@ export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterab
    */
   constructor(report: Report, open: OpenStream) {
     super(report, (subscriber) => start(subscriber, undefined));
-    const start = (subscriber: Subscriber<T>, pace: Pace | undefined): TeardownLogic =>
-      open({
+    const start = (subscriber: Subscriber<T>, pace: Pace | undefined): TeardownLogic => {
+      const guarded = new GuardedSubscriber(subscriber, report);
+      return open({
         // What comes is what the type of the remote member says; the other side alone knows.
         next: (value) => {
-          subscriber.next(value as T);
+          guarded.next(value as T);
         },
         error: (error) => {
-          subscriber.error(error);
+          guarded.error(error);
         },
         complete: () => {
-          subscriber.complete();
+          guarded.complete();
         },
         onDropped: (count) => {
           this[droppedKey] += count;
         },
         pace,
       });
+    };
     this.open = open;
     // Properties, not methods, since a proxy's member inherits from its stream and has none of its private members.
     this[pacedKey] = (pace) => new Observable((subscriber) => start(subscriber, pace));

@@ -8,6 +8,7 @@ import { Observable, type Subscription } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import { defaultPolicy, WaitingValues, type OverflowPolicy } from './overflow.js';
 import { paced, type Pace } from './pace.js';
+import { callUser, type Report } from './user-callback.js';
 
 /** How the values of a sender leave. */
 export interface SenderChannel {
@@ -30,6 +31,8 @@ export interface SenderChannel {
 
 /** What a sender tells the table that it is in. */
 export interface SenderOwner {
+  /** Gets what a source throws when it is left. */
+  readonly report: Report;
   /** It has something to send that may leave. */
   onSendable(sender: StreamSender): void;
   /** The stream is over; nothing more is sent. */
@@ -61,7 +64,6 @@ export class StreamSender implements Pace {
   #itemsToSend = firstMessageItems;
   #subscription: Subscription | undefined;
   #onReady: (() => void) | undefined;
-  #onLeave: (() => void) | undefined;
   #ending: Ending | undefined;
   #isOver = false;
 
@@ -95,12 +97,10 @@ export class StreamSender implements Pace {
   /**
    * Begins: subscribes to the source.
    * @param policy - for a source that cannot be paused
-   * @param onLeave - called once, when the other side leaves before the end, or the connection ends
    */
-  start(source$: Observable<unknown>, policy: OverflowPolicy, onLeave: () => void): void {
+  start(source$: Observable<unknown>, policy: OverflowPolicy): void {
     if (this.#isOver) return;
     this.#waiting = new WaitingValues(policy);
-    this.#onLeave = onLeave;
     const values$ = paced(source$, this) ?? source$;
     // The subscription is needed at once: a source that never pauses is only stopped from inside.
     const owned$ = new Observable<unknown>((subscriber) => {
@@ -187,10 +187,7 @@ export class StreamSender implements Pace {
     this.#isOver = true;
     this.#waiting.drop(0);
     this.#onReady = undefined;
-    const onLeave = this.#onLeave;
-    this.#onLeave = undefined;
     this.#unsubscribe();
-    onLeave?.();
   }
 
   /** How many values were dropped that the other side has not been told of. */
@@ -247,7 +244,6 @@ export class StreamSender implements Pace {
     const ending = this.#ending;
     if (ending === undefined || this.#waiting.length > 0 || this.#isOver || channel.isHeldUp(this.id)) return;
     this.#isOver = true;
-    this.#onLeave = undefined;
     const dropped = this.#waiting.takeDropped();
     if (ending === 'complete') channel.complete(this.id, dropped);
     else channel.fail(this.id, ending.error, ending.isRefusal, dropped);
@@ -273,6 +269,6 @@ export class StreamSender implements Pace {
   #unsubscribe(): void {
     const subscription = this.#subscription;
     this.#subscription = undefined;
-    subscription?.unsubscribe();
+    callUser(() => subscription?.unsubscribe(), undefined, this.#owner.report);
   }
 }

@@ -7,6 +7,7 @@
 import { ProtocolError } from '../errors.js';
 import { Fifo } from './fifo.js';
 import { StreamSender, type SenderChannel, type SenderOwner } from './stream-sender.js';
+import type { Report } from './user-callback.js';
 
 /** What the table needs of the connection. */
 export interface SendersChannel extends SenderChannel {
@@ -16,6 +17,8 @@ export interface SendersChannel extends SenderChannel {
 
 /** The outgoing streams. */
 export class StreamSenders implements SenderOwner {
+  /** {@inheritDoc SenderOwner.report} */
+  readonly report: Report;
   readonly #channel: SendersChannel;
   readonly #windowBytes: number;
   readonly #senders = new Map<number, StreamSender>();
@@ -32,8 +35,10 @@ export class StreamSenders implements SenderOwner {
   /**
    * @param channel - the connection
    * @param windowBytes - what the other side is ready to hold, of all streams together
+   * @param report - gets what sources throw when they are left
    */
-  constructor(channel: SendersChannel, windowBytes: number) {
+  constructor(channel: SendersChannel, windowBytes: number, report: Report) {
+    this.report = report;
     this.#channel = channel;
     this.#windowBytes = windowBytes;
   }

@@ -2,8 +2,10 @@
  * The Observable of whatever a user offers as a stream: Observables of any copy of rxjs, async iterables, generators.
  */
 import { from, isObservable, Observable } from 'rxjs';
+import { GuardedSubscriber } from './guarded-subscriber.js';
 import { paceable, paced, type Pace } from './pace.js';
 import { pullSource, type AnyIterable, type PullSettings } from './pull-source.js';
+import type { Report } from './user-callback.js';
 
 /**
  * Makes an Observable of a stream.
@@ -25,17 +27,19 @@ export function streamSource(value: unknown, settings: PullSettings): Observable
 export function laterSource(
   promise: PromiseLike<unknown>,
   toSource: (value: unknown) => Observable<unknown>,
+  report: Report,
 ): Observable<unknown> {
   const later = (pace: Pace | undefined): Observable<unknown> =>
     new Observable((subscriber) => {
+      const guarded = new GuardedSubscriber(subscriber, report);
       Promise.resolve(promise).then(
         (value) => {
           const source$ = toSource(value);
           const inPace$ = pace === undefined ? undefined : paced(source$, pace);
-          if (!subscriber.closed) subscriber.add((inPace$ ?? source$).subscribe(subscriber));
+          if (!subscriber.closed) subscriber.add((inPace$ ?? source$).subscribe(guarded));
         },
         (error: unknown) => {
-          subscriber.error(error);
+          guarded.error(error);
         },
       );
     });

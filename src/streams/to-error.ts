@@ -1,7 +1,7 @@
 /**
  * Errors out of whatever was thrown, and texts out of errors, without trusting either.
  *
- * Judged by what an object is, not by its class: errors of another realm (a `vm` context, a frame, a test runner) are not
+ * Judged by what an object is before its class: errors of another realm (a `vm` context, a frame, a test runner) are not
  * instances of our `Error`.
  */
 
@@ -38,7 +38,8 @@ function isError(value: unknown): value is Error {
     return false;
   }
   try {
-    return ERROR_TAGS.has(Object.prototype.toString.call(value));
+    // The second for what has the prototype alone, as the errors that rxjs makes.
+    return ERROR_TAGS.has(Object.prototype.toString.call(value)) || value instanceof Error;
   } catch {
     return false; // a revoked Proxy, or a `Symbol.toStringTag` that throws
   }

@@ -2,6 +2,7 @@
  * Calling what a user gave us, so that nothing it does reaches the process: neither a thrown error nor the rejection of a
  * promise that nobody awaits (an `async` hook or observer).
  */
+import { UnsubscriptionError } from 'rxjs';
 
 /** Where an error goes that nobody else handles. It must not throw. */
 export type Report = (error: unknown) => void;
@@ -21,10 +22,24 @@ export function callUser<T>(callback: (value: T) => unknown, value: T, report: R
       Promise.resolve(result).then(undefined, report);
     }
   } catch (error) {
-    report(error);
+    reportThrown(error, report);
   }
+}
+
+/** Reports what was thrown; of what several teardowns threw, which rxjs gathers, each. */
+export function reportThrown(error: unknown, report: Report): void {
+  if (isGathered(error)) for (const each of error.errors) report(each);
+  else report(error);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function isGathered(error: unknown): error is UnsubscriptionError {
+  try {
+    return error instanceof UnsubscriptionError;
+  } catch {
+    return false; // a revoked Proxy
+  }
 }
