@@ -196,3 +196,8 @@ export const mock: RemoteProxy<Both> = {
   observable$: streams.observable$,
   since$: () => streams.subject$,
 };
+
+// A stream that never has a value is a stream all the same.
+declare const silent: RemoteProxy<{ never$: Observable<never>; fails$(): Observable<never> }>;
+expectTypeOf(silent.never$).toEqualTypeOf<RemoteStream<never>>();
+expectTypeOf(silent.fails$()).toEqualTypeOf<RemoteStream<never>>();

@@ -17,21 +17,25 @@ type IsCallableName<Name> = Name extends `${string}$` ? false : IsPublicName<Nam
 export type AnyFunction = (...args: never) => unknown;
 
 /**
- * The values of what a `$` member holds or returns, `never` if that is no stream: an Observable (by its shape, since two
- * copies of rxjs may meet), an iterable of either kind, or a promise of one. A string is none, though it can be iterated.
+ * What a `$` member holds or returns as a stream, around the type of its values, which may be `never`; `never` if it is no
+ * stream: an Observable (by its shape, since two copies of rxjs may meet), an iterable of either kind, or a promise of one. A
+ * string is none, though it can be iterated.
  */
-export type ValueOf<Source> = 0 extends 1 & Source
-  ? Source
+type StreamOf<Source> = 0 extends 1 & Source
+  ? { readonly of: Source }
   : Awaited<Source> extends infer Stream
     ? Stream extends {
         subscribe(...args: never): unknown;
         forEach(next: (value: infer Value) => void): unknown;
       }
-      ? Value
+      ? { readonly of: Value }
       : Stream extends object & (AsyncIterable<infer Value> | Iterable<infer Value>)
-        ? Value
+        ? { readonly of: Value }
         : never
     : never;
+
+/** The values of what a `$` member holds or returns. */
+export type ValueOf<Source> = StreamOf<Source> extends { readonly of: infer Value } ? Value : never;
 
 /** What a `$` member streams from: what it returns, or what it is. */
 type SourceOf<Member> = Member extends (...args: never) => infer Source ? Source : Member;
@@ -48,7 +52,7 @@ export type RemoteMethodName<T> = {
 /** The names of the members of `T` that are streams. */
 export type RemoteStreamName<T> = {
   [Name in keyof T]-?: IsStreamName<Name> extends true
-    ? [ValueOf<SourceOf<NonNullable<T[Name]>>>] extends [never]
+    ? [StreamOf<SourceOf<NonNullable<T[Name]>>>] extends [never]
       ? never
       : Name
     : never;
