@@ -42,6 +42,12 @@ export class Fifo<T> {
     return item;
   }
 
+  /** Puts values that were taken back in front of all others. */
+  putBack(items: readonly T[]): void {
+    this.#items.splice(0, this.#head, ...items);
+    this.#head = 0;
+  }
+
   /** The value that has waited longest, `undefined` if none waits. */
   peek(): T | undefined {
     return this.#items[this.#head];

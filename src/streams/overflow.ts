@@ -145,15 +145,20 @@ export class WaitingValues {
     return values;
   }
 
+  /** Puts values that were taken, and could not be sent together, back in front. */
+  putBack(values: readonly unknown[]): void {
+    this.#values.putBack(values);
+  }
+
   /** Drops all but the oldest so many. */
   drop(kept: number): void {
     const values = this.take(kept);
     this.#dropped += this.#values.length;
     this.#values.clear();
-    for (const value of values) this.#values.push(value);
+    this.#values.putBack(values);
   }
 
-  /** Counts values as dropped that were taken and could not be sent. */
+  /** Counts values as dropped that were taken and could not be sent, or that were not told. */
   countDropped(count: number): void {
     this.#dropped += count;
   }

@@ -45,9 +45,6 @@ const targetMessageBytes = 16 * 1024;
 /** The most values in one message. */
 const maxMessageItems = 1_024;
 
-/** How many values the first message may hold, before it is known how large they are. */
-const firstMessageItems = 16;
-
 /** Credit in all: more than this would not be counted exactly by every peer. */
 const maxCredit = 2 ** 31 - 1;
 
@@ -61,7 +58,8 @@ export class StreamSender implements Pace {
   #waiting = new WaitingValues(defaultPolicy);
   #credit: number;
   #unreturnedBytes = 0;
-  #itemsToSend = firstMessageItems;
+  /** How many values the next message may hold; of the first it is not known how large they are. */
+  #itemsToSend = 1;
   #subscription: Subscription | undefined;
   #onReady: (() => void) | undefined;
   #ending: Ending | undefined;
@@ -196,31 +194,21 @@ export class StreamSender implements Pace {
   }
 
   #sendValues(values: readonly unknown[], channel: SenderChannel): number {
-    let bytes = 0;
+    const dropped = this.#waiting.takeDropped();
     try {
-      bytes = channel.next(this.id, values, this.#waiting.takeDropped());
+      const bytes = channel.next(this.id, values, dropped);
       this.#sent(values.length, bytes);
+      return bytes;
     } catch (error) {
-      if (values.length > 1) return this.#sendOneByOne(values, channel);
-      this.#breakOff(error, 1);
-    }
-    return bytes;
-  }
-
-  /** One of several values cannot cross, or all of them together are too much: those before it still leave. */
-  #sendOneByOne(values: readonly unknown[], channel: SenderChannel): number {
-    let bytes = 0;
-    for (const [at, value] of values.entries()) {
-      try {
-        const size = channel.next(this.id, [value], this.#waiting.takeDropped());
-        this.#sent(1, size);
-        bytes += size;
-      } catch (error) {
-        this.#breakOff(error, values.length - at);
-        break;
+      this.#waiting.countDropped(dropped);
+      if (values.length === 1) this.#breakOff(error);
+      else {
+        // One of them cannot cross, or all together are too much: those before it still leave.
+        this.#waiting.putBack(values);
+        this.#itemsToSend = values.length >> 1;
       }
+      return 0;
     }
-    return bytes;
   }
 
   #sent(items: number, bytes: number): void {
@@ -233,8 +221,8 @@ export class StreamSender implements Pace {
   }
 
   /** A value that cannot cross ends the stream. */
-  #breakOff(error: unknown, lost: number): void {
-    this.#waiting.countDropped(lost);
+  #breakOff(error: unknown): void {
+    this.#waiting.countDropped(1);
     this.#waiting.drop(0);
     this.#ending = { error, isRefusal: true };
     this.#unsubscribe();
