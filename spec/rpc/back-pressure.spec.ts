@@ -239,7 +239,7 @@ describe('the bytes of values', () => {
     await world.pass(1);
     expect([valuesOf(1), valuesOf(2)]).toEqual([21, 11]);
     expect(server.counts().queuedBytes).toBe(0);
-    const [, , , bytes] = peer.received.find(([type]) => type === MessageType.next) as ReceivedNextMessage;
+    const [, , , , bytes] = peer.received.find(([type]) => type === MessageType.next) as ReceivedNextMessage;
     peer.send(MessageType.credit, 1, 0, 10 * bytes);
     await world.pass(1);
     const out = valuesOf(1) + valuesOf(2) - 10;
