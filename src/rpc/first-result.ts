@@ -1,8 +1,8 @@
 /**
  * The result of a call out of the Observable that interceptors make of it.
  */
-import { Observable, Subscription, take, UnsubscriptionError } from 'rxjs';
-import type { Report } from '../streams/user-callback.js';
+import { Observable, Subscription, take } from 'rxjs';
+import { reportThrown, type Report } from '../streams/user-callback.js';
 
 /**
  * Subscribes at once, takes the first value, and leaves.
@@ -32,7 +32,7 @@ export function firstResult(
       try {
         subscription.unsubscribe();
       } catch (error) {
-        reportEach(error, report);
+        reportThrown(error, report);
       }
     };
     const onAbort = (): void => {
@@ -57,11 +57,4 @@ export function firstResult(
       },
     });
   });
-}
-
-/** rxjs tears everything down whatever throws, and then throws all of it in one. */
-function reportEach(error: unknown, report: Report): void {
-  if (error instanceof UnsubscriptionError)
-    for (const each of error.errors as readonly unknown[]) report(each);
-  else report(error);
 }

@@ -1,16 +1,17 @@
 /**
  * Where calls meet interceptors: around what this side calls, and around what it serves.
  */
-import { defer, EMPTY, Observable, of, Subscription, take } from 'rxjs';
+import { defer, EMPTY, Observable, of, Subscription } from 'rxjs';
 import type { Caller } from '../proxies/caller.js';
 import { coldCall } from '../proxies/cold-call.js';
 import type { CallOptions } from '../proxies/types.js';
 import { RemoteStream } from '../streams/remote-stream.js';
 import { paced } from '../streams/pace.js';
 import { GuardedSubscriber } from '../streams/guarded-subscriber.js';
-import { callUser, type Report } from '../streams/user-callback.js';
+import type { Report } from '../streams/user-callback.js';
 import type { Target } from '../protocol/messages.js';
 import type { ServedCall } from './current-call.js';
+import { firstResult } from './first-result.js';
 import { compose, type InterceptedCall, type RPCHandler, type RPCInterceptor } from './interceptors.js';
 import { labelOf } from './targets.js';
 import { isThenable } from './thenable.js';
@@ -137,34 +138,11 @@ export class Interception {
 
   /** The first value, or `undefined` where there is none; leaves when the signal says so. */
   #first(call: InterceptedCall, last: RPCHandler, signal: AbortSignal | undefined): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      let subscription: Subscription | undefined = undefined as Subscription | undefined;
-      const onAbort = (): void => {
-        reject(signal?.reason as Error);
-        callUser(() => subscription?.unsubscribe(), undefined, this.#report);
-      };
-      const settle = (): void => {
-        signal?.removeEventListener('abort', onAbort);
-      };
-      if (signal?.aborted === true) {
-        onAbort();
-        return;
-      }
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const result$ = defer(() => this.#run(call, last)).pipe(take(1));
-      subscription = result$.subscribe({
-        next: resolve,
-        error: (error: unknown) => {
-          settle();
-          reject(error);
-        },
-        complete: () => {
-          settle();
-          // A result has come before, or there is none.
-          resolve(undefined);
-        },
-      });
-    });
+    return firstResult(
+      defer(() => this.#run(call, last)),
+      this.#report,
+      signal,
+    );
   }
 
   /** What fails at once is the notifier's to hear, what fails later is reported. */

@@ -26,9 +26,9 @@ export function callUser<T>(callback: (value: T) => unknown, value: T, report: R
   }
 }
 
-/** Reports what was thrown; of what several teardowns threw, which rxjs gathers, each. */
+/** Reports what was thrown; each of what several teardowns threw, since rxjs runs all of them and throws it together. */
 export function reportThrown(error: unknown, report: Report): void {
-  if (isGathered(error)) for (const each of error.errors) report(each);
+  if (isGathered(error)) for (const each of error.errors as readonly unknown[]) report(each);
   else report(error);
 }
 
