@@ -93,9 +93,15 @@ export class FinalizingMap<Value extends object> {
     return entry.count;
   }
 
-  /** Frees all numbers; no owner is told. */
-  clear(): void {
-    for (const entry of this.#entries.values()) this.#registry.unregister(entry);
+  /** Frees all numbers; no owner is told. @returns the values that are alive */
+  clear(): Value[] {
+    const alive: Value[] = [];
+    for (const entry of this.#entries.values()) {
+      this.#registry.unregister(entry);
+      const value = entry.reference.deref();
+      if (value !== undefined) alive.push(value);
+    }
     this.#entries.clear();
+    return alive;
   }
 }

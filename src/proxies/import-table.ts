@@ -8,7 +8,7 @@
  * Entries are in Maps, through which young garbage can stay alive as in rpc/open-calls; references come and go more
  * rarely than calls.
  */
-import { ProtocolError } from '../errors.js';
+import { ConnectionLostError, ProtocolError } from '../errors.js';
 import { LentReference, type Reference } from '../protocol/references.js';
 import type { Report } from '../streams/user-callback.js';
 import type { Caller } from './caller.js';
@@ -113,13 +113,18 @@ export class ImportTable {
     return released;
   }
 
-  /** The connection has ended: whatever is used from now on is stale, and nothing is given back. */
+  /**
+   * The connection has ended: whatever is used from now on is stale, and nothing is given back. Signals are aborted, since
+   * nobody else can do it any more, and whoever waits for one would wait for ever.
+   */
   close(reason: string): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
-    this.#held.clear();
+    const { connectionID } = this.#settings;
+    const held = this.#held.clear();
     this.#listened.clear();
     this.#released.clear();
+    for (const each of held) each.abort(new ConnectionLostError(reason, { connectionID }));
   }
 
   #giveBack(number: number, count: number): void {

@@ -8,6 +8,7 @@ import type { CallOptions } from '../proxies/types.js';
 import { RemoteStream } from '../streams/remote-stream.js';
 import type { StreamSink } from '../streams/stream-receiver.js';
 import type { Report } from '../streams/user-callback.js';
+import { callTimeMs, noTimeLeft } from './call-time.js';
 import type { RPCCommunicator } from './communicator.js';
 import { describeCall } from './outgoing-calls.js';
 import { labelOf } from './targets.js';
@@ -57,7 +58,7 @@ export class ClientCaller implements Caller {
     const connected = this.#settings.connected();
     if (connected !== undefined) return connected.direct.call(target, member, args, options);
     if (options.whenDisconnected !== 'wait') return Promise.reject(this.#notConnected(target, member));
-    return this.#wait(target, member, options).then(([communicator, left]) =>
+    return this.#wait(target, member, options, this.#settings.callTimeoutMs).then(([communicator, left]) =>
       communicator.direct.call(target, member, args, left),
     );
   }
@@ -70,7 +71,7 @@ export class ClientCaller implements Caller {
       return;
     }
     if (options.whenDisconnected !== 'wait') throw this.#notConnected(target, member, 'notify');
-    this.#wait(target, member, options)
+    this.#wait(target, member, options, this.#settings.callTimeoutMs)
       .then(([communicator, left]) => {
         communicator.direct.notify(target, member, args, left);
       })
@@ -109,7 +110,7 @@ export class ClientCaller implements Caller {
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
     let isLeft = false;
-    this.#wait(target, member, { ...options, signal: controller.signal }).then(
+    this.#wait(target, member, { ...options, signal: controller.signal }, undefined).then(
       ([communicator, left]) => {
         if (isLeft) return;
         teardown = communicator.direct.stream(target, member, args, withSignal(left, signal)).open(sink);
@@ -131,22 +132,25 @@ export class ClientCaller implements Caller {
     target: Target,
     member: string,
     options: CallOptions,
+    defaultMs: number | undefined,
   ): Promise<readonly [RPCCommunicator, CallOptions]> {
-    const { whenConnected, connected, callTimeoutMs, now } = this.#settings;
-    const { signal, timeoutInSeconds = callTimeoutMs === undefined ? null : callTimeoutMs / 1_000 } = options;
+    const { whenConnected, connected, now } = this.#settings;
+    const { signal } = options;
+    const timeMs = callTimeMs(options, defaultMs);
     const fromMs = now();
     try {
+      if (timeMs === 0) throw new RPCTimeoutError(noTimeLeft);
       await whenConnected({
         ...(signal === undefined ? {} : { signal }),
-        ...(timeoutInSeconds === null ? {} : { timeoutInSeconds }),
+        ...(timeMs === undefined ? {} : { timeoutInSeconds: timeMs / 1_000 }),
       });
     } catch (error) {
       throw error instanceof RPCError ? this.#asCallError(error, target, member) : error;
     }
     const communicator = connected();
     if (communicator === undefined) throw this.#notConnected(target, member);
-    if (timeoutInSeconds === null) return [communicator, options];
-    const leftInSeconds = Math.max(0.001, timeoutInSeconds - (now() - fromMs) / 1_000);
+    if (timeMs === undefined) return [communicator, options];
+    const leftInSeconds = Math.max(1, timeMs - (now() - fromMs)) / 1_000;
     return [communicator, { ...options, timeoutInSeconds: leftInSeconds }];
   }
 

@@ -461,7 +461,8 @@ export class RPCCommunicator implements Caller {
   }
 
   #receiveNext(message: ReceivedNextMessage): void {
-    const unreadable = this.#references.accept(message);
+    // What nobody wants any more is given back, not made into objects that wait for their collection.
+    const unreadable = this.#outgoingStreams.has(message[1]) ? this.#references.accept(message) : undefined;
     if (!this.#outgoingStreams.next(message)) this.#references.refuse(message);
     else if (unreadable !== undefined) this.#outgoingStreams.abandon(message[1], unreadable);
   }

@@ -12,7 +12,7 @@ import {
 import type { ConnectionEnd } from '../link/connection.js';
 import { MessageType, type CallMeta, type ResponseMessage, type Target } from '../protocol/messages.js';
 import type { CallOptions } from '../proxies/types.js';
-import { currentCallIfAny } from './current-call.js';
+import { callTimeMs, noTimeLeft } from './call-time.js';
 import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
@@ -157,20 +157,13 @@ export class OutgoingCalls {
   }
 
   /**
-   * How long a call may take: what its options say, or else what is left of the call that is served meanwhile, at most
-   * the default.
+   * How long a call may take, in milliseconds.
    * @throws RPCTimeoutError when nothing is left
    */
-  timeoutMs({ timeoutInSeconds }: CallOptions, defaultMs: number | undefined): number | undefined {
-    if (timeoutInSeconds === null) return undefined;
-    if (timeoutInSeconds !== undefined) return timeoutInSeconds * 1_000;
-    const remainingSeconds = currentCallIfAny()?.remainingTimeInSeconds;
-    if (remainingSeconds === undefined) return defaultMs;
-    if (remainingSeconds > 0) return Math.min(remainingSeconds * 1_000, defaultMs ?? Infinity);
-    throw new RPCTimeoutError('the time of the call that is being served is over', {
-      executed: 'no',
-      connectionID: this.#sending.connectionID,
-    });
+  timeoutMs(options: CallOptions, defaultMs: number | undefined): number | undefined {
+    const timeMs = callTimeMs(options, defaultMs);
+    if (timeMs !== 0) return timeMs;
+    throw new RPCTimeoutError(noTimeLeft, { executed: 'no', connectionID: this.#sending.connectionID });
   }
 
   #checkTarget(target: Target, member: string, args: readonly unknown[]): void {

@@ -93,6 +93,11 @@ export class OutgoingStreams {
     };
   }
 
+  /** Whether a stream is open whose values somebody wants. */
+  has(id: number): boolean {
+    return this.#subscribed.has(id);
+  }
+
   /** Values arrived. @returns whether anybody gets them */
   next([, id, values, dropped, bytes]: ReceivedNextMessage): boolean {
     return this.#receivers.next(id, values, dropped, bytes);
