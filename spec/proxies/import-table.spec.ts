@@ -335,7 +335,10 @@ describe('ImportTable', () => {
       const kept = receive('signal', 3);
       dispose(disposed);
       imports.close('over');
-      expect((kept as unknown as AbortSignal).reason).toMatchObject({ code: 'connection-lost', message: 'over' });
+      expect((kept as unknown as AbortSignal).reason).toMatchObject({
+        code: 'connection-lost',
+        message: 'over',
+      });
       expect(imports.size).toBe(0);
       expect(hold.watchedCount).toBe(0);
       hold.collect(heldOf(collected));

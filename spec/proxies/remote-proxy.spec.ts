@@ -158,6 +158,17 @@ describe('a RemoteProxy', () => {
     for (const change of [Reflect.set, Reflect.defineProperty]) expect(change(proxy, 'a', {})).toBe(false);
     expect(Reflect.deleteProperty(proxy, 'greet')).toBe(false);
   });
+
+  it('is neither an Observable nor a matcher that equals everything, unless its object has such a method', () => {
+    const { proxy, caller, sent } = recorded();
+    expect(isObservable(proxy)).toBe(false);
+    expect(() => from(proxy as never)).toThrow(TypeError);
+    expect(proxy).not.toEqual({ greet: 1 });
+    expect([proxy]).toEqual([proxy]);
+    const lifting = createRemoteProxy<{ lift(): void }>({ ...caller, members: () => ['lift'] }, 'crane');
+    void lifting.lift();
+    expect(sent).toEqual([['call', 'crane', 'lift', [], {}]]);
+  });
 });
 
 describe('withCallOptions()', () => {

@@ -40,6 +40,12 @@ export interface ProxySettings {
 /** Names besides those of Object.prototype that are asked of any object by the language and are never remote. */
 const inertNames: ReadonlySet<PropertyKey> = new Set(['then', 'catch', 'finally', 'toJSON', 'prototype']);
 
+/**
+ * Names by which rxjs, and test runners, tell what an object is: a function under one of them would make a proxy an
+ * Observable, or a matcher that is equal to everything. Remote only where the remote object has them.
+ */
+const probedNames: ReadonlySet<PropertyKey> = new Set(['lift', '@@observable', 'asymmetricMatch']);
+
 const inspectKey = Symbol.for('nodejs.util.inspect.custom');
 
 /** Makes the proxy of a remote object. */
@@ -182,13 +188,13 @@ function makeProxy(content: ProxyContent): object {
       if (inertNames.has(key)) return undefined;
       let member = members.get(key);
       if (member === undefined) {
+        if (probedNames.has(key) && !hasMember(content, key)) return undefined;
         member = makeMember(content, key);
         members.set(key, member);
       }
       return member;
     },
-    has: (_, key) =>
-      typeof key === 'string' && content.caller.members(content.target)?.includes(key) === true,
+    has: (_, key) => typeof key === 'string' && hasMember(content, key),
     ownKeys: () => [],
     getOwnPropertyDescriptor: () => undefined,
     set: () => false,
@@ -197,6 +203,10 @@ function makeProxy(content: ProxyContent): object {
     setPrototypeOf: () => false,
     preventExtensions: () => false,
   });
+}
+
+function hasMember({ caller, target }: ProxyContent, name: string): boolean {
+  return caller.members(target)?.includes(name) === true;
 }
 
 /** The same remote object, used in another way; what it was made of stays alive with it. */
