@@ -3,7 +3,7 @@
 // A peer is `floor`, or the URL of an entry point of this library.
 import * as floor from './floor.mjs';
 import { openLibrary } from './ours.mjs';
-import { drive, warmUp } from './workloads.mjs';
+import { drive, driveStream, warmUp } from './workloads.mjs';
 
 const [peer, role] = process.argv.slice(2);
 const { serve, connect } = peer === 'floor' ? floor : await openLibrary(peer);
@@ -16,6 +16,7 @@ const orders = {
   },
   warmUp: (calls) => warmUp(end.echo, calls),
   drive: (inFlight, ms) => drive(end.echo, inFlight, ms),
+  stream: (values) => driveStream(end.stream, values),
   cpu: () => process.cpuUsage(),
   async close() {
     await end.close();

@@ -59,14 +59,15 @@ async function measureRound({ workloads, settleMs, stretches, stretchMs, warmUpC
   }
 }
 
-function figuresOf({ name, inFlight }, runs) {
+function figuresOf({ name, inFlight, values }, runs) {
+  const unit = values === undefined ? 'calls' : 'values';
   const sum = (key) => runs.reduce((total, run) => total + run[key], 0);
   const calls = sum('calls');
   const figures = {
-    [`${name}: calls/s`]: (calls / sum('ms')) * 1_000,
-    [`${name}: CPU s for 100,000 calls`]: (sum('cpuSeconds') / calls) * 100_000,
+    [`${name}: ${unit}/s`]: (calls / sum('ms')) * 1_000,
+    [`${name}: CPU s for 100,000 ${unit}`]: (sum('cpuSeconds') / calls) * 100_000,
   };
-  if (inFlight > 1) return figures;
+  if (inFlight !== 1) return figures;
   const latencies = runs.flatMap(({ latenciesUs }) => latenciesUs).sort((one, other) => one - other);
   figures[`${name}: p50, µs`] = latencies[Math.floor(latencies.length * 0.5)];
   figures[`${name}: p99, µs`] = latencies[Math.floor(latencies.length * 0.99)];

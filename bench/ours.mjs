@@ -1,20 +1,26 @@
-// This library, used as its users do: a server and a client that each register an object `bench` with a method `echo`.
+// This library, used as its users do: a server and a client that each register an object `bench` with a method `echo`, and
+// one that gives a stream.
+import { makeValues } from './payload.mjs';
 
 /** Makes the same two functions as floor.mjs has, for one build of the library. */
 export async function openLibrary(entry) {
   const { RPCClient, RPCServer } = await import(entry);
-  const localProxyObjects = { bench: { echo: (value) => value } };
+  const localProxyObjects = { bench: { echo: (value) => value, values$: makeValues } };
+  const streamOf = (proxy) => (count, take) => proxy.values$(count).forEach(take);
 
   return {
     /** Serves at a free port. */
     async serve() {
       const server = new RPCServer({ port: 0, localProxyObjects });
       await server.start();
-      let client;
+      let known;
+      const client = () => (known ??= server.remoteProxyObject(server.connections()[0], 'bench'));
       return {
         port: server.address().port,
         /** Calls the client that has connected. */
-        echo: (value) => (client ??= server.remoteProxyObject(server.connections()[0], 'bench')).echo(value),
+        echo: (value) => client().echo(value),
+        /** Takes a stream of it. */
+        stream: (count, take) => streamOf(client())(count, take),
         close: () => server.dispose(),
       };
     },
@@ -24,7 +30,7 @@ export async function openLibrary(entry) {
       const client = new RPCClient({ port, localProxyObjects });
       client.connectToServer();
       const server = await client.whenRemoteProxyObject('bench');
-      return { echo: (value) => server.echo(value), close: () => client.dispose() };
+      return { echo: (value) => server.echo(value), stream: streamOf(server), close: () => client.dispose() };
     },
   };
 }

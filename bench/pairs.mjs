@@ -33,16 +33,19 @@ export class Pair {
   }
 
   /**
-   * Runs a workload for a while.
+   * Runs a workload for a while, or one stream of it to its end.
    *
    * @param {import('./workloads.mjs').Workload} workload
    * @param {number} ms
    * @returns {Promise<import('./workloads.mjs').Stretch & { cpuSeconds: number }>} with the time both processes computed
    */
-  async run({ caller, inFlight, onOneCore }, ms) {
+  async run({ caller, inFlight, values, onOneCore }, ms) {
     this.#pin(onOneCore);
     const before = await this.#cpuSeconds();
-    const stretch = await (caller === 'client' ? this.#client : this.#server).order('drive', inFlight, ms);
+    const end = caller === 'client' ? this.#client : this.#server;
+    const stretch = await (values === undefined
+      ? end.order('drive', inFlight, ms)
+      : end.order('stream', values));
     return { ...stretch, cpuSeconds: (await this.#cpuSeconds()) - before };
   }
 

@@ -1,4 +1,4 @@
-// What every call of the benchmark carries: an object of 91 bytes as MessagePack and 116 as JSON.
+// What every call of the benchmark carries: an object of 91 bytes as MessagePack and 116 as JSON; and the small values of streams.
 
 /** The first number that takes its full size in both encodings, and how many numbers of that size there are. */
 const firstNumber = 100_000;
@@ -28,5 +28,17 @@ export function makePayload(call) {
 export function checkReply(reply, payload) {
   if (reply.sequence !== payload.sequence || reply.email !== payload.email || reply.tags.length !== 2) {
     throw new Error(`call ${payload.sequence} was answered with ${JSON.stringify(reply)}`);
+  }
+}
+
+/** Makes the values of a stream, one when it is asked for. */
+export function* makeValues(count) {
+  for (let index = 0; index < count; index++) yield { i: index, k: 'key', v: index % 1_000 };
+}
+
+/** Makes sure that a value is the next one. */
+export function checkValue(value, index) {
+  if (value.i !== index || value.k !== 'key') {
+    throw new Error(`value ${index} of a stream came as ${JSON.stringify(value)}`);
   }
 }
