@@ -1,14 +1,17 @@
 /**
  * The long forms of the randomised specs, one after the other; `npm run soak` starts this. `--minutes N` gives the
  * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth), and
- * `--only simulation`, `decoder`, `server` or `processes` one of them.
+ * `--only simulation`, `decoder`, `server`, `processes`, `flood` or `leaks` one of them.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { RPCClient, RPCServer } from 'tandem-rpc';
 import { fuzzDecoder } from '../fuzz/decoder.js';
 import { fuzzServer } from '../fuzz/live-server.js';
 import { scenarios } from '../processes/scenarios.js';
 import { describeFailure, runSeeds } from '../simulation/run-seeds.js';
+import { flood, floodKinds, type FloodKind } from './flood.js';
+import { leak, leakKinds, type LeakKind } from './leaks.js';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string' }, part: { type: 'string', default: '1' }, only: { type: 'string' } },
@@ -81,6 +84,33 @@ async function rounds(name: string, scenario: () => Promise<number>): Promise<Om
   };
 }
 
+async function floods(kind: FloodKind): Promise<Omit<Row, 'seconds'>> {
+  const { produced, delivered, dropped, grownBytes, faults } = await flood(kind, Math.max(1, 60 * part), {
+    serve: async (service, streams) => {
+      const server = new RPCServer({ port: 0 });
+      server.registerProxyObject('service', service, { streams });
+      await server.start();
+      const client = new RPCClient({ port: server.address()?.port ?? 0 });
+      client.connectToServer();
+      await client.whenConnected();
+      return [server, client];
+    },
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    now: () => performance.now(),
+  });
+  return {
+    what: `100,000 values a second to a reader of 1,000: ${kind}`,
+    runs: produced,
+    figures: `${delivered} delivered, ${dropped} dropped, heap at most ${mebibytes(grownBytes)}`,
+    faults,
+  };
+}
+
+async function leaks(kind: LeakKind): Promise<Omit<Row, 'seconds'>> {
+  const { rounds: runs, grownBytes, faults } = await leak(kind, leakKinds[kind] * part);
+  return { what: kind, runs, figures: `heap ${mebibytes(grownBytes)}`, faults };
+}
+
 function mebibytes(bytes: number): string {
   return `${bytes < 0 ? '' : '+'}${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
@@ -95,6 +125,8 @@ const runs: Readonly<Record<string, readonly (() => Promise<Omit<Row, 'seconds'>
       () =>
         rounds(name, scenario),
   ),
+  flood: floodKinds.map((kind) => () => floods(kind)),
+  leaks: Object.keys(leakKinds).map((kind) => () => leaks(kind as LeakKind)),
 };
 for (const run of values.only === undefined ? Object.values(runs).flat() : (runs[values.only] ?? [])) {
   const startMs = performance.now();
