@@ -60,7 +60,8 @@ class Puller {
 
   /** Asks for values as long as the taker is ready for them and they come at once. */
   run(): void {
-    while (!this.#isOver && !this.#isAsked) {
+    // A subscriber that has left while it was subscribing is told by nobody else.
+    while (!this.#isOver && !this.#isAsked && !this.#subscriber.closed) {
       if (!this.#pace.isReady) {
         this.#pace.onReady(this.#ask);
         return;
