@@ -266,6 +266,31 @@ describe.each(servingSides)('a %s whose peer breaks the rules of streams', (side
     ]);
   });
 
+  it('fails what holds a reference that was given back, and nothing else', async () => {
+    const { world, real, peer, theirs, seen, watch } = await besieged(side);
+    peer.send(request, 5, 'service', 'lend', []);
+    await world.pass(0.01);
+    const number = lentNumber(peer.responses[0]!) as number;
+    peer.send(release, [[number, 1]]);
+    watch(theirs.values$);
+    watch(theirs.more$);
+    const call = rejectionOf(theirs.method());
+    await world.pass(0.01);
+    peer.send(next, 1, [{ deep: [returned(number)] }]);
+    peer.send(fail, 2, { message: 'failed', name: 'Error', data: returned(number) });
+    peer.send(response, 3, null, returned(number));
+    peer.send(request, 6, 'service', 'keep', [returned(number)]);
+    await world.pass(0.01);
+    const stale = { code: 'stale-reference' };
+    expect(seen).toMatchObject([stale, { name: 'RemoteError', message: 'failed', data: undefined }]);
+    expect(await call).toMatchObject(stale);
+    expect(peer.responses[1]).toMatchObject([response, 6, { ...stale, executed: 'no' }]);
+    expect(peer.received.filter(([type]) => type === cancel)).toEqual([[cancel, 1]]);
+    peer.send(complete, 1);
+    await world.pass(0.01);
+    expect([peer.end, real.counts().streams, real.counts().references]).toEqual([undefined, 0, 0]);
+  });
+
   it('gives out nothing that its peer says of a stream that has ended here', async () => {
     const { world, peer, theirs, seen, watch } = await besieged(side);
     watch(theirs.values$);
