@@ -82,6 +82,53 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     ' 12000 ms  disconnecting',
     ' 12000 ms  disconnected',
   ],
+  accounts: [
+    'anna has 100',
+    'our own account: true; balances: 70, 30',
+    'references held: 2',
+    'references held: 0',
+  ],
+  'call-options': [
+    'about 5 s to go: yes',
+    'restocked at attempt 3',
+    'one, two',
+    'NotConnectedError',
+    'after a restart: no letters',
+  ],
+  chat: [
+    'welcome, anna',
+    'welcome, ben',
+    'ben hears anna: hello ben',
+    'anna hears ben: hello anna',
+    'streams of the server: 4',
+    'streams of the server: 0',
+  ],
+  interceptors: [
+    'incoming safe.open: the lock is stuck',
+    'outgoing safe.open: the lock is stuck',
+    'incoming safe.open: the lock is stuck',
+    'outgoing safe.open: the lock is stuck',
+    'incoming safe.open: gold, at attempt 3',
+    'outgoing safe.open: gold, at attempt 3',
+    'gold, at attempt 3',
+  ],
+  'price-feed': ['last 10000', 'missed more than 1000', 'shown + missed = 10000'],
+  progress: [
+    'Metropolis: 25 %',
+    'Metropolis: 50 %',
+    'Metropolis: 75 %',
+    'Metropolis: 100 %',
+    'Metropolis is done',
+    'Nosferatu: 25 %',
+    'Nosferatu: 50 %',
+    'Nosferatu: the audience has left',
+  ],
+  upload: ['metropolis.mkv: 32000 KiB', 'never 100 chunks ahead'],
+  validation: [
+    '10 for the journey',
+    'InvalidArgumentsError, executed: no',
+    'arguments[0]: Too small: expected number to be >0',
+  ],
 };
 
 /** Two ends print in no fixed order: the lines are put in order of who speaks, each speaker's own order kept. */

@@ -2,6 +2,7 @@ import { createContext, runInContext } from 'node:vm';
 
 import { ExtData } from '@msgpack/msgpack';
 import { describe, expect, it } from '@jest/globals';
+import { EMPTY, firstValueFrom } from 'rxjs';
 
 import { LimitExceededError, NotConnectedError, UnserializableValueError } from '../../src/errors.js';
 import { Codec } from '../../src/protocol/codec.js';
@@ -375,5 +376,14 @@ describe('a value at the bound of a limit', () => {
     expect(refusal(Array.from({ length: 1000 }, () => 'a'.repeat(1_000_000))).message).toContain(
       'maxMessageBytes',
     );
+  });
+});
+
+describe('an error of rxjs', () => {
+  it('crosses as an error, though its class never calls that of errors', async () => {
+    const error: unknown = await firstValueFrom(EMPTY).catch((reason: unknown) => reason);
+    expect(Object.prototype.toString.call(error)).toBe('[object Object]');
+    const plain = Object.assign(new Error('no elements in sequence'), { name: 'EmptyError' });
+    expect(send(error)).toEqual(send(plain));
   });
 });
