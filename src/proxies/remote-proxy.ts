@@ -44,7 +44,12 @@ const inertNames: ReadonlySet<PropertyKey> = new Set(['then', 'catch', 'finally'
  * Names by which rxjs, and test runners, tell what an object is: a function under one of them would make a proxy an
  * Observable, or a matcher that is equal to everything. Remote only where the remote object has them.
  */
-const probedNames: ReadonlySet<PropertyKey> = new Set(['lift', '@@observable', 'getReader', 'asymmetricMatch']);
+const probedNames: ReadonlySet<PropertyKey> = new Set([
+  'lift',
+  '@@observable',
+  'getReader',
+  'asymmetricMatch',
+]);
 
 const inspectKey = Symbol.for('nodejs.util.inspect.custom');
 
