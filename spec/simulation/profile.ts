@@ -19,6 +19,8 @@ export interface Profile {
   /** Largest arguments and results, in bytes. */
   readonly maxBytes: number;
   readonly limits: Partial<Limits>;
+  /** Values that wait for a slow reader. */
+  readonly streamWindow: number;
   readonly serverTimeoutInSeconds: number;
   readonly clientTimeoutInSeconds: number;
   readonly callTimeoutInSeconds: number | null;
@@ -47,11 +49,14 @@ export function drawProfile(random: SeededRandom): Profile {
       ? {
           maxMessageBytes: random.whole(1_024, 3_000),
           maxQueuedBytes: 65_536,
-          maxRegisteredObjects: random.whole(1, 3),
+          maxRegisteredObjects: random.whole(3, 5),
           maxArguments: random.whole(3, 5),
           maxNodes: random.whole(64, 200),
         }
-      : {},
+      : random.chance(0.3)
+        ? { maxStreamBytes: 65_536 }
+        : {},
+    streamWindow: random.pick([1, 3, 20]),
     serverTimeoutInSeconds: random.between(0.5, 3),
     clientTimeoutInSeconds: random.between(0.5, 3),
     callTimeoutInSeconds: isCalm || random.chance(0.6) ? null : random.between(0.05, 2),
