@@ -657,20 +657,20 @@ export class StreamReaders {
     try {
       for await (const value of iterator) {
         loop.continued();
+        // What was under way when the user left is nothing to it.
+        if (!reading.isOpen) break;
         reading.next(value);
         if (reading.delivered >= most) {
           reading.end('left');
           break;
         }
         if (delayMs > 0) await pause({ process, loop }, delayMs);
-        // Values that wait are not given once the user has left.
-        if (!reading.isOpen) break;
       }
       loop.continued();
       if (reading.isOpen) reading.end('complete');
     } catch (error) {
       loop.continued();
-      reading.end('failed', error);
+      if (reading.isOpen) reading.end('failed', error);
     }
     reading.giveBack();
   }
