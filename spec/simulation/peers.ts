@@ -2,7 +2,7 @@
  * The servers and clients of a simulation: the real ones, which write down what their hooks and their streams hear.
  */
 import type { Observable } from 'rxjs';
-import { ProtocolError } from '../../src/errors.js';
+import { LimitExceededError, ProtocolError, ServerFullError } from '../../src/errors.js';
 import type { CloseReason } from '../../src/protocol/close-reason.js';
 import { RPCClient } from '../../src/rpc/client.js';
 import type { RPCDispatcher } from '../../src/rpc/dispatcher.js';
@@ -81,6 +81,16 @@ export class Hearing {
     const reported = this.errors.filter((error) => error instanceof ProtocolError);
     const ends = this.ends.filter(({ code }) => code === 'protocol-error' || code === 'limit-exceeded');
     return [...reported.map(({ message }) => message), ...ends.map(({ message }) => message)];
+  }
+
+  /** What was reported besides faults that the simulation makes: hooks that throw, notifications that fail, full servers. */
+  get unexpected(): Error[] {
+    return this.errors.filter(
+      (error) =>
+        !(error instanceof ServerFullError) &&
+        !/a hook throws|was notified/.test(error.message) &&
+        !(error instanceof LimitExceededError),
+    );
   }
 
   /** What is wrong with the order of what was heard. */

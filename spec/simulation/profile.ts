@@ -28,6 +28,8 @@ export interface Profile {
   readonly dedicatedPorts: boolean;
   /** Callbacks run at once where the thread is idle, as by default, or as actions of their own. */
   readonly isCallbackImmediate: boolean;
+  /** How late callbacks run that are actions of their own, in milliseconds: observers of streams are slow then. */
+  readonly callbackDelayMs: number;
 }
 
 /** Draws a profile. */
@@ -63,6 +65,7 @@ export function drawProfile(random: SeededRandom): Profile {
     maxConnectionsAllowed: isCalm || random.chance(0.7) ? null : random.whole(0, 2),
     dedicatedPorts: random.chance(0.1),
     isCallbackImmediate: random.chance(0.5),
+    callbackDelayMs: random.chance(0.7) ? 0 : random.between(0, 60),
   };
 }
 

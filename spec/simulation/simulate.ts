@@ -209,6 +209,7 @@ function audit(world: World): void {
     for (const error of hearing.errors) {
       if (error instanceof UnknownConnectionError) fault(`${name}: ${error.message}`);
     }
+    for (const error of hearing.unexpected) fault(`${name} reported ${String(error)}`);
     const told = toldAfterwards(peer);
     if (told > 0) fault(`${name}: ${told} connections that are over still listen for registrations`);
     if (peer instanceof SimulatedServer) auditForgotten(peer, fault);

@@ -514,7 +514,15 @@ export class StreamReaders {
       given: 2,
     });
     const read = (stream$: Observable<unknown>, what: string = kind): void => {
-      this.#read(reader, accounts.read(`${what} to ${reader.name}`, plan, stream$, boundMs), stream$);
+      // The options are those of the call that gave it, not its own.
+      const isBounded = kind !== 'given';
+      const reading = accounts.read(
+        `${what} to ${reader.name}`,
+        plan,
+        stream$,
+        isBounded ? boundMs : () => Infinity,
+      );
+      this.#read(reader, reading, stream$);
     };
     switch (kind) {
       case 'property': {
@@ -574,7 +582,7 @@ export class StreamReaders {
   #plan(): StreamPlan {
     const { random, profile, ledger } = this.#it;
     const size = random.chance(0.7) ? 0 : random.whole(0, profile.maxBytes);
-    const most = size > 10_000 ? 30 : random.pick([0, 5, 40, 120]);
+    const most = size > 10_000 ? 30 : random.pick([0, 5, 40, 200]);
     return {
       key: ledger.nextKey(),
       count: random.whole(0, most),
@@ -618,13 +626,13 @@ export class StreamReaders {
   }
 
   #follow(reading: Reading, stream$: Observable<unknown>, most = Infinity): void {
-    const { loop } = this.#it;
+    const { loop, profile } = this.#it;
     const subscription = stream$.subscribe({
       next: (value) => {
         reading.next(value);
       },
       error: (error: unknown) => {
-        reading.checkTime(loop.nowMs);
+        reading.checkTime(loop.nowMs - profile.callbackDelayMs);
         reading.end('failed', error);
         reading.giveBack();
       },

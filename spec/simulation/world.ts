@@ -141,7 +141,7 @@ export class World {
             this.ledger.fault(`a callback threw: ${String(error)}`);
           },
         })
-      : process;
+      : process.delayed(profile.callbackDelayMs);
     const hearing = new Hearing((text) => {
       this.#trace(`${name}: ${text}`);
     });
@@ -516,15 +516,13 @@ export class World {
     return proxy && this.readers.readAll(peer, proxy);
   }
 
-  #readStream(peer: SimulatedPeer): void {
-    const id = this.#connectionOf(peer);
+  #readStream(peer: SimulatedPeer, id = this.#connectionOf(peer)): void {
     const proxy = id === undefined ? undefined : this.#proxyFor<StreamService>(peer, id, 'streams');
     // What the library bounds calls with does not bound streams.
     if (proxy !== undefined) this.readers.use(peer, proxy, this.callOptions(peer, null));
   }
 
-  #lend(peer: SimulatedPeer): void {
-    const id = this.#connectionOf(peer);
+  #lend(peer: SimulatedPeer, id = this.#connectionOf(peer)): void {
     const proxy = id === undefined ? undefined : this.#proxyFor<ReferenceService>(peer, id, 'references');
     if (id !== undefined && proxy !== undefined)
       this.references.call(peer, id, proxy, this.callOptions(peer));
@@ -686,6 +684,8 @@ export class World {
       const proxy = this.#proxyFor(peer, connectionID);
       if (proxy !== undefined) void this.#call(peer, proxy, random.chance(0.7) ? 'echo' : this.#kind());
     }
+    if (random.chance(0.04)) this.#readStream(peer, connectionID);
+    if (random.chance(0.04)) this.#lend(peer, connectionID);
     if (profile.isWild && random.chance(0.05)) this.#interfere(peer, connectionID);
   }
 
