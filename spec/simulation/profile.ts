@@ -10,6 +10,8 @@ export interface Profile {
   readonly isCalm: boolean;
   /** Users stop, disconnect and unregister inside hooks and bodies too. */
   readonly isWild: boolean;
+  /** What users do most: some faults show only where much of the same meets. */
+  readonly theme: 'anything' | 'streams' | 'references';
   readonly clients: number;
   readonly durationMs: number;
   readonly operations: number;
@@ -35,11 +37,13 @@ export interface Profile {
 /** Draws a profile. */
 export function drawProfile(random: SeededRandom): Profile {
   const isCalm = random.chance(0.12);
-  const isLarge = random.chance(0.06);
+  const theme = random.weighted({ anything: 6, streams: 1, references: 1.5 });
+  const isLarge = random.chance(theme === 'references' ? 0.2 : 0.06);
   const isTiny = !isCalm && random.chance(0.15);
   return {
     isCalm,
     isWild: !isCalm && random.chance(0.3),
+    theme,
     clients: random.whole(1, 2),
     durationMs: random.between(200, 2_500),
     operations: random.whole(3, 18),

@@ -213,7 +213,7 @@ export class References {
     const inner = heldReferenceOf(held.object);
     if (inner === undefined) return;
     const finalize = collector.collect(inner);
-    loop.after(random.between(0, 20), finalize);
+    loop.after(random.between(0, random.pick([20, 1_000])), finalize);
   }
 
   // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,7 +226,15 @@ export class References {
     const proxy = withCallOptions(plain, options);
     const size = random.whole(0, profile.maxBytes);
     const delayMs = random.between(0, random.pick([0, 20, 500]));
-    const kind = random.weighted({ callBack: 4, makeFunction: 2, open: 3, isOwn: 3, take: 3, watch: 2 });
+    const kind = random.weighted({
+      callBack: 4,
+      makeFunction: 2,
+      open: 4,
+      isOwn: 3,
+      take: 4,
+      watch: 2,
+      unsendable: 1,
+    });
     trace(`${peer.name} calls ${kind} ${key}`);
     const follow = (promise: Promise<unknown>, isRight: (value: unknown) => boolean): void => {
       void ledger.follow({ key, what: `${kind} from ${peer.name}`, boundMs }, promise, isRight, reason);
@@ -276,6 +284,12 @@ export class References {
         follow(proxy.take(key, account, size, payload(key, size), isReturned), (value) =>
           isReturned ? value === account : value === undefined,
         );
+        return;
+      }
+      case 'unsendable': {
+        // What it lends beside that is not lent.
+        const account = random.pick(this.accountsOf(peer));
+        follow(proxy.take(key, account, 0, Symbol('no value of the wire') as never, false), () => false);
         return;
       }
       case 'watch': {

@@ -165,6 +165,8 @@ interface ReadingSettings {
 export class Reading {
   readonly plan: StreamPlan;
   delivered = 0;
+  /** When it failed, where that must not be late; set before the end. */
+  failedMs = 0;
   /** Stops reading, whoever reads. */
   leave: () => void = () => undefined;
   readonly #name: string;
@@ -255,6 +257,9 @@ export class Reading {
     const { source, fault } = this.#it;
     const error = this.#error;
     if (this.isOpen) fault(`${this.#name} neither ended nor was left`);
+    // Only now is it known how long its process stood still.
+    const lateMs = this.failedMs - this.#boundMs();
+    if (lateMs > 0) fault(`${this.#name} ended ${lateMs} ms too late`);
     if (error instanceof RPCError) {
       const { executed } = error;
       if (executed === undefined || error.object === undefined || error.member === undefined)
@@ -266,12 +271,6 @@ export class Reading {
     }
     if (isCalm && this.#outcome === 'failed' && !this.hasOwnEnd)
       fault(`${this.#name} failed, undisturbed: ${String(error)}`);
-  }
-
-  /** The time is over: the end that tells so must have come by then. */
-  checkTime(nowMs: number): void {
-    const lateMs = nowMs - this.#boundMs();
-    if (lateMs > 0) this.#it.fault(`${this.#name} ended ${lateMs} ms too late`);
   }
 
   #judge(error: unknown): void {
@@ -632,7 +631,7 @@ export class StreamReaders {
         reading.next(value);
       },
       error: (error: unknown) => {
-        reading.checkTime(loop.nowMs - profile.callbackDelayMs);
+        reading.failedMs = loop.nowMs - profile.callbackDelayMs;
         reading.end('failed', error);
         reading.giveBack();
       },

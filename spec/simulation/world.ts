@@ -284,6 +284,7 @@ export class World {
 
   #useSomething(): void {
     const { random } = this;
+    const { theme } = this.profile;
     switch (
       random.weighted({
         call: 10,
@@ -293,9 +294,9 @@ export class World {
         identify: 1,
         notify: 2,
         stale: 1,
-        stream: 7,
-        reference: 5,
-        held: 4,
+        stream: theme === 'streams' ? 40 : 6,
+        reference: theme === 'references' ? 30 : 5,
+        held: theme === 'references' ? 20 : 3,
       })
     ) {
       case 'call':
@@ -329,7 +330,7 @@ export class World {
         this.#lend(random.pick(this.peers));
         return;
       case 'held':
-        for (let left = random.whole(1, 3); left > 0; left--) this.references.useHeld();
+        for (let left = random.whole(1, 4); left > 0; left--) this.references.useHeld();
     }
   }
 
@@ -524,7 +525,8 @@ export class World {
 
   #lend(peer: SimulatedPeer, id = this.#connectionOf(peer)): void {
     const proxy = id === undefined ? undefined : this.#proxyFor<ReferenceService>(peer, id, 'references');
-    if (id !== undefined && proxy !== undefined)
+    if (id === undefined || proxy === undefined) return;
+    for (let left = this.random.whole(1, 3); left > 0; left--)
       this.references.call(peer, id, proxy, this.callOptions(peer));
   }
 
