@@ -65,6 +65,28 @@ describe.each(servingSides)('the time of a call that the %s serves', (side) => {
     expect(asked).toEqual([]);
   });
 
+  it('is told of what is called, or subscribed to, when nothing of it is left', async () => {
+    const failures: unknown[] = [];
+    const service = {
+      async ask(callback: Ask, stream$: typeof NEVER): Promise<void> {
+        await new Promise((resolve) => {
+          currentCall().signal.addEventListener('abort', resolve);
+        });
+        failures.push(await rejectionOf(callback()), await rejectionOf(firstValueFrom(stream$)));
+      },
+    };
+    const { world, proxy, id } = await served(side, service);
+    const timeLeft: Ask = () => Promise.resolve(0);
+    const call = rejectionOf(withCallOptions(proxy, { timeoutInSeconds: 1 }).ask(timeLeft, NEVER));
+    await world.pass(2);
+    await call;
+    const details = { code: 'timeout', executed: 'no', connectionID: id, member: '' };
+    expect(failures).toMatchObject([
+      { ...details, object: 'reference' },
+      { ...details, object: 'reference' },
+    ]);
+  });
+
   it('bounds the streams that are subscribed to meanwhile', async () => {
     const service = {
       async follow(stream$: typeof NEVER): Promise<unknown> {

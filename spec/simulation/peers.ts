@@ -2,13 +2,22 @@
  * The servers and clients of a simulation: the real ones, which write down what their hooks and their streams hear.
  */
 import type { Observable } from 'rxjs';
-import { ProtocolError } from '../../src/errors.js';
+import {
+  LimitExceededError,
+  NotConnectedError,
+  ProtocolError,
+  ServerFullError,
+  UnknownObjectError,
+} from '../../src/errors.js';
 import type { CloseReason } from '../../src/protocol/close-reason.js';
 import { RPCClient } from '../../src/rpc/client.js';
 import type { RPCDispatcher } from '../../src/rpc/dispatcher.js';
 import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
 import type { VirtualProcess } from './virtual-loop.js';
+
+/** Reported for full servers, tiny limits, and notifications that came too late. */
+const expectedErrors = [ServerFullError, LimitExceededError, NotConnectedError, UnknownObjectError];
 
 /** What one server or client has told, by hooks and by streams. */
 export class Hearing {
@@ -81,6 +90,15 @@ export class Hearing {
     const reported = this.errors.filter((error) => error instanceof ProtocolError);
     const ends = this.ends.filter(({ code }) => code === 'protocol-error' || code === 'limit-exceeded');
     return [...reported.map(({ message }) => message), ...ends.map(({ message }) => message)];
+  }
+
+  /** What was reported besides faults that the simulation makes on purpose. */
+  get unexpected(): Error[] {
+    return this.errors.filter(
+      (error) =>
+        !expectedErrors.some((Kind) => error instanceof Kind) &&
+        !/a hook throws|was notified/.test(error.message),
+    );
   }
 
   /** What is wrong with the order of what was heard. */

@@ -10,6 +10,8 @@ export interface Profile {
   readonly isCalm: boolean;
   /** Users stop, disconnect and unregister inside hooks and bodies too. */
   readonly isWild: boolean;
+  /** What users do most: some faults show only where much of the same meets. */
+  readonly theme: 'anything' | 'streams' | 'references';
   readonly clients: number;
   readonly durationMs: number;
   readonly operations: number;
@@ -19,6 +21,8 @@ export interface Profile {
   /** Largest arguments and results, in bytes. */
   readonly maxBytes: number;
   readonly limits: Partial<Limits>;
+  /** Values that wait for a slow reader. */
+  readonly streamWindow: number;
   readonly serverTimeoutInSeconds: number;
   readonly clientTimeoutInSeconds: number;
   readonly callTimeoutInSeconds: number | null;
@@ -26,16 +30,20 @@ export interface Profile {
   readonly dedicatedPorts: boolean;
   /** Callbacks run at once where the thread is idle, as by default, or as actions of their own. */
   readonly isCallbackImmediate: boolean;
+  /** How late callbacks run that are actions of their own, in milliseconds: observers of streams are slow then. */
+  readonly callbackDelayMs: number;
 }
 
 /** Draws a profile. */
 export function drawProfile(random: SeededRandom): Profile {
   const isCalm = random.chance(0.12);
-  const isLarge = random.chance(0.06);
+  const theme = random.weighted({ anything: 6, streams: 1, references: 1.5 });
+  const isLarge = random.chance(theme === 'references' ? 0.2 : 0.06);
   const isTiny = !isCalm && random.chance(0.15);
   return {
     isCalm,
     isWild: !isCalm && random.chance(0.3),
+    theme,
     clients: random.whole(1, 2),
     durationMs: random.between(200, 2_500),
     operations: random.whole(3, 18),
@@ -47,17 +55,21 @@ export function drawProfile(random: SeededRandom): Profile {
       ? {
           maxMessageBytes: random.whole(1_024, 3_000),
           maxQueuedBytes: 65_536,
-          maxRegisteredObjects: random.whole(1, 3),
+          maxRegisteredObjects: random.whole(3, 5),
           maxArguments: random.whole(3, 5),
           maxNodes: random.whole(64, 200),
         }
-      : {},
+      : random.chance(0.3)
+        ? { maxStreamBytes: 65_536 }
+        : {},
+    streamWindow: random.pick([1, 3, 20]),
     serverTimeoutInSeconds: random.between(0.5, 3),
     clientTimeoutInSeconds: random.between(0.5, 3),
     callTimeoutInSeconds: isCalm || random.chance(0.6) ? null : random.between(0.05, 2),
     maxConnectionsAllowed: isCalm || random.chance(0.7) ? null : random.whole(0, 2),
     dedicatedPorts: random.chance(0.1),
     isCallbackImmediate: random.chance(0.5),
+    callbackDelayMs: random.chance(0.7) ? 0 : random.between(0, 60),
   };
 }
 

@@ -18,14 +18,21 @@ describe('a seed of the simulation', () => {
     expect(hashes.size).toBe(50);
   });
 
-  it('uses what the library offers: calls, reconnects, and ends', async () => {
+  it('uses what the library offers: calls, reconnects, ends, streams and references', async () => {
     const outcomes: Outcome[] = [];
     for (let seed = 0; seed < 100; seed++) outcomes.push(await simulate(seed));
-    const sum = (key: 'calls' | 'succeeded' | 'connections') =>
-      outcomes.reduce((total, outcome) => total + outcome[key], 0);
+    const sum = (
+      key:
+        'calls' | 'succeeded' | 'connections' | 'streams' | 'streamsEnded' | 'values' | 'dropped' | 'stale',
+    ) => outcomes.reduce((total, outcome) => total + outcome[key], 0);
 
     expect(sum('calls')).toBeGreaterThan(500);
     expect(sum('succeeded')).toBeLessThan(sum('calls'));
     expect(sum('connections')).toBeGreaterThan(150);
+    expect(sum('streams')).toBeGreaterThan(sum('streamsEnded'));
+    expect(sum('streamsEnded')).toBeGreaterThan(100);
+    expect(sum('values')).toBeGreaterThan(5_000);
+    expect(sum('dropped')).toBeGreaterThan(50);
+    expect(sum('stale')).toBeGreaterThan(50);
   });
 });

@@ -3,7 +3,7 @@
  * after which nothing may be left.
  */
 import { UnknownConnectionError } from '../../src/errors.js';
-import { RPCCommunicator } from '../../src/rpc/communicator.js';
+import { RPCCommunicator, type Counts } from '../../src/rpc/communicator.js';
 import { SimulatedServer, type SimulatedClient } from './peers.js';
 import { World, type SimulatedPeer } from './world.js';
 
@@ -17,6 +17,14 @@ export interface Outcome {
   readonly calls: number;
   readonly succeeded: number;
   readonly connections: number;
+  /** Subscriptions, and how many of them came to their own end. */
+  readonly streams: number;
+  readonly streamsEnded: number;
+  /** Values that readers got, and that were dropped before them. */
+  readonly values: number;
+  readonly dropped: number;
+  /** Calls of references that no longer held. */
+  readonly stale: number;
   readonly steps: number;
   /** Virtual milliseconds from the end of the trouble until every client was connected. */
   readonly recoveryMs: number;
@@ -30,12 +38,22 @@ const recoveryBoundMs = 15_000;
 /** Runs one seed. */
 export async function simulate(seed: number, keepsTrace = false): Promise<Outcome> {
   const world = new World(seed, keepsTrace);
-  const { loop, ledger, profile } = world;
+  const restoreCollector = world.collector.install();
+  try {
+    return await run(seed, world);
+  } finally {
+    restoreCollector();
+  }
+}
+
+async function run(seed: number, world: World): Promise<Outcome> {
+  const { loop, ledger, profile, streams, references } = world;
   world.plan();
   await loop.runUntil(profile.durationMs);
   const quietMs = await becomeQuiet(world);
   const recoveryMs = loop.nowMs - quietMs;
   await disposeAll(world);
+  await references.useStale();
   audit(world);
   return {
     seed,
@@ -44,6 +62,11 @@ export async function simulate(seed: number, keepsTrace = false): Promise<Outcom
     calls: ledger.calls.length,
     succeeded: ledger.calls.filter(({ outcome }) => outcome === 'ok').length,
     connections: world.server.hearing.hooks.filter((entry) => entry.startsWith('made')).length,
+    streams: streams.readings.length,
+    streamsEnded: streams.ended,
+    values: streams.delivered,
+    dropped: streams.dropped,
+    stale: references.stale,
     steps: loop.steps,
     recoveryMs,
     trace: world.traceLines,
@@ -64,6 +87,7 @@ async function becomeQuiet(world: World): Promise<number> {
   }
   // What was cut at the last moment is told in an action of its own.
   await loop.runUntil(loop.nowMs + 10);
+  world.readers.leaveAll();
   // Processes that are blocked go on by themselves, within the longest block there is.
   await loop.runUntil(loop.nowMs + 4_100, () => world.peers.every(({ process }) => !process.isBlocked));
   for (const rival of servers.slice(1)) {
@@ -75,9 +99,7 @@ async function becomeQuiet(world: World): Promise<number> {
   // The longest that a body takes.
   if (world.profile.isCalm) await loop.runUntil(loop.nowMs + 1_500);
   server.setMaxConnectionsAllowed(null);
-  for (const peer of world.peers) {
-    if (peer.localProxyObject('service') === undefined) world.restore(peer);
-  }
+  for (const peer of world.peers) world.restore(peer);
   ledger.await('start() at the end', server.start());
   for (const client of clients) client.connectToServer();
   const quietMs = loop.nowMs;
@@ -87,14 +109,18 @@ async function becomeQuiet(world: World): Promise<number> {
   await loop.runUntil(quietMs + recoveryBoundMs, isWhole);
   if (!isWhole())
     ledger.fault(`not everybody was connected ${recoveryBoundMs} ms after the trouble was over`);
-  else await echoAll(world);
+  else {
+    await echoAll(world);
+    await readAll(world);
+    await settleReferences(world);
+  }
   return quietMs;
 }
 
 function isServed(server: SimulatedServer, client: SimulatedClient): boolean {
   const id = client.connectionID();
   if (id === undefined || !server.connections().includes(id)) return false;
-  return client.remoteProxyObjects().includes('service') && server.remoteProxyObjects(id).includes('service');
+  return World.isWhole(client.remoteProxyObjects()) && World.isWhole(server.remoteProxyObjects(id));
 }
 
 async function echoAll(world: World): Promise<void> {
@@ -111,6 +137,44 @@ async function echoAll(world: World): Promise<void> {
   }
   await loop.runUntil(loop.nowMs + 3_000, () => left === 0);
   if (left > 0) ledger.fault(`${left} echoes on a quiet network did not come`);
+}
+
+/** Streams of both sides come in full. */
+async function readAll(world: World): Promise<void> {
+  const { loop, ledger, server, clients } = world;
+  const readings = clients.flatMap((client) => {
+    const id = client.connectionID() ?? '';
+    return [world.readAll(client, id), world.readAll(server, id)];
+  });
+  await loop.runUntil(loop.nowMs + 5_000, () => readings.every((reading) => reading?.isOpen === false));
+  for (const reading of readings) {
+    if (reading?.hasOwnEnd !== true || reading.delivered !== reading.plan.count)
+      ledger.fault('a stream on a quiet network did not come in full');
+  }
+}
+
+/** Both sides of each connection agree on what is lent, and once all is given back, nothing is. */
+async function settleReferences(world: World): Promise<void> {
+  const { loop, references } = world;
+  await loop.runUntil(loop.nowMs + 5_000, () => references.busy === 0);
+  await expectAgreement(world, 'with references', (theirs, mine) => theirs.references === mine.references);
+  references.disposeAll();
+  await loop.runUntil(loop.nowMs + 10);
+  references.collectRest();
+  const isNothing = ({ streams, references: left }: Counts): boolean => streams === 0 && left === 0;
+  await expectAgreement(world, 'with nothing', (theirs, mine) => isNothing(theirs) && isNothing(mine));
+}
+
+async function expectAgreement(
+  { loop, ledger, server, clients }: World,
+  what: string,
+  isRight: (theirs: Counts, mine: Counts) => boolean,
+): Promise<void> {
+  const counts = (): (readonly [Counts, Counts])[] =>
+    clients.map((client) => [server.counts(client.connectionID()), client.counts()]);
+  const isDone = (): boolean => counts().every(([theirs, mine]) => isRight(theirs, mine));
+  await loop.runUntil(loop.nowMs + 2_000, isDone);
+  if (!isDone()) ledger.fault(`the sides do not agree, ${what}: ${JSON.stringify(counts())}`);
 }
 
 async function disposeAll(world: World): Promise<void> {
@@ -132,6 +196,8 @@ function audit(world: World): void {
     ledger.fault(text);
   };
   ledger.audit();
+  world.streams.audit(profile.isCalm);
+  world.references.audit();
   if (loop.waiting > 0) fault(`${loop.waiting} actions are left`);
   if (network.links.length > 0) fault(`${network.links.length} links are left`);
   for (const peer of world.peers) {
@@ -143,6 +209,7 @@ function audit(world: World): void {
     for (const error of hearing.errors) {
       if (error instanceof UnknownConnectionError) fault(`${name}: ${error.message}`);
     }
+    for (const error of hearing.unexpected) fault(`${name} reported ${String(error)}`);
     const told = toldAfterwards(peer);
     if (told > 0) fault(`${name}: ${told} connections that are over still listen for registrations`);
     if (peer instanceof SimulatedServer) auditForgotten(peer, fault);

@@ -120,6 +120,15 @@ export class VirtualProcess implements SchedulerLike {
     );
   }
 
+  /** The same timers, each later by so much: whoever runs on it is slow. */
+  delayed(ms: number): SchedulerLike {
+    return {
+      now: () => this.now(),
+      schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) =>
+        this.schedule<T>(work, delay + ms, state),
+    };
+  }
+
   /** Its loop stands still from now on. */
   block(): void {
     this.#isBlocked = true;

@@ -4,26 +4,39 @@
 import type { SchedulerLike } from 'rxjs';
 import { NotConnectedError, RPCError, UnknownConnectionError } from '../../src/errors.js';
 import { notify, withCallOptions } from '../../src/proxies/remote-proxy.js';
-import type { CallOptions } from '../../src/proxies/types.js';
+import type { RemoteProxy } from '../../src/proxies/types.js';
 import type { DispatcherOptions } from '../../src/rpc/options.js';
 import { MainThreadScheduler } from '../../src/streams/main-thread-scheduler.js';
 import { MemoryNetwork } from '../../src/transports/memory.js';
 import type { MemoryLink } from '../../src/transports/memory-link.js';
 import type { TransportProvider } from '../../src/transports/transport.js';
+import { VirtualCollector } from './collector.js';
 import { isPayload, Ledger, payload, type CallRecord } from './ledger.js';
 import { Hearing, SimulatedClient, SimulatedServer } from './peers.js';
 import { drawProfile, type Profile } from './profile.js';
+import { ReferenceService, References, type CallSettings } from './references.js';
 import { SeededRandom } from './seeded-random.js';
 import { Service, type ServiceProxy } from './service.js';
+import {
+  abandonment,
+  StreamAccounts,
+  streamOptions,
+  StreamReaders,
+  StreamService,
+  type Reading,
+} from './streams.js';
 import { VirtualLoop, VirtualProcess } from './virtual-loop.js';
 
 /** A server or a client. */
 export type SimulatedPeer = SimulatedServer | SimulatedClient;
 
 const port = 4_000;
-const objectNames = ['service', 'second', 'third'] as const;
+const serviceNames = ['service', 'second', 'third'] as const;
+/** In the end, and where nothing may fail, these are there. */
+const lastingNames = ['service', 'streams', 'references'] as const;
 const bothDirections = ['toServer', 'toClient'] as const;
-const abandoned = new Error('the user gave up');
+
+type ObjectName = (typeof serviceNames | typeof lastingNames)[number];
 
 /** What is called: the methods of the service, and one that it has not. */
 type CallKind = Exclude<keyof ServiceProxy, symbol | number> | 'missing';
@@ -35,6 +48,10 @@ export class World {
   readonly loop: VirtualLoop;
   readonly ledger: Ledger;
   readonly network: MemoryNetwork;
+  readonly collector = new VirtualCollector();
+  readonly streams: StreamAccounts;
+  readonly readers: StreamReaders;
+  readonly references: References;
   readonly servers: SimulatedServer[] = [];
   readonly clients: SimulatedClient[] = [];
   /** Whether fate and the users have finished; then calls and connections must succeed. */
@@ -56,7 +73,20 @@ export class World {
     this.loop = new VirtualLoop((error) => {
       this.ledger.fault(`an action threw: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);
     });
-    this.ledger = new Ledger(this.loop, this.#trace);
+    const trace = this.#trace;
+    this.ledger = new Ledger(this.loop, trace);
+    const { random, profile, loop, ledger, collector } = this;
+    this.streams = new StreamAccounts(ledger, trace);
+    this.readers = new StreamReaders({
+      random,
+      profile,
+      loop,
+      ledger,
+      accounts: this.streams,
+      isQuiet: () => this.isQuiet,
+    });
+    const { callOptions } = this;
+    this.references = new References({ random, profile, loop, ledger, collector, trace, callOptions });
     const { latencyMs, highWaterBytes, sliceBytes, clients } = this.profile;
     this.network = new MemoryNetwork({ scheduler: this.loop.scheduler, latencyMs, highWaterBytes });
     this.network.sliceBytes = sliceBytes;
@@ -79,9 +109,16 @@ export class World {
     return this.profile.limits.maxNodes !== undefined;
   }
 
-  /** Registers the first object again. */
+  /** Registers again what must be there in the end. */
   restore(peer: SimulatedPeer): void {
-    peer.registerProxyObject('service', this.#service(peer, peer.process));
+    for (const name of lastingNames) {
+      if (peer.localProxyObject(name) === undefined) this.#offer(peer, name);
+    }
+  }
+
+  /** Whether one peer has all objects of another that are there in the end. */
+  static isWhole(names: readonly string[]): boolean {
+    return lastingNames.every((name) => names.includes(name));
   }
 
   // ── Making ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +141,7 @@ export class World {
             this.ledger.fault(`a callback threw: ${String(error)}`);
           },
         })
-      : process;
+      : process.delayed(profile.callbackDelayMs);
     const hearing = new Hearing((text) => {
       this.#trace(`${name}: ${text}`);
     });
@@ -130,7 +167,7 @@ export class World {
       maxConnectionsAllowed,
       dedicatedPorts,
     });
-    server.registerProxyObject('service', this.#service(server, process));
+    for (const each of lastingNames) this.#offer(server, each);
     hearing.onHook = (kind, id) => {
       this.#inHook(server, kind, id);
     };
@@ -146,11 +183,23 @@ export class World {
       identifier: this.random.chance(0.5) ? name : '',
       reconnect: { initialDelayInSeconds: 0.05, maxDelayInSeconds: 0.5 },
     });
-    client.registerProxyObject('service', this.#service(client, process));
+    for (const each of lastingNames) this.#offer(client, each);
     hearing.onHook = (kind, id) => {
       this.#inHook(client, kind, id);
     };
     this.clients.push(client);
+  }
+
+  #offer(peer: SimulatedPeer, name: ObjectName): void {
+    const { loop, ledger, streams, references, callOptions } = this;
+    const { process } = peer;
+    if (name === 'streams') {
+      const service = new StreamService({ accounts: streams, process, loop });
+      peer.registerProxyObject(name, service, streamOptions(this.profile.streamWindow));
+    } else if (name === 'references') {
+      const service = new ReferenceService({ references, peer, process, loop, ledger, callOptions });
+      peer.registerProxyObject(name, service);
+    } else peer.registerProxyObject(name, this.#service(peer, process));
   }
 
   #service(peer: SimulatedPeer, process: VirtualProcess): Service {
@@ -235,7 +284,21 @@ export class World {
 
   #useSomething(): void {
     const { random } = this;
-    switch (random.weighted({ call: 10, burst: 2, wait: 1, register: 2, identify: 1, notify: 2, stale: 1 })) {
+    const { theme } = this.profile;
+    switch (
+      random.weighted({
+        call: 10,
+        burst: 2,
+        wait: 1,
+        register: 2,
+        identify: 1,
+        notify: 2,
+        stale: 1,
+        stream: theme === 'streams' ? 40 : 6,
+        reference: theme === 'references' ? 30 : 5,
+        held: theme === 'references' ? 20 : 3,
+      })
+    ) {
       case 'call':
         this.#callSomething(random.pick(this.peers));
         return;
@@ -259,6 +322,15 @@ export class World {
       case 'stale':
         if (this.#staleProxies.length > 0)
           void this.#call(this.server, random.pick(this.#staleProxies), this.#kind());
+        return;
+      case 'stream':
+        this.#readStream(random.pick(this.peers));
+        return;
+      case 'reference':
+        this.#lend(random.pick(this.peers));
+        return;
+      case 'held':
+        for (let left = random.whole(1, 4); left > 0; left--) this.references.useHeld();
     }
   }
 
@@ -387,11 +459,10 @@ export class World {
   }
 
   #register(peer: SimulatedPeer): void {
-    const name = this.random.pick(objectNames);
-    // In the end, and where nothing may fail, the first object is there.
-    if (name === 'service' && this.profile.isCalm) return;
+    const name = this.random.pick([...serviceNames, ...lastingNames] as const);
+    if ((lastingNames as readonly string[]).includes(name) && this.profile.isCalm) return;
     if (peer.localProxyObject(name) !== undefined) peer.unregisterProxyObject(name);
-    else peer.registerProxyObject(name, this.#service(peer, peer.process));
+    else this.#offer(peer, name);
   }
 
   #wait(client: SimulatedClient): void {
@@ -404,16 +475,16 @@ export class World {
     };
     if (random.chance(0.3)) {
       this.loop.after(random.between(0, 500), () => {
-        controller.abort(abandoned);
+        controller.abort(abandonment);
       });
     }
-    if (random.chance(0.5)) this.ledger.await('whenConnected()', client.whenConnected(options), abandoned);
+    if (random.chance(0.5)) this.ledger.await('whenConnected()', client.whenConnected(options), abandonment);
     else {
-      const name = random.pick(objectNames);
+      const name = random.pick(serviceNames);
       this.ledger.await(
         `whenRemoteProxyObject(${name})`,
         client.whenRemoteProxyObject(name, options),
-        abandoned,
+        abandonment,
       );
     }
   }
@@ -422,9 +493,9 @@ export class World {
 
   /** Calls something on some peer, if there is one. */
   #callSomething(peer: SimulatedPeer): void {
-    const ids = peer instanceof SimulatedServer ? peer.connections() : [''];
-    if (ids.length === 0) return;
-    const proxy = this.#proxyFor(peer, this.random.pick(ids), this.random.pick(objectNames));
+    const id = this.#connectionOf(peer);
+    if (id === undefined) return;
+    const proxy = this.#proxyFor(peer, id, this.random.pick(serviceNames));
     if (proxy === undefined) return;
     if (peer instanceof SimulatedServer && this.#staleProxies.length < 4) this.#staleProxies.push(proxy);
     void this.#call(peer, proxy, this.#kind());
@@ -440,10 +511,40 @@ export class World {
     return call.outcome === 'ok';
   }
 
-  #proxyFor(peer: SimulatedPeer, connectionID: string, name = 'service'): ServiceProxy | undefined {
-    if (peer instanceof SimulatedClient) return peer.remoteProxyObject<Service>(name);
+  /** Reads a stream to its end; for the end, when everything must succeed. */
+  readAll(peer: SimulatedPeer, connectionID: string): Reading | undefined {
+    const proxy = this.#proxyFor<StreamService>(peer, connectionID, 'streams');
+    return proxy && this.readers.readAll(peer, proxy);
+  }
+
+  #readStream(peer: SimulatedPeer, id = this.#connectionOf(peer)): void {
+    const proxy = id === undefined ? undefined : this.#proxyFor<StreamService>(peer, id, 'streams');
+    // What the library bounds calls with does not bound streams.
+    if (proxy !== undefined) this.readers.use(peer, proxy, this.callOptions(peer, null));
+  }
+
+  #lend(peer: SimulatedPeer, id = this.#connectionOf(peer)): void {
+    const proxy = id === undefined ? undefined : this.#proxyFor<ReferenceService>(peer, id, 'references');
+    if (id === undefined || proxy === undefined) return;
+    for (let left = this.random.whole(1, 3); left > 0; left--)
+      this.references.call(peer, id, proxy, this.callOptions(peer));
+  }
+
+  /** Some connection of a peer, if it has one. */
+  #connectionOf(peer: SimulatedPeer): string | undefined {
+    if (peer instanceof SimulatedClient) return peer.connectionID() ?? '';
+    const ids = peer.connections();
+    return ids.length === 0 ? undefined : this.random.pick(ids);
+  }
+
+  #proxyFor<Served extends object = Service>(
+    peer: SimulatedPeer,
+    connectionID: string,
+    name = 'service',
+  ): RemoteProxy<Served> | undefined {
+    if (peer instanceof SimulatedClient) return peer.remoteProxyObject<Served>(name);
     try {
-      return peer.remoteProxyObject<Service>(connectionID, name);
+      return peer.remoteProxyObject<Served>(connectionID, name);
     } catch (error) {
       if (!(error instanceof UnknownConnectionError)) throw error;
       return undefined;
@@ -472,7 +573,7 @@ export class World {
   ): Promise<CallRecord> {
     const { random, ledger, profile } = this;
     const key = ledger.nextKey();
-    const { options, boundMs, reason } = this.#callOptions(peer);
+    const { options, boundMs, reason } = this.callOptions(peer);
     const proxy = withCallOptions(plain, options);
     const size = random.whole(0, profile.maxBytes);
     const delayMs = random.between(0, random.pick([0, 50, 1_000]));
@@ -508,13 +609,17 @@ export class World {
     }
   }
 
-  #callOptions(peer: SimulatedPeer): { options: CallOptions; boundMs: () => number; reason: unknown } {
+  /** How something is called, and what that means for its end. */
+  readonly callOptions = (
+    peer: SimulatedPeer,
+    defaultInSeconds = this.profile.callTimeoutInSeconds,
+  ): CallSettings => {
     const { random, profile } = this;
     const isFree = profile.isCalm || this.isQuiet;
     const signal = !isFree && random.chance(0.12) ? this.#abortLater() : undefined;
     const isTimed = !isFree && random.chance(0.2);
     const timeoutInSeconds = isTimed ? random.between(0.001, 1) : undefined;
-    const boundInSeconds = this.isQuiet ? null : (timeoutInSeconds ?? profile.callTimeoutInSeconds);
+    const boundInSeconds = this.isQuiet ? null : (timeoutInSeconds ?? defaultInSeconds);
     const { nowMs } = this.loop;
     const { process } = peer;
     const wereBlockedMs = process.blockedMs;
@@ -529,25 +634,25 @@ export class World {
         boundInSeconds === null
           ? Infinity
           : nowMs + boundInSeconds * 1_000 + process.blockedMs - wereBlockedMs + 1.001,
-      reason: abandoned,
+      reason: abandonment,
     };
-  }
+  };
 
   #abortLater(): AbortSignal {
     const controller = new AbortController();
     const ms = this.random.pick([0, this.random.between(0, 5), this.random.between(0, 500)]);
-    if (ms === 0 && this.random.chance(0.3)) controller.abort(abandoned);
+    if (ms === 0 && this.random.chance(0.3)) controller.abort(abandonment);
     else
       this.loop.after(ms, () => {
-        controller.abort(abandoned);
+        controller.abort(abandonment);
       });
     return controller.signal;
   }
 
   #notify(peer: SimulatedPeer): void {
-    const ids = peer instanceof SimulatedServer ? peer.connections() : [''];
-    if (ids.length === 0) return;
-    const proxy = this.#proxyFor(peer, this.random.pick(ids));
+    const id = this.#connectionOf(peer);
+    if (id === undefined) return;
+    const proxy = this.#proxyFor(peer, id);
     if (proxy === undefined) return;
     const key = this.ledger.nextKey();
     const size = this.random.whole(0, this.profile.maxBytes);
@@ -581,6 +686,8 @@ export class World {
       const proxy = this.#proxyFor(peer, connectionID);
       if (proxy !== undefined) void this.#call(peer, proxy, random.chance(0.7) ? 'echo' : this.#kind());
     }
+    if (random.chance(0.04)) this.#readStream(peer, connectionID);
+    if (random.chance(0.04)) this.#lend(peer, connectionID);
     if (profile.isWild && random.chance(0.05)) this.#interfere(peer, connectionID);
   }
 

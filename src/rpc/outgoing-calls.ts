@@ -67,7 +67,7 @@ export class OutgoingCalls {
       }
       // Taken first: reading the arguments may run code of theirs that makes another call.
       const id = this.#sending.takeID();
-      const timeoutMs = this.timeoutMs(options, this.#settings.callTimeoutMs);
+      const timeoutMs = this.timeoutMs(target, member, options, this.#settings.callTimeoutMs);
       const { sent, lent } = this.send(target, member, args, () => {
         const { codec } = this.#sending;
         const meta = this.meta(options, timeoutMs);
@@ -160,10 +160,15 @@ export class OutgoingCalls {
    * How long a call may take, in milliseconds.
    * @throws RPCTimeoutError when nothing is left
    */
-  timeoutMs(options: CallOptions, defaultMs: number | undefined): number | undefined {
+  timeoutMs(
+    target: Target,
+    member: string,
+    options: CallOptions,
+    defaultMs: number | undefined,
+  ): number | undefined {
     const timeMs = callTimeMs(options, defaultMs);
     if (timeMs !== 0) return timeMs;
-    throw new RPCTimeoutError(noTimeLeft, { executed: 'no', connectionID: this.#sending.connectionID });
+    throw this.#asCallError(new RPCTimeoutError(noTimeLeft), target, member);
   }
 
   #checkTarget(target: Target, member: string, args: readonly unknown[]): void {

@@ -161,7 +161,7 @@ export class OutgoingStreams {
     const { calls, sending } = this.#settings;
     const id = sending.takeID();
     // A default meant for calls is not meant for streams, which may go on as long as they like.
-    const timeoutMs = calls.timeoutMs(options, undefined);
+    const timeoutMs = calls.timeoutMs(target, member, options, undefined);
     const message = calls.send(target, member, args, () => {
       const meta = calls.meta(options, timeoutMs);
       const marshalled = sending.codec.marshal(args, 'arguments') as readonly unknown[];
