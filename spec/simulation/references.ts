@@ -262,17 +262,15 @@ export class References {
       case 'makeFunction':
         void follow(proxy.makeFunction(key), isHeldAs('function'));
         return;
-      case 'open':
+      case 'open': {
+        // What is asked for anew may come between its collection and its finalizer.
+        const idle = this.#accountsHeldBy(peer, connectionID).filter(({ inUse }) => inUse === 0);
+        if (idle.length > 0 && random.chance(0.6)) this.#collect(random.pick(idle));
         void follow(proxy.open(key, random.whole(0, 1)), isHeldAs('account'));
         return;
+      }
       case 'isOwn': {
-        const mine = [...this.#held.values()].filter(
-          (held) =>
-            held.kind === 'account' &&
-            held.holder === peer &&
-            held.connectionID === connectionID &&
-            !held.isDisposed,
-        );
+        const mine = this.#accountsHeldBy(peer, connectionID);
         if (mine.length === 0) return;
         const held = random.pick(mine);
         const object = held.object as HeldAccount;
@@ -312,6 +310,13 @@ export class References {
         void follow(proxy.watch(key, controller.signal), (value) => value === key);
       }
     }
+  }
+
+  #accountsHeldBy(peer: SimulatedPeer, id: string): Held[] {
+    return [...this.#held.values()].filter(
+      ({ kind, holder, connectionID, isDisposed }) =>
+        kind === 'account' && holder === peer && connectionID === id && !isDisposed,
+    );
   }
 
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
