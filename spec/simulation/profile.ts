@@ -38,7 +38,7 @@ export interface Profile {
 export function drawProfile(random: SeededRandom): Profile {
   const isCalm = random.chance(0.12);
   const theme = random.weighted({ anything: 6, streams: 1, references: 1.5 });
-  const isLarge = random.chance(theme === 'references' ? 0.2 : 0.06);
+  const isLarge = random.chance(theme === 'references' ? 0.12 : 0.06);
   const isTiny = !isCalm && random.chance(0.15);
   return {
     isCalm,

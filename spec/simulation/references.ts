@@ -195,7 +195,7 @@ export class References {
     const all = [...this.#held.values()];
     if (all.length === 0) return;
     const held = random.pick(all);
-    switch (random.weighted({ use: 8, dispose: 2, collect: 1 })) {
+    switch (random.weighted({ use: 7, dispose: 2, collect: 2 })) {
       case 'use':
         if (held.kind !== 'signal') void this.use(held, this.#it.callOptions(held.holder));
         return;
@@ -216,7 +216,7 @@ export class References {
     const inner = heldReferenceOf(held.object);
     if (inner === undefined) return;
     const finalize = collector.collect(inner);
-    loop.after(random.between(0, random.pick([20, 1_000])), finalize);
+    loop.after(random.between(0, random.pick([20, 3_000])), finalize);
   }
 
   // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -239,8 +239,8 @@ export class References {
       unsendable: 1,
     });
     trace(`${peer.name} calls ${kind} ${key}`);
-    const follow = (promise: Promise<unknown>, isRight: (value: unknown) => boolean): void => {
-      void ledger.follow({ key, what: `${kind} from ${peer.name}`, boundMs }, promise, isRight, reason);
+    const follow = (promise: Promise<unknown>, isRight: (value: unknown) => boolean): Promise<CallRecord> => {
+      return ledger.follow({ key, what: `${kind} from ${peer.name}`, boundMs }, promise, isRight, reason);
     };
     const isHeldAs =
       (heldKind: 'function' | 'account') =>
@@ -253,30 +253,32 @@ export class References {
     switch (kind) {
       case 'callBack': {
         const times = random.whole(0, 3);
-        follow(
+        void follow(
           proxy.callBack(key, this.makeFunction(), times, delayMs, random.chance(0.4)),
           (value) => value === key,
         );
         return;
       }
       case 'makeFunction':
-        follow(proxy.makeFunction(key), isHeldAs('function'));
+        void follow(proxy.makeFunction(key), isHeldAs('function'));
         return;
-      case 'open':
-        follow(proxy.open(key, random.whole(0, 1)), isHeldAs('account'));
+      case 'open': {
+        // What is asked for anew may come between its collection and its finalizer.
+        const idle = this.#accountsHeldBy(peer, connectionID).filter(({ inUse }) => inUse === 0);
+        if (idle.length > 0 && random.chance(0.6)) this.#collect(random.pick(idle));
+        void follow(proxy.open(key, random.whole(0, 1)), isHeldAs('account'));
         return;
+      }
       case 'isOwn': {
-        const mine = [...this.#held.values()].filter(
-          (held) =>
-            held.kind === 'account' &&
-            held.holder === peer &&
-            held.connectionID === connectionID &&
-            !held.isDisposed,
-        );
+        const mine = this.#accountsHeldBy(peer, connectionID);
         if (mine.length === 0) return;
         const held = random.pick(mine);
         const object = held.object as HeldAccount;
-        follow(proxy.isOwn(key, object, size, payload(key, size)), (value) => value === true);
+        const told = follow(proxy.isOwn(key, object, size, payload(key, size)), (value) => value === true);
+        void told.then(({ error }) => {
+          if (error instanceof StaleReferenceError)
+            ledger.fault(`call ${key} (isOwn): what was held when it was given came back as stale`);
+        });
         // It leaves behind the call, however long that is.
         if (random.chance(0.4)) this.dispose(held);
         return;
@@ -284,7 +286,7 @@ export class References {
       case 'take': {
         const account = random.chance(0.7) ? random.pick(this.accountsOf(peer)) : this.#makeAccount(peer);
         const isReturned = random.chance(0.5);
-        follow(proxy.take(key, account, size, payload(key, size), isReturned), (value) =>
+        void follow(proxy.take(key, account, size, payload(key, size), isReturned), (value) =>
           isReturned ? value === account : value === undefined,
         );
         return;
@@ -292,7 +294,7 @@ export class References {
       case 'unsendable': {
         // What it lends beside that is not lent.
         const account = random.pick(this.accountsOf(peer));
-        follow(proxy.take(key, account, 0, Symbol('no value of the wire') as never, false), () => false);
+        void follow(proxy.take(key, account, 0, Symbol('no value of the wire') as never, false), () => false);
         return;
       }
       case 'watch': {
@@ -305,9 +307,16 @@ export class References {
         };
         if (ms === 0 && random.chance(0.5)) abort();
         else if (ms !== Infinity) loop.after(ms, abort);
-        follow(proxy.watch(key, controller.signal), (value) => value === key);
+        void follow(proxy.watch(key, controller.signal), (value) => value === key);
       }
     }
+  }
+
+  #accountsHeldBy(peer: SimulatedPeer, id: string): Held[] {
+    return [...this.#held.values()].filter(
+      ({ kind, holder, connectionID, isDisposed }) =>
+        kind === 'account' && holder === peer && connectionID === id && !isDisposed,
+    );
   }
 
   // ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
