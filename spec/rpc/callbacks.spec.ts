@@ -143,6 +143,11 @@ describe.each(servingSides)('what the %s serves', (side) => {
     expect(references()).toEqual([1, 1]);
     dispose(service.kept[0]!);
     await world.pass(0.1);
+    // It came twice, and so is held until it has been given back twice.
+    expect(references()).toEqual([1, 1]);
+    expect(await world.until(service.kept[1]!(1))).toBe('called');
+    dispose(service.kept[1]!);
+    await world.pass(0.1);
     expect(references()).toEqual([0, 0]);
     const error = await world.failureOf(service.kept[0]!(1));
     expect(error).toBeInstanceOf(StaleReferenceError);
@@ -150,6 +155,45 @@ describe.each(servingSides)('what the %s serves', (side) => {
     // Lent anew it is another one.
     await world.until(proxy.keep(callback));
     expect(await world.until(service.kept[2]!(1))).toBe('called');
+  });
+
+  it('lets two use the same object, each to the end of its own block', async () => {
+    const { world, proxy, references } = await serve();
+    {
+      using outer = await world.until(proxy.counter());
+      {
+        using inner = await world.until(proxy.counter());
+        expect(await world.until(inner.add())).toBe(1);
+      }
+      expect(await world.until(outer.add())).toBe(2);
+    }
+    await world.pass(0.1);
+    expect(references()).toEqual([0, 0]);
+  });
+
+  it('does not end the process by a callback for which nobody waits, but reports its failure', async () => {
+    const seen: number[] = [];
+    const service = {
+      // As it is written by those who do not know that there is a promise.
+      run(progress: (percent: number) => void, percent: number): void {
+        progress(percent);
+      },
+    };
+    const { world, proxy } = await served(side, service);
+    const failing = (percent: number): void => {
+      seen.push(percent);
+      if (percent === 50) throw new Error('the caller is confused');
+      world.network.cut();
+    };
+    await world.until(proxy.run(failing, 50));
+    await world.pass(0.1);
+    void proxy.run(failing, 100).catch(() => undefined);
+    await world.pass(0.1);
+    expect(seen).toEqual([50, 100]);
+    expect(world.errors).toMatchObject([
+      { name: 'RemoteError', message: 'the caller is confused' },
+      { code: 'connection-lost', executed: 'unknown' },
+    ]);
   });
 
   it('keeps no callback over the end of its connection', async () => {
@@ -189,6 +233,9 @@ describe.each(servingSides)('what the %s serves', (side) => {
       expect(await world.until(held.add(2))).toBe(3);
     }
     dispose(other);
+    // It came back from two calls of echo() as well.
+    expect(await world.until(counter.add(0))).toBe(3);
+    for (let times = 0; times < 2; times += 1) dispose(counter);
     await world.pass(0.1);
     expect(references()).toEqual([0, 0]);
     expect(await world.failureOf(counter.add())).toBeInstanceOf(StaleReferenceError);

@@ -61,7 +61,9 @@ describe('what a method throws', () => {
     const error = await crossing(new ConnectionLostError('lost', details));
     expect(error).toMatchObject({ remoteName: 'ConnectionLostError', remoteCode: 'connection-lost' });
     expect(error.data).toBeUndefined();
-    const passedOn = await crossing(new RemoteError('x', { remoteName: 'E', data: { a: 1 } }, details));
+    const remote = { remoteName: 'E', remoteCode: 'EIO', data: { a: 1 } };
+    const passedOn = await crossing(new RemoteError('x', remote, details));
+    expect(passedOn).toMatchObject(remote);
     expect(passedOn.data).toEqual({ a: 1 });
   });
 

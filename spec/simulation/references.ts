@@ -171,10 +171,7 @@ export class References {
         this.busy -= 1;
         const isToldStale = call.error instanceof StaleReferenceError && call.executed === 'no';
         if (isToldStale) this.stale += 1;
-        // A client that leaves inside a body hears of it before the rest of what came with that call is served.
-        const isAtEnd =
-          !held.isDisposed && call.error instanceof ConnectionLostError && call.executed === 'no';
-        if (isStale && !isToldStale && !isAtEnd && call.error !== reason)
+        if (isStale && !isToldStale && call.error !== reason)
           ledger.fault(`call ${key} (${what}) of a stale reference was not told so: ${String(call.error)}`);
         if (!isStale && isToldStale && this.#it.profile.isCalm)
           ledger.fault(`call ${key} (${what}) was told to be stale, undisturbed`);

@@ -79,6 +79,7 @@ export class Connection implements TransportSink {
   /** Whether the sink waits for room. */
   #isFlushWanted = false;
   #isDispatching = false;
+  #isClosing = false;
   #isEnded = false;
 
   /**
@@ -198,6 +199,11 @@ export class Connection implements TransportSink {
     this.#announceSent();
   }
 
+  /** Whether this side has ended the connection: of messages that came together, those not yet acted on are not any more. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   /** Has `onFlush` of the sink called: at the end of this turn, or once the transport has room. */
   requestFlush(): void {
     this.#isFlushWanted = true;
@@ -211,6 +217,7 @@ export class Connection implements TransportSink {
 
   /** Ends the connection, telling the peer why; `onClosed` follows, possibly before this returns. */
   close(code: CloseCode, message: string): void {
+    this.#isClosing = true;
     this.#core.close(code, message);
     this.#settle();
   }

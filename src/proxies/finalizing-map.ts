@@ -69,11 +69,9 @@ export class FinalizingMap<Value extends object> {
     return this.#entries.get(number)?.reference.deref();
   }
 
-  /** Gives a number its value: with count 0, or with that of the value it had before. */
+  /** Gives a free number its value, with count 0. */
   set(number: number, value: Value): void {
-    const before = this.#entries.get(number);
-    if (before !== undefined) this.#registry.unregister(before);
-    const entry = { number, reference: this.#hold.refer(value), count: before?.count ?? 0 };
+    const entry = { number, reference: this.#hold.refer(value), count: 0 };
     this.#entries.set(number, entry);
     this.#registry.register(value, entry, entry);
   }
@@ -82,6 +80,15 @@ export class FinalizingMap<Value extends object> {
   count(number: number): void {
     const entry = this.#entries.get(number);
     if (entry !== undefined) entry.count += 1;
+  }
+
+  /** Counts a number down, and frees it with the last; its owner is not told. @returns how often it is still counted */
+  discount(number: number): number {
+    const entry = this.#entries.get(number);
+    if (entry === undefined) return 0;
+    entry.count -= 1;
+    if (entry.count <= 0) this.delete(number);
+    return entry.count;
   }
 
   /** Frees a number; its owner is not told. @returns its count, 0 if it was free */

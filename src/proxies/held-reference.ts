@@ -20,8 +20,8 @@ export interface ReferenceOwner {
   readonly report: Report;
   /** Why no reference of this connection holds any more, `undefined` while they do. */
   readonly endReason: string | undefined;
-  /** The user has no more use for it. */
-  onDisposed(held: HeldReference): void;
+  /** Somebody who got it has no more use for it. @returns whether somebody else has, since it came more often */
+  onDisposed(held: HeldReference): boolean;
   /** Whether somebody listens on a signal, which must stay alive then. */
   onListened(held: HeldReference, isListened: boolean): void;
 }
@@ -104,8 +104,7 @@ export class HeldReference implements Caller {
 
   #dispose(): void {
     if (this.#isDisposed) return;
-    this.#isDisposed = true;
-    this.owner.onDisposed(this);
+    this.#isDisposed = !this.owner.onDisposed(this);
   }
 
   #make(): object {

@@ -1,7 +1,7 @@
 /**
  * What this side holds of its peer's on one connection. Held weakly: what nobody uses any more is collected, and given back;
  * `dispose` gives it back at once. The same reference is the same object as long as that is alive, and is counted each
- * time that it comes, so that what is given back is what came. PROTOCOL.md, "References".
+ * time that it comes, so that what is given back is what came: whoever got it disposes of it, and nobody else's is stale. PROTOCOL.md, "References".
  *
  * What is given back waits for `takeReleased`, and leaves together: a collection finds thousands at a time.
  *
@@ -68,6 +68,9 @@ export class ImportTable {
       throw new ProtocolError(`reference ${number} came as a ${kind}, and before as a ${held.kind}`);
     }
     if (held === undefined) {
+      // One that was collected, and whose finalizer has not run: what it was counted for is not the new one's.
+      const collected = this.#held.delete(number);
+      if (collected > 0) this.#giveBack(number, collected);
       held = new HeldReference(lent, this.#owner);
       if (this.#endReason === undefined) this.#held.set(number, held);
     }
@@ -144,9 +147,12 @@ export class ImportTable {
         return endReason();
       },
       onDisposed: (held) => {
-        this.#listened.delete(held);
         // Not if it has been replaced: then it was taken for collected, and its count went over.
-        if (this.#held.get(held.number) === held) this.#giveBack(held.number, this.#held.delete(held.number));
+        if (this.#held.get(held.number) !== held) return false;
+        this.#giveBack(held.number, 1);
+        const isHeld = this.#held.discount(held.number) > 0;
+        if (!isHeld) this.#listened.delete(held);
+        return isHeld;
       },
       onListened: (held, isListened) => {
         if (isListened && this.numberOf(held.object) !== undefined) this.#listened.add(held);

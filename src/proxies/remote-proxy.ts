@@ -8,6 +8,7 @@
 import type { Observable } from 'rxjs';
 import type { Target } from '../protocol/messages.js';
 import { referenceKey } from '../protocol/references.js';
+import { callbackResult } from './callback-result.js';
 import { checkCallOptions } from './call-options.js';
 import type { Caller } from './caller.js';
 import { coldCall } from './cold-call.js';
@@ -76,7 +77,7 @@ export function createRemoteFunction(caller: Caller, target: Target, dispose: ()
     keep: undefined,
     isFunction: true,
   };
-  return makeFunction({ ...content, makeMethod: callMethod });
+  return makeFunction({ ...content, makeMethod: callbackMethod });
 }
 
 /**
@@ -115,8 +116,9 @@ export function rx(proxy: object): object {
 }
 
 /**
- * Gives a reference back: a proxy by `byReference`, or a function, stream or signal of the other side. Whoever uses it
- * afterwards gets a StaleReferenceError. Has no effect on one that was given back, or whose connection has ended.
+ * Gives a reference back: a proxy by `byReference`, or a function, stream or signal of the other side. Each time that it came
+ * counts: two who got the same object both dispose of it, and whoever uses it after the last gets a StaleReferenceError. Has
+ * no effect on one that was given back, or whose connection has ended.
  * @throws TypeError for what is no reference
  */
 export function dispose(reference: object): void {
@@ -130,6 +132,12 @@ const callMethod: MakeMethod =
   ({ caller, target, options }, member) =>
   (...args: readonly unknown[]) =>
     caller.call(target, member, args, options);
+
+/** As `callMethod`, for whoever does not know that there is a promise. */
+const callbackMethod: MakeMethod =
+  ({ caller, target, options }, member) =>
+  (...args: readonly unknown[]) =>
+    callbackResult(caller.call(target, member, args, options), caller.report);
 
 const notifyMethod: MakeMethod = ({ caller, target, options }, member) =>
   member.endsWith('$')

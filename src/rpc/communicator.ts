@@ -291,7 +291,7 @@ export class RPCCommunicator implements Caller {
   receive(messages: readonly SessionMessage[]): void {
     this.#guard(() => {
       for (const message of messages) {
-        if (this.#end !== undefined) return;
+        if (this.#end !== undefined || this.#connection.isClosing) return;
         this.#receive(message);
       }
     });

@@ -125,8 +125,7 @@ function describeThrown(thrown: unknown, exposure: ErrorExposure, codec: Codec):
   if (typeof thrown !== 'object' || thrown === null) {
     return { message: cut(String(thrown), maxTextLength), name: 'Error', ...wireData(thrown, codec) };
   }
-  const fields = fieldsOf(thrown);
-  const { name, message, code, stack } = fields;
+  const { name, message, code, stack } = thrownFields(thrown);
   return {
     message: cut(typeof message === 'string' ? message : '', maxTextLength),
     name: typeof name === 'string' ? cut(name, maxCodeLength) : 'Error',
@@ -134,6 +133,13 @@ function describeThrown(thrown: unknown, exposure: ErrorExposure, codec: Codec):
     ...wireData(ownData(thrown), codec),
     ...(exposure === 'stack' && typeof stack === 'string' ? { stack: cut(stack, maxStackLength) } : {}),
   };
+}
+
+/** Those of an error of a third side are the ones that it had there. */
+function thrownFields(thrown: object): Readonly<Record<string, unknown>> {
+  if (!(thrown instanceof RemoteError)) return fieldsOf(thrown);
+  const { remoteName, remoteCode, message, stack } = thrown;
+  return { name: remoteName, code: remoteCode, message, stack };
 }
 
 function fieldsOf(thrown: unknown): Readonly<Record<string, unknown>> {

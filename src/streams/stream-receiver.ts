@@ -33,8 +33,8 @@ export interface ReceiverOwner {
 
 /** Credit at the beginning, in values: what a slow observer has waiting in front of it. */
 const initialCreditItems = 32;
-/** Where a taker has a pace, what is under way is work that somebody did too early if the taker leaves. */
-const initialPacedCreditItems = 16;
+/** Where a taker has a pace, what is under way is work that somebody did too early if the taker leaves, or is slow. */
+const initialPacedCreditItems = 2;
 /** Credit at the most: it covers a round trip on a loopback connection several times over. */
 const maxCreditItems = 1_024;
 const maxPacedCreditItems = 256;
@@ -44,9 +44,13 @@ const valuesBetweenLooks = 8;
 /** How long values are given out in a row, in milliseconds: half a slice of the main-thread scheduler. */
 const maxRunMs = 4;
 
+/** How long a value may wait here, in milliseconds, before the taker counts as slow: no user notices it yet. */
+const maxWaitMs = 20;
+
 interface Batch {
   readonly values: readonly unknown[];
   readonly bytes: number;
+  readonly arrivedMs: number;
   given: number;
 }
 
@@ -121,7 +125,7 @@ export class StreamReceiver {
     this.#credit -= values.length;
     this.#unreturnedBytes += bytes;
     this.#waiting += values.length;
-    this.#batches.push({ values, bytes, given: 0 });
+    this.#batches.push({ values, bytes, arrivedMs: this.#owner.scheduler.now(), given: 0 });
     if (dropped > 0) this.#sink.onDropped(dropped);
     this.#schedule();
   }
@@ -146,10 +150,7 @@ export class StreamReceiver {
     let given = 0;
     let hasMore = false;
     for (let batch = this.#batches.peek(); batch !== undefined; batch = this.#batches.peek()) {
-      if (!this.#pace.isReady) {
-        this.#isSlow = true;
-        break;
-      }
+      if (!this.#pace.isReady) break;
       given += 1;
       if (given % valuesBetweenLooks === 0 && this.#mustRest(fromMs)) {
         hasMore = true;
@@ -174,18 +175,19 @@ export class StreamReceiver {
     const value = batch.values[batch.given];
     batch.given += 1;
     this.#waiting -= 1;
-    if (batch.given === batch.values.length) this.#batches.take();
+    const isLast = batch.given === batch.values.length;
+    if (isLast) this.#batches.take();
     this.#sink.next(value);
     this.#givenItems += 1;
-    if (batch.given === batch.values.length) this.#givenBytes += batch.bytes;
+    if (!isLast) return;
+    this.#givenBytes += batch.bytes;
+    this.#isSlow ||= this.#owner.scheduler.now() - batch.arrivedMs > maxWaitMs;
   }
 
-  /** A slow observer leaves the thread to others between two values; a busy one gives credit back on the way. */
+  /** A busy observer leaves the thread to others now and then, and gives credit back on the way. */
   #mustRest(fromMs: number): boolean {
     this.#returnCredit();
-    if (this.#owner.scheduler.now() - fromMs < maxRunMs) return false;
-    this.#isSlow = true;
-    return true;
+    return this.#owner.scheduler.now() - fromMs >= maxRunMs;
   }
 
   /** Credit goes back in bulk: when half of it is used up, or when its bytes are missed elsewhere. */

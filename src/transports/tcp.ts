@@ -92,7 +92,8 @@ class TcpListener implements Listener {
 }
 
 function dialTcp(address: Address, sink: DialSink): Dial {
-  const socket = new Socket().pause();
+  // Set here: `connect` takes the option and forgets it for a socket that is there already.
+  const socket = new Socket().pause().setNoDelay(true);
   let isSettled = false;
   socket.once('connect', () => {
     isSettled = true;
@@ -105,7 +106,7 @@ function dialTcp(address: Address, sink: DialSink): Dial {
     sink.onFailed(failureOf(error));
   });
   try {
-    socket.connect({ host: literalHost(address.host), port: address.port, noDelay: true });
+    socket.connect({ host: literalHost(address.host), port: address.port });
   } catch (error) {
     // A port out of range is the one thing that is thrown; this way it is reported like any other failure.
     socket.destroy(error as Error);
