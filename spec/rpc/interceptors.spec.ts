@@ -18,7 +18,7 @@ import {
 } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import type { InterceptedCall, RPCHandler, RPCInterceptor } from 'tandem-rpc';
-import { pacedKey } from '../../src/streams/pace.js';
+import { paceTokenKey } from '../../src/streams/pace.js';
 import { firstResult } from '../../src/rpc/first-result.js';
 import { checkInterceptors, compose } from '../../src/rpc/interceptors.js';
 import { rejectionOf, turn } from '../helpers/virtual-world.js';
@@ -153,7 +153,7 @@ describe('compose', () => {
   });
 
   it('keeps the very Observable, whose pace may be set', () => {
-    const paceable$ = Object.defineProperty(new Observable(), pacedKey, { value: () => undefined });
+    const paceable$ = Object.defineProperty(new Observable(), paceTokenKey, { value: {} });
     expect(compose([(call, next) => next(call)], () => paceable$)(callOf())).toBe(paceable$);
   });
 

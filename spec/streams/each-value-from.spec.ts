@@ -112,7 +112,8 @@ describe('eachValueFrom()', () => {
     give(2);
     expect([sink?.pace?.isReady, wasTold]).toEqual([false, 0]);
     expect(await values.next()).toEqual({ done: false, value: 4 });
-    expect([sink?.pace?.isReady, wasTold]).toEqual([true, 1]);
+    // Everybody who waits is told.
+    expect([sink?.pace?.isReady, wasTold]).toEqual([true, 2]);
     sink?.onDropped(7);
     await values.return?.();
     expect(sink).toBeUndefined();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { take, type Observable } from 'rxjs';
-import { paced, type Pace } from '../../src/streams/pace.js';
+import { inPace, type Pace } from '../../src/streams/pace.js';
 import { pullSource, type AnyIterable } from '../../src/streams/pull-source.js';
 import { turn } from '../helpers/virtual-world.js';
 
@@ -79,7 +79,7 @@ describe('pullSource()', () => {
     const { source$, entered } = made(numbers());
     const pace = new HandPace();
     const seen: unknown[] = [];
-    const inPace$ = paced(source$, {
+    const inPace$ = inPace(source$, {
       get isReady() {
         const { isReady } = pace;
         pace.isReady = false;
@@ -89,11 +89,11 @@ describe('pullSource()', () => {
         pace.onReady(callback);
       },
     });
-    const subscription = inPace$?.subscribe((value) => seen.push(value));
+    const subscription = inPace$.subscribe((value) => seen.push(value));
     expect([asked, entered()]).toEqual([0, 1]);
     pace.take(3);
     expect([asked, seen]).toEqual([3, [1, 2, 3]]);
-    subscription?.unsubscribe();
+    subscription.unsubscribe();
     pace.take(1);
     expect(asked).toBe(3);
   });

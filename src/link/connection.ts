@@ -164,8 +164,8 @@ export class Connection implements TransportSink {
    * Sends a session message at the end of this turn.
    * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
    */
-  send(message: SessionMessage): Sent {
-    const sent = this.#core.send(message);
+  send(message: SessionMessage, mostBytes?: number): Sent {
+    const sent = this.#core.send(message, mostBytes);
     if (!this.#isFlushScheduled) this.#scheduleFlush();
     return sent;
   }

@@ -239,8 +239,8 @@ export class ConnectionCore {
    * @returns what `isHandedOver`, `isBeyond` and `withdraw` ask for
    * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
    */
-  send(message: SessionMessage): Sent {
-    return this.#outbox.send(message);
+  send(message: SessionMessage, mostBytes?: number): Sent {
+    return this.#outbox.send(message, mostBytes);
   }
 
   /** Takes a message back; true when it will never be whole at the other side, which then cannot act on it. */

@@ -80,22 +80,25 @@ export class Outbox {
 
   /**
    * Sends a message of the session; its fields are marshalled already.
-   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded, or is long and too much waits already;
-   *   nothing was sent then
+   * @param mostBytes - that it may take
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded, takes more than that, or is long and too
+   *   much waits already; nothing was sent then
    */
-  send(message: SessionMessage): Sent {
+  send(message: SessionMessage, mostBytes = Infinity): Sent {
     // Handlers may send while the end is on its way to them: behind our GOODBYE, nobody would read it.
     if (this.#isEnded) return 0;
     const bytes = this.#codec.encode(message);
     const holes = this.#codec.takeHoles();
-    if (holes !== undefined) return this.#sendPieces(fillHoles(bytes, holes));
+    if (holes !== undefined) return this.#sendPieces(fillHoles(bytes, holes), mostBytes);
+    checkSize(bytes.length, mostBytes);
     this.#lastMessageBytes = bytes.length;
     return bytes.length <= fragmentBytes ? this.#append(bytes) : this.#sendLong([bytes.slice()]);
   }
 
   /** A message with bytes that are not copied; a short one is a message like any other. */
-  #sendPieces(pieces: readonly Uint8Array[]): Sent {
+  #sendPieces(pieces: readonly Uint8Array[], mostBytes: number): Sent {
     const size = pieces.reduce((sum, { length }) => sum + length, 0);
+    checkSize(size, mostBytes);
     this.#lastMessageBytes = size;
     return size <= fragmentBytes ? this.#append(joinBytes(pieces, size)) : this.#sendLong(pieces);
   }
@@ -180,6 +183,11 @@ export class Outbox {
     this.#sentCount += 1;
     return this.#sentCount;
   }
+}
+
+function checkSize(size: number, mostBytes: number): void {
+  if (size > mostBytes)
+    throw new LimitExceededError(`a message of ${size} bytes, where ${mostBytes} are wanted`);
 }
 
 function numberOf(sent: Sent): number {

@@ -18,9 +18,9 @@ export function callTimeMs(
 ): number | undefined {
   if (timeoutInSeconds === null) return undefined;
   if (timeoutInSeconds !== undefined) return timeoutInSeconds * 1_000;
-  const remainingSeconds = currentCallIfAny()?.remainingTimeInSeconds;
-  if (remainingSeconds === undefined) return defaultMs;
-  return Math.min(remainingSeconds * 1_000, defaultMs ?? Infinity);
+  const inheritedMs = currentCallIfAny()?.inheritedMs;
+  if (inheritedMs === undefined) return defaultMs;
+  return Math.min(inheritedMs, defaultMs ?? Infinity);
 }
 
 /** Says why a call is not made whose time is over. */

@@ -45,6 +45,7 @@ export class ServedCall implements CurrentCall {
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #isAborted = false;
+  #isEnded = false;
 
   /** Made by the library, for each call; `meta` is what came with it. */
   constructor(
@@ -89,6 +90,17 @@ export class ServedCall implements CurrentCall {
     this.#controller?.abort(reason);
   }
 
+  /** It was answered: what still runs in its context is not bound to its time any more. */
+  end(): void {
+    this.#isEnded = true;
+  }
+
+  /** What the calls made meanwhile have left, in milliseconds; `undefined` where nothing bounds them. */
+  get inheritedMs(): number | undefined {
+    const seconds = this.#isEnded ? undefined : this.remainingTimeInSeconds;
+    return seconds === undefined ? undefined : seconds * 1_000;
+  }
+
   /** Its time is over. */
   expire(): void {
     this.abort(new DOMException('the time that the caller gave is over', 'TimeoutError'));
@@ -108,7 +120,7 @@ export function currentCall(): CurrentCall {
 }
 
 /** The same where there may be none: calls made meanwhile inherit its time. */
-export function currentCallIfAny(): CurrentCall | undefined {
+export function currentCallIfAny(): ServedCall | undefined {
   return storage().getStore();
 }
 
@@ -117,11 +129,11 @@ export function runInCall<Result>(call: ServedCall, run: () => Result): Result {
   return storage().run(call, run);
 }
 
-function storage(): AsyncLocalStorage<CurrentCall> {
-  const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<CurrentCall> | undefined>;
+function storage(): AsyncLocalStorage<ServedCall> {
+  const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<ServedCall> | undefined>;
   const present = shared[storageKey];
   if (present !== undefined) return present;
-  const created = new AsyncLocalStorage<CurrentCall>();
+  const created = new AsyncLocalStorage<ServedCall>();
   shared[storageKey] = created;
   return created;
 }

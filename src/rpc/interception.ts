@@ -6,7 +6,7 @@ import type { Caller } from '../proxies/caller.js';
 import { coldCall } from '../proxies/cold-call.js';
 import type { CallOptions } from '../proxies/types.js';
 import { RemoteStream } from '../streams/remote-stream.js';
-import { paced } from '../streams/pace.js';
+import { inPace } from '../streams/pace.js';
 import { GuardedSubscriber } from '../streams/guarded-subscriber.js';
 import type { Report } from '../streams/user-callback.js';
 import type { Target } from '../protocol/messages.js';
@@ -102,8 +102,7 @@ export class Interception {
               });
             });
           const values$ = this.#run(call('subscribe', target, member, args, options), last);
-          const inPace$ = sink.pace === undefined ? undefined : paced(values$, sink.pace);
-          return (inPace$ ?? values$).subscribe(sink);
+          return (sink.pace === undefined ? values$ : inPace(values$, sink.pace)).subscribe(sink);
         }),
     };
   }

@@ -212,7 +212,9 @@ export class Invocations {
   }
 
   #finish(invocation: Invocation): void {
-    const { deadlineMs } = invocation.call;
+    const { call } = invocation;
+    const { deadlineMs } = call;
+    call.end();
     if (deadlineMs !== undefined) this.#deadlines.remove(invocation, Math.ceil(deadlineMs));
     // After a cancel another call may run under the same id.
     if (this.#awaited.find(invocation.id) === invocation) this.#awaited.take(invocation.id);

@@ -75,15 +75,17 @@ export class Sending {
   /**
    * Makes and sends a message.
    * @param makeMessage - marshals what is the user's
-   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent or lent then
+   * @param mostBytes - that it may take
+   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded, or takes more; nothing was sent or lent
+   *   then
    */
-  send(makeMessage: () => SessionMessage): SentMessage {
+  send(makeMessage: () => SessionMessage, mostBytes?: number): SentMessage {
     const exports = this.#exports;
     this.#settings.beforeSend();
     const outer = exports.begin();
     let sent: Sent;
     try {
-      sent = this.#connection.send(makeMessage());
+      sent = this.#connection.send(makeMessage(), mostBytes);
     } catch (error) {
       exports.takeBack(exports.end(outer));
       throw error;

@@ -18,7 +18,7 @@ import type { Sending, SentMessage } from './sending.js';
 import { describeCall } from './outgoing-calls.js';
 import type { FoundStream } from './targets.js';
 import { isThenable } from './thenable.js';
-import { refusalOf, thrownToWire, type ErrorExposure } from './wire-errors.js';
+import { refusalOf, sendError, thrownToWire, type ErrorExposure } from './wire-errors.js';
 
 /** What serving streams needs. */
 export interface ServedStreamsSettings {
@@ -58,7 +58,7 @@ export class ServedStreams {
     const { connection, sending } = settings;
     this.#senders = new StreamSenders(
       {
-        next: (id, values, dropped) => this.#sendNext(id, values, dropped),
+        next: (id, values, dropped, mostBytes) => this.#sendNext(id, values, dropped, mostBytes),
         complete: (id, dropped) => {
           this.#forget(id);
           sending.sendPlain(dropped === 0 ? [MessageType.complete, id] : [MessageType.complete, id, dropped]);
@@ -66,7 +66,7 @@ export class ServedStreams {
         fail: (id, error, isRefusal, dropped) => {
           const hasRun = this.#subscriptions.get(id)?.hasRun ?? true;
           this.#forget(id);
-          this.#sendFail(id, () => this.#wireError(error, isRefusal, hasRun), dropped);
+          this.#sendFail(id, this.#wireError(error, isRefusal, hasRun), dropped);
         },
         isHeldUp: (id) => this.#isHeldUp(id),
         requestFlush: () => {
@@ -95,8 +95,9 @@ export class ServedStreams {
 
   /** Begins a stream. */
   start(subscription: Subscription): void {
-    const { id, credit, call, args } = subscription;
-    const sender = this.#senders.open(id, credit);
+    const { id, credit, call, found, args } = subscription;
+    const policy = 'source' in found ? undefined : found.stream.policy;
+    const sender = this.#senders.open(id, credit, policy ?? defaultPolicy);
     this.#subscriptions.set(id, subscription);
     if (call.deadlineMs !== undefined) {
       this.#deadlines.add(call, call.deadlineMs);
@@ -160,7 +161,11 @@ export class ServedStreams {
     }
     Promise.resolve(source).then(
       (stream) => {
-        this.#serve(sender, subscription, stream);
+        try {
+          this.#serve(sender, subscription, stream);
+        } catch (error) {
+          sender.fail(error);
+        }
       },
       (error: unknown) => {
         sender.fail(error);
@@ -202,30 +207,30 @@ export class ServedStreams {
     return checked instanceof Promise ? checked.then(read) : read(checked);
   }
 
-  #toSource({ call }: Subscription, value: unknown): Observable<unknown> | undefined {
+  #toSource({ id, call }: Subscription, value: unknown): Observable<unknown> | undefined {
     const { report } = this.#settings;
+    const declared = typeof value === 'object' && value !== null ? declaredPolicy(value) : undefined;
+    // Behind interceptors the stream has begun by then, with the policy of its member.
+    if (declared !== undefined) this.#senders.declare(id, declared);
     return streamSource(value, { enter: (run) => runInCall(call, run), report });
   }
 
   #serve(sender: StreamSender, subscription: Subscription, value: unknown): void {
-    const { call, found } = subscription;
+    const { call } = subscription;
     const source$ = this.#toSource(subscription, value);
     if (source$ === undefined) {
       sender.refuse(noStream(call));
       return;
     }
-    const registered = 'source' in found ? undefined : found.stream.policy;
-    // What is a source is an object.
-    const policy = declaredPolicy(value as object) ?? registered ?? defaultPolicy;
-    sender.start(source$, policy);
+    sender.start(source$);
   }
 
-  #sendNext(id: number, values: readonly unknown[], dropped: number): number {
+  #sendNext(id: number, values: readonly unknown[], dropped: number, mostBytes: number): number {
     const { sending } = this.#settings;
     const message = sending.send(() => {
       const marshalled = sending.codec.marshal(values, 'values') as readonly unknown[];
       return dropped === 0 ? [MessageType.next, id, marshalled] : [MessageType.next, id, marshalled, dropped];
-    });
+    }, mostBytes);
     if (typeof message.sent !== 'number') this.#long.set(id, message);
     return sending.lastMessageBytes;
   }
@@ -250,13 +255,16 @@ export class ServedStreams {
   #endCall(id: number): void {
     const call = this.#subscriptions.get(id)?.call;
     this.#subscriptions.delete(id);
+    call?.end();
     if (call?.deadlineMs !== undefined) this.#deadlines.remove(call, Math.ceil(call.deadlineMs));
   }
 
-  #sendFail(id: number, makeError: () => WireError, dropped: number): void {
-    this.#settings.sending.send(() =>
-      dropped === 0 ? [MessageType.fail, id, makeError()] : [MessageType.fail, id, makeError(), dropped],
-    );
+  #sendFail(id: number, error: WireError, dropped: number): void {
+    sendError(error, (fitting) => {
+      this.#settings.sending.sendPlain(
+        dropped === 0 ? [MessageType.fail, id, fitting] : [MessageType.fail, id, fitting, dropped],
+      );
+    });
   }
 
   #wireError(error: unknown, isRefusal: boolean, hasRun: boolean): WireError {

@@ -43,6 +43,9 @@ const maxDataBytes = 16 * 1024;
 /** Longest code or name that crosses, in UTF-16 code units. */
 const maxCodeLength = 128;
 
+/** Longest text of an error of which the whole is too much for a message: it keeps the smallest limits there are. */
+const shortTextLength = 64;
+
 /** Longest stack that crosses, in UTF-16 code units. */
 const maxStackLength = 8_192;
 
@@ -75,6 +78,25 @@ export function thrownToWire(thrown: unknown, exposure: ErrorExposure, codec: Co
     return exposure === 'code' ? codeOf(thrown) : describeThrown(thrown, exposure, codec);
   } catch {
     return unreadable;
+  }
+}
+
+/**
+ * Sends an error, whatever its size: with less of it where the whole is too much for a message.
+ * @param send - throws when it is
+ */
+export function sendError(error: WireError, send: (fitting: WireError) => void): void {
+  const { code, executed } = error;
+  const short = {
+    message: cut(error.message, shortTextLength),
+    ...(error.name === undefined ? {} : { name: cut(error.name, shortTextLength) }),
+    ...(code === undefined ? {} : { code: typeof code === 'string' ? cut(code, shortTextLength) : code }),
+    ...(executed === undefined ? {} : { executed }),
+  };
+  try {
+    send(error);
+  } catch {
+    send(short);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Observable, Subscription } from 'rxjs';
 import { Fifo } from './fifo.js';
-import { paced, type Pace } from './pace.js';
+import { inPace, type Pace } from './pace.js';
 
 /**
  * The values one by one: `for await (const value of eachValueFrom(stream$)) …`. Subscribes at the first request; leaving the
@@ -30,7 +30,7 @@ class ValueIterator<T> implements AsyncIterableIterator<T, undefined>, Pace {
   #subscription: Subscription | undefined;
   #hasBegun = false;
   #ending: { readonly error?: unknown } | undefined;
-  #onReady: (() => void) | undefined;
+  #onReady: (() => void)[] = [];
 
   constructor(source$: Observable<T>) {
     this.#source$ = source$;
@@ -77,13 +77,12 @@ class ValueIterator<T> implements AsyncIterableIterator<T, undefined>, Pace {
 
   /** {@inheritDoc Pace.onReady} */
   onReady(callback: () => void): void {
-    this.#onReady = callback;
+    this.#onReady.push(callback);
   }
 
   #begin(): void {
     this.#hasBegun = true;
-    const values$ = paced(this.#source$, this) ?? this.#source$;
-    const subscription = values$.subscribe({
+    const subscription = inPace(this.#source$, this).subscribe({
       next: (value) => {
         const taker = this.#takers.take();
         if (taker === undefined) this.#values.push(value);
@@ -114,7 +113,7 @@ class ValueIterator<T> implements AsyncIterableIterator<T, undefined>, Pace {
   #leave(): void {
     this.#hasBegun = true;
     this.#ending = {};
-    this.#onReady = undefined;
+    this.#onReady = [];
     this.#values.clear();
     this.#subscription?.unsubscribe();
     this.#finishTakers();
@@ -126,10 +125,10 @@ class ValueIterator<T> implements AsyncIterableIterator<T, undefined>, Pace {
   }
 
   #goOn(): void {
-    if (this.#onReady === undefined || !this.isReady) return;
-    const callback = this.#onReady;
-    this.#onReady = undefined;
-    callback();
+    if (this.#onReady.length === 0 || !this.isReady) return;
+    const callbacks = this.#onReady;
+    this.#onReady = [];
+    for (const callback of callbacks) callback();
   }
 }
 

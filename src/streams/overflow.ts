@@ -2,9 +2,10 @@
  * What becomes of the values of a source that cannot be paused while its reader is slow: the policies, how they are
  * declared, and the queue that obeys them. It counts what it drops, so that produced = delivered + dropped.
  */
-import { Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { StreamOverflowError } from '../errors.js';
 import { Fifo } from './fifo.js';
+import { pacedAs } from './pace.js';
 
 /**
  * What happens to the value that finds the window full: `"error"` ends the stream with `StreamOverflowError`,
@@ -32,6 +33,12 @@ export const defaultPolicy: OverflowPolicy = { window: 4_096, overflow: 'error' 
 
 const overflows: ReadonlySet<unknown> = new Set<Overflow>(['error', 'drop-oldest', 'drop-newest', 'latest']);
 const maxWindow = 1_000_000;
+
+/**
+ * Of a reader's credit so much counts: what is asked for may wait here for bytes that the reader returns, and without a bound
+ * a peer with much credit, which returns none, would have everything wait. More is never asked for by this library.
+ */
+const maxCreditCounted = 1_024;
 
 /** A property, not a Map of observables: it is found again by the other copy of the package, ESM or CommonJS. */
 const policyKey = Symbol.for('tandem-rpc.overflow');
@@ -76,7 +83,7 @@ export function resolvePolicy(options: OverflowOptions, what: string): OverflowP
  */
 export function withOverflow<T>(source$: Observable<T>, options: OverflowOptions): Observable<T> {
   const policy = resolvePolicy(options, 'withOverflow');
-  const declared$ = new Observable<T>((subscriber) => source$.subscribe(subscriber));
+  const declared$ = pacedAs(source$, (values$, subscriber) => values$.subscribe(subscriber));
   return Object.defineProperty(declared$, policyKey, { value: policy });
 }
 
@@ -88,12 +95,17 @@ export function declaredPolicy(source: object): OverflowPolicy | undefined {
 
 /** The values of one stream that wait to be sent. */
 export class WaitingValues {
-  readonly #policy: OverflowPolicy;
+  #policy: OverflowPolicy;
   readonly #values = new Fifo<unknown>();
   #dropped = 0;
 
   /** @param policy - of the stream */
   constructor(policy: OverflowPolicy) {
+    this.#policy = policy;
+  }
+
+  /** What is declared is known only now. */
+  declare(policy: OverflowPolicy): void {
     this.#policy = policy;
   }
 
@@ -111,7 +123,7 @@ export class WaitingValues {
    */
   push(value: unknown, credit: number): StreamOverflowError | undefined {
     const { window, overflow } = this.#policy;
-    if (this.#values.length < credit + window) {
+    if (this.#values.length < Math.min(credit, maxCreditCounted) + window) {
       this.#values.push(value);
       return undefined;
     }

@@ -2,7 +2,7 @@
  * Observables out of what is asked for each value: async iterables, generators and other iterables. One value is asked for
  * at a time, and none before the taker is ready for it; rxjs's `from` would drain them without waiting.
  */
-import { Observable, type Subscriber } from 'rxjs';
+import type { Observable, Subscriber } from 'rxjs';
 import { GuardedSubscriber } from './guarded-subscriber.js';
 import { paceable, unbounded, type Pace } from './pace.js';
 import { callUser, type Report } from './user-callback.js';
@@ -26,16 +26,14 @@ export type AnyIterable = AsyncIterable<unknown> | Iterable<unknown>;
 
 /** Makes the Observable of an iterable; each subscription asks for an iterator of its own. */
 export function pullSource(iterable: AnyIterable, settings: PullSettings): Observable<unknown> {
-  const inPace = (pace: Pace): Observable<unknown> =>
-    new Observable((subscriber) => {
-      const iterator = settings.enter(() => iteratorOf(iterable));
-      const puller = new Puller(iterator, subscriber, pace, settings);
-      puller.run();
-      return () => {
-        puller.leave();
-      };
-    });
-  return paceable(inPace(unbounded), inPace);
+  return paceable((subscriber, pace = unbounded) => {
+    const iterator = settings.enter(() => iteratorOf(iterable));
+    const puller = new Puller(iterator, subscriber, pace, settings);
+    puller.run();
+    return () => {
+      puller.leave();
+    };
+  });
 }
 
 /** One iterator on its way through its values. */
@@ -105,7 +103,10 @@ class Puller {
     );
   }
 
-  #take({ done, value }: IteratorResult<unknown>): void {
+  #take(step: IteratorResult<unknown>): void {
+    // As `for await` has it; any other nonsense is without an end.
+    if (!isObject(step)) throw new TypeError('an iterator answered something that is no object');
+    const { done, value } = step as { readonly done?: unknown; readonly value?: unknown };
     this.#isAsked = false;
     if (this.#isOver) return;
     if (done !== true) {
@@ -127,6 +128,10 @@ class Puller {
 
 function iteratorOf(iterable: AnyIterable): AnyIterator {
   return Symbol.asyncIterator in iterable ? iterable[Symbol.asyncIterator]() : iterable[Symbol.iterator]();
+}
+
+function isObject(value: unknown): boolean {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

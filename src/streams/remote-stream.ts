@@ -2,11 +2,11 @@
  * A stream of the other side as its user holds it: a cold Observable whose subscribers cannot end the process, and an
  * AsyncIterable whose pace reaches the producer.
  */
-import { Observable, type Subscriber, type TeardownLogic } from 'rxjs';
+import type { Observable, Subscriber, TeardownLogic } from 'rxjs';
 import { eachValueFrom } from './each-value-from.js';
 import { GuardedObservable } from './guarded-observable.js';
 import { GuardedSubscriber } from './guarded-subscriber.js';
-import { pacedKey, type Pace, type Paceable } from './pace.js';
+import { paceOf, paceTokenKey, type Pace } from './pace.js';
 import type { StreamSink } from './stream-receiver.js';
 import type { Report } from './user-callback.js';
 
@@ -17,11 +17,11 @@ export type OpenStream = (sink: StreamSink) => TeardownLogic;
 const droppedKey = Symbol.for('tandem-rpc.dropped');
 
 /** A stream of the other side. */
-export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterable<T>, Paceable<T> {
+export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterable<T> {
   /** Subscribes for whoever counts drops and has a pace of its own. @internal */
   readonly open: OpenStream;
-  /** The same values at somebody's pace. */
-  readonly [pacedKey]: (pace: Pace) => Observable<T>;
+  /** By which whoever takes the values is told from others. */
+  readonly [paceTokenKey] = {};
   /** Values dropped by the producer, over all subscriptions. */
   [droppedKey] = 0;
 
@@ -30,7 +30,7 @@ export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterab
    * @param open - called for each subscription
    */
   constructor(report: Report, open: OpenStream) {
-    super(report, (subscriber) => start(subscriber, undefined));
+    super(report, (subscriber) => start(subscriber, paceOf(this[paceTokenKey], subscriber)));
     const start = (subscriber: Subscriber<T>, pace: Pace | undefined): TeardownLogic => {
       const guarded = new GuardedSubscriber(subscriber, report);
       return open({
@@ -51,8 +51,6 @@ export class RemoteStream<T> extends GuardedObservable<T> implements AsyncIterab
       });
     };
     this.open = open;
-    // Properties, not methods, since a proxy's member inherits from its stream and has none of its private members.
-    this[pacedKey] = (pace) => new Observable((subscriber) => start(subscriber, pace));
   }
 
   /** Asks for one value after the other; leaving the loop unsubscribes. */

@@ -130,6 +130,11 @@ export class StreamReceiver {
     this.#schedule();
   }
 
+  /** Bytes are missed elsewhere: returns those of values that were given out. */
+  returnIdle(): void {
+    if (!this.#isRunning) this.#returnCredit();
+  }
+
   /** The producer has ended, or is lost: what has arrived is still given out. */
   end(ending: { readonly error?: unknown }, dropped: number): void {
     this.#ending ??= ending;

@@ -80,8 +80,13 @@ export class StreamReceivers implements ReceiverOwner {
         `values of stream ${id} beyond the ${this.windowBytes} bytes that may be out (limits.maxStreamBytes changes the bound)`,
       );
     }
+    const wasHalf = this.#unreturnedBytes * 2 >= this.windowBytes;
     this.#unreturnedBytes += bytes;
     receiver.receive(values, dropped, bytes);
+    // From now on bytes are missed elsewhere; those who run later see it for themselves.
+    if (!wasHalf && this.#unreturnedBytes * 2 >= this.windowBytes) {
+      for (const each of this.#receivers.values()) each.returnIdle();
+    }
     return true;
   }
 

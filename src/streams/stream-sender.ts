@@ -6,8 +6,8 @@
  */
 import { Observable, type Subscription } from 'rxjs';
 import { ProtocolError } from '../errors.js';
-import { defaultPolicy, WaitingValues, type OverflowPolicy } from './overflow.js';
-import { paced, type Pace } from './pace.js';
+import { WaitingValues, type OverflowPolicy } from './overflow.js';
+import { inPace, type Pace } from './pace.js';
 import { callUser, type Report } from './user-callback.js';
 
 /** How the values of a sender leave. */
@@ -15,9 +15,10 @@ export interface SenderChannel {
   /**
    * Sends values, and how many were dropped before the first of them.
    * @returns the bytes that this took
-   * @throws RPCError when one cannot cross; then nothing was sent
+   * @param mostBytes - that it may take
+   * @throws RPCError when one cannot cross, or it would take more; then nothing was sent
    */
-  next(id: number, values: readonly unknown[], dropped: number): number;
+  next(id: number, values: readonly unknown[], dropped: number, mostBytes: number): number;
   /** Whether a long message of a stream has not left: what follows would overtake it. */
   isHeldUp(id: number): boolean;
   /** Sends the end. */
@@ -42,6 +43,9 @@ export interface SenderOwner {
 /** Bytes of values that one message gathers: enough to make the message's own cost small. */
 const targetMessageBytes = 16 * 1024;
 
+/** Bytes that a message of several values has at most, where values have grown since the last: more would go in fragments. */
+const maxGatheredBytes = 4 * targetMessageBytes;
+
 /** The most values in one message. */
 const maxMessageItems = 1_024;
 
@@ -55,23 +59,25 @@ export class StreamSender implements Pace {
   /** The subscription's id, given by the other side. */
   readonly id: number;
   readonly #owner: SenderOwner;
-  #waiting = new WaitingValues(defaultPolicy);
+  readonly #waiting: WaitingValues;
   #credit: number;
   #unreturnedBytes = 0;
   /** How many values the next message may hold; of the first it is not known how large they are. */
   #itemsToSend = 1;
   #subscription: Subscription | undefined;
-  #onReady: (() => void) | undefined;
+  #onReady: (() => void)[] = [];
   #ending: Ending | undefined;
   #isOver = false;
 
   /**
    * @param id - of the subscription
    * @param credit - how many values the other side has asked for
+   * @param policy - for a source that cannot be paused
    * @param owner - the table
    */
-  constructor(id: number, credit: number, owner: SenderOwner) {
+  constructor(id: number, credit: number, policy: OverflowPolicy, owner: SenderOwner) {
     this.id = id;
+    this.#waiting = new WaitingValues(policy);
     this.#credit = credit;
     this.#owner = owner;
   }
@@ -94,12 +100,10 @@ export class StreamSender implements Pace {
 
   /**
    * Begins: subscribes to the source.
-   * @param policy - for a source that cannot be paused
    */
-  start(source$: Observable<unknown>, policy: OverflowPolicy): void {
+  start(source$: Observable<unknown>): void {
     if (this.#isOver) return;
-    this.#waiting = new WaitingValues(policy);
-    const values$ = paced(source$, this) ?? source$;
+    const values$ = inPace(source$, this);
     // The subscription is needed at once: a source that never pauses is only stopped from inside.
     const owned$ = new Observable<unknown>((subscriber) => {
       this.#subscription = subscriber;
@@ -109,13 +113,21 @@ export class StreamSender implements Pace {
       next: (value) => {
         this.#take(value);
       },
+      // It is left first: rxjs would throw at whoever emits what its teardown throws.
       error: (error: unknown) => {
+        this.#unsubscribe();
         this.fail(error);
       },
       complete: () => {
+        this.#unsubscribe();
         this.#end('complete');
       },
     });
+  }
+
+  /** The policy, if it is known only once the source is there. */
+  declare(policy: OverflowPolicy): void {
+    this.#waiting.declare(policy);
   }
 
   /** Ends by an error of the source, behind the values that wait. */
@@ -135,7 +147,7 @@ export class StreamSender implements Pace {
 
   /** {@inheritDoc Pace.onReady} */
   onReady(callback: () => void): void {
-    this.#onReady = callback;
+    this.#onReady.push(callback);
   }
 
   /**
@@ -156,16 +168,20 @@ export class StreamSender implements Pace {
     }
     this.#credit += items;
     this.#unreturnedBytes -= bytes;
+  }
+
+  /** Goes on, with the credit that it has got. */
+  resume(): void {
     this.pull();
     if (this.isSendable) this.#owner.onSendable(this);
   }
 
   /** Asks the source to go on, if it can be paused and there is room for more. */
   pull(): void {
-    if (this.#onReady === undefined || !this.isReady || this.#isOver) return;
-    const callback = this.#onReady;
-    this.#onReady = undefined;
-    callback();
+    if (this.#onReady.length === 0 || !this.isReady || this.#isOver) return;
+    const callbacks = this.#onReady;
+    this.#onReady = [];
+    for (const callback of callbacks) callback();
   }
 
   /**
@@ -184,7 +200,7 @@ export class StreamSender implements Pace {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#waiting.drop(0);
-    this.#onReady = undefined;
+    this.#onReady = [];
     this.#unsubscribe();
   }
 
@@ -196,7 +212,7 @@ export class StreamSender implements Pace {
   #sendValues(values: readonly unknown[], channel: SenderChannel): number {
     const dropped = this.#waiting.takeDropped();
     try {
-      const bytes = channel.next(this.id, values, dropped);
+      const bytes = channel.next(this.id, values, dropped, values.length > 1 ? maxGatheredBytes : Infinity);
       this.#sent(values.length, bytes);
       return bytes;
     } catch (error) {
@@ -250,7 +266,7 @@ export class StreamSender implements Pace {
   #end(ending: Ending): void {
     if (this.#isOver || this.#ending !== undefined) return;
     this.#ending = ending;
-    this.#onReady = undefined;
+    this.#onReady = [];
     if (this.isSendable) this.#owner.onSendable(this);
   }
 

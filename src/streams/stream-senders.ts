@@ -6,6 +6,7 @@
  */
 import { ProtocolError } from '../errors.js';
 import { Fifo } from './fifo.js';
+import type { OverflowPolicy } from './overflow.js';
 import { StreamSender, type SenderChannel, type SenderOwner } from './stream-sender.js';
 import type { Report } from './user-callback.js';
 
@@ -27,8 +28,10 @@ export class StreamSenders implements SenderOwner {
   readonly #isReady = new Set<StreamSender>();
   /** Those that could send if the other side returned bytes. */
   readonly #blocked = new Set<StreamSender>();
-  /** Those whose last values are a long message that has not left. */
+  /** Those that wait until a long message has left, their own or another's. */
   readonly #heldUp = new Set<StreamSender>();
+  /** Ids of streams that sent a long message which may not have left. */
+  readonly #long = new Set<number>();
   #unreturnedBytes = 0;
   #isPumping = false;
 
@@ -59,10 +62,15 @@ export class StreamSenders implements SenderOwner {
   }
 
   /** Adds a stream, whose id must have none; it begins with `start` of what is returned. */
-  open(id: number, credit: number): StreamSender {
-    const sender = new StreamSender(id, credit, this);
+  open(id: number, credit: number, policy: OverflowPolicy): StreamSender {
+    const sender = new StreamSender(id, credit, policy, this);
     this.#senders.set(id, sender);
     return sender;
+  }
+
+  /** The policy of a stream, if it is known only once its source is there. */
+  declare(id: number, policy: OverflowPolicy): void {
+    this.#senders.get(id)?.declare(policy);
   }
 
   /**
@@ -73,9 +81,11 @@ export class StreamSenders implements SenderOwner {
   receiveCredit(id: number, items: number, bytes: number): boolean {
     const sender = this.#senders.get(id);
     if (sender === undefined) return false;
-    this.#unreturnedBytes -= Math.min(bytes, sender.unreturnedBytes);
     sender.receiveCredit(items, bytes);
+    this.#unreturnedBytes -= bytes;
+    // Those that wait for bytes go first: they have waited longer.
     if (bytes > 0) this.#unblock();
+    sender.resume();
     return true;
   }
 
@@ -98,12 +108,16 @@ export class StreamSenders implements SenderOwner {
     this.#isPumping = true;
     this.#readmit();
     let room = roomBytes;
-    for (let sender = this.#next(room); sender !== undefined; sender = this.#next(room)) {
-      room -= sender.send(this.#sending);
-      sender.pull();
-      if (sender.isSendable) this.onSendable(sender);
+    try {
+      for (let sender = this.#next(room); sender !== undefined; sender = this.#next(room)) {
+        room -= sender.send(this.#sending);
+        if (this.#channel.isHeldUp(sender.id)) this.#long.add(sender.id);
+        sender.pull();
+        if (sender.isSendable) this.onSendable(sender);
+      }
+    } finally {
+      this.#isPumping = false;
     }
-    this.#isPumping = false;
     if (this.#ready.length > 0 || this.#heldUp.size > 0) this.#channel.requestFlush();
   }
 
@@ -115,6 +129,7 @@ export class StreamSenders implements SenderOwner {
     this.#isReady.clear();
     this.#blocked.clear();
     this.#heldUp.clear();
+    this.#long.clear();
     for (const sender of senders) sender.leave();
   }
 
@@ -133,8 +148,8 @@ export class StreamSenders implements SenderOwner {
 
   /** Counts what the senders send. */
   readonly #sending: SenderChannel = {
-    next: (id, values, dropped) => {
-      const bytes = this.#channel.next(id, values, dropped);
+    next: (id, values, dropped, mostBytes) => {
+      const bytes = this.#channel.next(id, values, dropped, mostBytes);
       this.#unreturnedBytes += bytes;
       return bytes;
     },
@@ -156,6 +171,8 @@ export class StreamSenders implements SenderOwner {
       if (!sender.isSendable || this.#senders.get(sender.id) !== sender) continue;
       if (this.#channel.isHeldUp(sender.id)) this.#heldUp.add(sender);
       else if (sender.isAtEnd || this.#hasWindow(sender)) return sender;
+      // One that has nothing out waits only for the long messages of others.
+      else if (sender.unreturnedBytes === 0) this.#heldUp.add(sender);
       else this.#blocked.add(sender);
     }
     return undefined;
@@ -166,7 +183,17 @@ export class StreamSenders implements SenderOwner {
    * as much is free, so that a slow one leaves room for others.
    */
   #hasWindow({ unreturnedBytes }: StreamSender): boolean {
-    return unreturnedBytes === 0 || unreturnedBytes < this.#windowBytes - this.#unreturnedBytes;
+    const leftBytes = this.#windowBytes - this.#unreturnedBytes;
+    return unreturnedBytes === 0 ? leftBytes > 0 || !this.#hasLong() : unreturnedBytes < leftBytes;
+  }
+
+  /**
+   * Whether a long message of values has not left: what is sent now overtakes it, and it must still find the window open
+   * when it arrives.
+   */
+  #hasLong(): boolean {
+    for (const id of this.#long) if (!this.#channel.isHeldUp(id)) this.#long.delete(id);
+    return this.#long.size > 0;
   }
 
   #readmit(): void {
@@ -187,6 +214,7 @@ export class StreamSenders implements SenderOwner {
     this.#isReady.delete(sender);
     this.#blocked.delete(sender);
     this.#heldUp.delete(sender);
+    this.#long.delete(sender.id);
     this.#unreturnedBytes -= sender.unreturnedBytes;
     if (sender.unreturnedBytes > 0) this.#unblock();
   }

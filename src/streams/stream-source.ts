@@ -1,9 +1,9 @@
 /**
  * The Observable of whatever a user offers as a stream: Observables of any copy of rxjs, async iterables, generators.
  */
-import { from, isObservable, Observable } from 'rxjs';
+import { from, isObservable, type Observable } from 'rxjs';
 import { GuardedSubscriber } from './guarded-subscriber.js';
-import { paceable, paced, type Pace } from './pace.js';
+import { inPace, paceable, pacedAs } from './pace.js';
 import { pullSource, type AnyIterable, type PullSettings } from './pull-source.js';
 import type { Report } from './user-callback.js';
 
@@ -29,21 +29,23 @@ export function laterSource(
   toSource: (value: unknown) => Observable<unknown>,
   report: Report,
 ): Observable<unknown> {
-  const later = (pace: Pace | undefined): Observable<unknown> =>
-    new Observable((subscriber) => {
-      const guarded = new GuardedSubscriber(subscriber, report);
-      Promise.resolve(promise).then(
-        (value) => {
+  return paceable((subscriber, pace) => {
+    const guarded = new GuardedSubscriber(subscriber, report);
+    Promise.resolve(promise).then(
+      (value) => {
+        if (subscriber.closed) return;
+        try {
           const source$ = toSource(value);
-          const inPace$ = pace === undefined ? undefined : paced(source$, pace);
-          if (!subscriber.closed) subscriber.add((inPace$ ?? source$).subscribe(guarded));
-        },
-        (error: unknown) => {
+          subscriber.add((pace === undefined ? source$ : inPace(source$, pace)).subscribe(guarded));
+        } catch (error) {
           guarded.error(error);
-        },
-      );
-    });
-  return paceable(later(undefined), later);
+        }
+      },
+      (error: unknown) => {
+        guarded.error(error);
+      },
+    );
+  });
 }
 
 /** Whether a value is an Observable, of this copy of rxjs or another. */
@@ -52,16 +54,8 @@ export function isStream(value: unknown): boolean {
 }
 
 /** What a source does at its subscription belongs to the call that subscribed. */
-function entered(source$: Observable<unknown>, settings: PullSettings): Observable<unknown> {
-  const entered$ = new Observable<unknown>((subscriber) =>
-    settings.enter(() => source$.subscribe(subscriber)),
-  );
-  // A source that can be paused still can.
-  const inPace = (pace: Pace): Observable<unknown> | undefined => {
-    const paced$ = paced(source$, pace);
-    return paced$ === undefined ? undefined : entered(paced$, settings);
-  };
-  return paceable(entered$, inPace);
+function entered(source$: Observable<unknown>, { enter }: PullSettings): Observable<unknown> {
+  return pacedAs(source$, (values$, subscriber) => enter(() => values$.subscribe(subscriber)));
 }
 
 function isInterop(value: unknown): value is Observable<unknown> {
