@@ -11,7 +11,10 @@ import type { SeededRandom } from '../simulation/seeded-random.js';
 const codec = new Codec(defaultLimits);
 
 // A function stands for the reference that it returns.
-codec.lender = { lend: (value) => (typeof value === 'function' ? (value as () => Reference)() : undefined) };
+codec.lender = {
+  lend: (value) => (typeof value === 'function' ? (value as () => Reference)() : undefined),
+  attempt: (marshal) => marshal(),
+};
 
 function encode(message: readonly unknown[]): Uint8Array {
   const marshalled = message.map((field) => codec.marshal(field, 'field'));

@@ -218,6 +218,19 @@ describe('what cannot cross', () => {
     expect(refusal(value).message).toMatch(/^cannot send arguments\[0\]\.key.{380,420}: a function$/);
   });
 
+  it('is refused by its own path where reading it fails before its first key', () => {
+    const poisoned = new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new Error('poisoned');
+        },
+      },
+    );
+    const { message } = refusal([{ a: { secret: 1 } }, { a: poisoned }]);
+    expect(message).toBe('cannot send arguments[0][1].a: reading it failed');
+  });
+
   it('is refused with the error of the getter that threw', () => {
     const cause = new NotConnectedError('no');
     const value = {

@@ -73,6 +73,16 @@ describe('Outbox', () => {
     expect(takeFrames(outbox)).toEqual([[short]]);
   });
 
+  it('sends nothing of a message that would take more than it may', () => {
+    const outbox = createOutbox();
+    for (const size of [1_000, fragmentBytes + 1_000]) {
+      const tooLong = (): Sent => outbox.send(messageOf(size), size - 1);
+      expect(tooLong).toThrow(expect.objectContaining({ code: 'limit-exceeded' }));
+    }
+    expect(outbox.queuedBytes).toBe(0);
+    expect(outbox.send(messageOf(1_000), 1_000)).toBe(1);
+  });
+
   it('sends up to 64 KiB as one message, and one byte more in fragments', () => {
     const outbox = createOutbox();
     expect(new Codec(defaultLimits).encode(messageOf(fragmentBytes))).toHaveLength(fragmentBytes);

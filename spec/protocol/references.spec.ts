@@ -17,7 +17,7 @@ class Account {
 /** A codec whose lender lends what is in the table. */
 function codecLending(table: ReadonlyMap<unknown, Reference>, limits: Partial<Limits> = {}): Codec {
   const codec = new Codec({ ...defaultLimits, ...limits });
-  codec.lender = { lend: (value) => table.get(value) };
+  codec.lender = { lend: (value) => table.get(value), attempt: (marshal) => marshal() };
   return codec;
 }
 

@@ -1,9 +1,9 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, Socket, type AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { tcpTransports } from '../../src/transports/tcp.js';
 import type { Listener, Transport } from '../../src/transports/transport.js';
 import { describeTransportContract } from '../contracts/transport-contract.js';
@@ -23,6 +23,22 @@ async function until(isTrue: () => boolean): Promise<void> {
 }
 
 describeTransportContract('tcp', () => ({ transports: tcpTransports(), turn }));
+
+describe('a tcp transport', () => {
+  it('dials such that small packets leave at once: none waits for the acknowledgement of another', async () => {
+    const setNoDelay = jest.spyOn(Socket.prototype, 'setNoDelay');
+    const listening = new RecordingListenSink();
+    const listener = tcpTransports().listen({ host: '127.0.0.1', port: 0 }, listening);
+    await until(() => listening.addresses.length > 0);
+    const dialing = new RecordingDialSink();
+    tcpTransports().dial(first(listening.addresses), dialing);
+    await until(() => listening.accepted.length > 0 && dialing.connected.length > 0);
+    expect(setNoDelay.mock.calls).toContainEqual([true]);
+    setNoDelay.mockRestore();
+    for (const transport of [...listening.accepted, ...dialing.connected]) transport.destroy();
+    listener.close(() => {});
+  });
+});
 
 describe('tcp against a peer of another kind', () => {
   let listener: Listener;

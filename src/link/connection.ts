@@ -126,6 +126,12 @@ export class Connection implements TransportSink {
     return this.#core.hasLongMessages;
   }
 
+  /** Bytes that may be sent so that nothing waits long for them, and no long message is refused because of them. */
+  get roomBytes(): number {
+    const transportBytes = transportRoomBytes - this.#transport.queuedBytes;
+    return Math.max(0, Math.min(transportBytes, this.#maxQueuedBytes + 1 - this.#core.queuedBytes));
+  }
+
   /** Bytes that the message sent last took. */
   get lastMessageBytes(): number {
     return this.#core.lastMessageBytes;
@@ -314,7 +320,7 @@ export class Connection implements TransportSink {
 
   /** The sink may send along what waited for room: a call of it like any other. */
   #offerRoom(): void {
-    const roomBytes = transportRoomBytes - this.#transport.queuedBytes;
+    const { roomBytes } = this;
     if (!this.#isFlushWanted || this.#isEnded || roomBytes <= 0) return;
     this.#isFlushWanted = false;
     this.#isDispatching = true;

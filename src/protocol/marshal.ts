@@ -30,7 +30,7 @@ import { type Lender, lentFields, LentReference, referenceKey } from './referenc
 import { ReusedEncoder } from './reused-encoder.js';
 import { describeRefused, Shapes, tagOf } from './shapes.js';
 import { type Hole, leastTransferredBytes, transferredBytes } from './transferred.js';
-import { describePath, findCycle } from './value-path.js';
+import { describePath, findCycle, noKey } from './value-path.js';
 
 /** Prepares values for the encoder, for one sender. */
 export class Marshal {
@@ -163,8 +163,20 @@ export class Marshal {
     this.#keys[level] = 'reason';
     const fields = lentFields(reference);
     this.#nodes += fields.length + reference.members.length + reference.properties.length;
-    if (reference.aborted !== undefined) fields[2] = this.#walk(reference.aborted.reason);
+    if (reference.aborted !== undefined) fields[2] = this.#reason(reference.aborted.reason);
     return this.#payload(extensionTypes.lent, fields);
+  }
+
+  /** A reason that cannot cross is left out: that the signal is aborted matters more. */
+  #reason(reason: unknown): unknown {
+    const before = [this.#nodes, this.#leastBytes, this.#payloads, this.#containers.length] as const;
+    try {
+      return this.lender?.attempt(() => this.#walk(reason));
+    } catch {
+      [this.#nodes, this.#leastBytes, this.#payloads, this.#containers.length] = before;
+      this.#refusal = undefined;
+      return this.#walk(new DOMException('aborted', 'AbortError'));
+    }
   }
 
   #array(array: readonly unknown[]): unknown {
@@ -342,6 +354,8 @@ export class Marshal {
       throw this.#tooLarge('levels', level + this.#enclosing + 1, 'maxDepth');
     }
     this.#containers.push(container);
+    // An old one would stand in the path of what fails before the first is read.
+    this.#keys[level] = noKey;
     return level;
   }
 

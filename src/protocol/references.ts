@@ -71,6 +71,8 @@ export type Reference = LentReference | ReturnedReference;
 export interface Lender {
   /** The reference of a function or object; `undefined` if it crosses by value, or not at all. */
   lend(value: object): Reference | undefined;
+  /** Runs what marshals a part that may be left out: if it throws, nothing was lent for it. */
+  attempt<Result>(marshal: () => Result): Result;
 }
 
 /** The fields of a lent reference, as its payload holds them; a signal's reason is still to be marshalled. */

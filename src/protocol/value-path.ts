@@ -12,9 +12,12 @@ export interface OpenContainers {
   readonly root: string;
   /** Arrays, plain objects, Maps, Sets and Errors, the outermost first. */
   readonly containers: readonly object[];
-  /** A key for each; what follows is old. For a Map the positions count keys and values alternately. */
+  /** A key for each, or `noKey`; what follows is old. For a Map the positions count keys and values alternately. */
   readonly keys: readonly (string | number)[];
 }
+
+/** Stands for the key of a container of which none has been read. */
+export const noKey = -1;
 
 /**
  * Writes the path of the value that lies within the open containers.
@@ -48,6 +51,7 @@ export function findCycle(open: OpenContainers): readonly [first: string, again:
 }
 
 function describeStep(container: object, key: string | number): string {
+  if (key === noKey) return '';
   if (typeof key === 'string') {
     return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
   }

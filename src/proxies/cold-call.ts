@@ -2,6 +2,7 @@
  * A call as a cold Observable: made at each subscription, given up when that is left before the answer.
  */
 import type { Observable } from 'rxjs';
+import { onceAborted } from '../streams/abort-listeners.js';
 import { GuardedObservable } from '../streams/guarded-observable.js';
 import { GuardedSubscriber } from '../streams/guarded-subscriber.js';
 import type { Report } from '../streams/user-callback.js';
@@ -23,8 +24,8 @@ export function coldCall(
     const onAbort = (): void => {
       controller.abort(signal?.reason);
     };
+    const unlisten = signal && onceAborted(signal, onAbort);
     if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort);
     const answered = new GuardedSubscriber(subscriber, report);
     call(controller.signal).then(
       (result) => {
@@ -36,7 +37,7 @@ export function coldCall(
       },
     );
     return () => {
-      signal?.removeEventListener('abort', onAbort);
+      unlisten?.();
       controller.abort();
     };
   });

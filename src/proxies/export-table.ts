@@ -4,6 +4,7 @@
  */
 import { ProtocolError } from '../errors.js';
 import { LentReference, ReturnedReference, type Lender, type Reference } from '../protocol/references.js';
+import { onceAborted } from '../streams/abort-listeners.js';
 import { isStream } from '../streams/stream-source.js';
 import { exposeLent, type ExposedMethod, type ExposedObject, type ExposedStream } from './exposure.js';
 import { heldMarkOf, lendMarkOf, type HeldMark } from './held-mark.js';
@@ -93,6 +94,23 @@ export class ExportTable implements Lender {
     return lent;
   }
 
+  /**
+   * A part of a message is marshalled that may be left out: then what it would have lent is not lent.
+   * @throws whatever `marshal` throws
+   */
+  attempt<Result>(marshal: () => Result): Result {
+    const outer = this.begin();
+    try {
+      const result = marshal();
+      const lent = this.end(outer);
+      if (lent !== undefined) (this.#loan ??= []).push(...lent);
+      return result;
+    } catch (error) {
+      this.takeBack(this.end(outer));
+      throw error;
+    }
+  }
+
   /** A message did not leave: what it would have lent is not lent. */
   takeBack(numbers: readonly number[] | undefined): void {
     for (const number of numbers ?? []) {
@@ -158,13 +176,9 @@ export class ExportTable implements Lender {
 
   #listen(number: number, signal: AbortSignal): () => void {
     if (signal.aborted) return ignore;
-    const onAbort = (): void => {
+    return onceAborted(signal, () => {
       this.#settings.onAbort(number, signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    return () => {
-      signal.removeEventListener('abort', onAbort);
-    };
+    });
   }
 
   #lower(entry: Entry, count: number): void {

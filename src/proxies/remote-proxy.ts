@@ -156,9 +156,9 @@ const coldMethod: MakeMethod =
     );
 
 /** A stream; where it is a method, also a function that gives the stream for its arguments. */
-function makeStream({ caller, target, options }: ProxyContent, member: string): object {
+function makeStream({ caller, target, options }: ProxyContent, member: string, isProperty: boolean): object {
   const stream = caller.stream(target, member, [], options);
-  if (caller.properties(target)?.includes(member) === true) return stream;
+  if (isProperty) return stream;
   const method: Method = (...args) => caller.stream(target, member, args, options);
   Object.defineProperties(method, { apply, bind, call, name: { value: member, configurable: true } });
   // All that an Observable has is found on the stream.
@@ -168,10 +168,10 @@ function makeStream({ caller, target, options }: ProxyContent, member: string): 
 /** What a function has besides being callable; one whose prototype is a stream would lack it. */
 const { apply, bind, call } = Object.getOwnPropertyDescriptors(Function.prototype);
 
-function makeMember(content: ProxyContent, member: string): unknown {
+function makeMember(content: ProxyContent, member: string, isProperty: boolean): unknown {
   if (!member.endsWith('$') || content.makeMethod === notifyMethod)
     return content.makeMethod(content, member);
-  return makeStream(content, member);
+  return makeStream(content, member, isProperty);
 }
 
 function makeFunction(content: ProxyContent): Method {
@@ -184,8 +184,9 @@ function makeFunction(content: ProxyContent): Method {
 function makeProxy(content: ProxyContent): object {
   const text = `[RemoteProxy ${content.label}]`;
   const answerText = (): string => text;
-  // Members are kept: the same one each time, and no closure made at each call.
-  const members = new Map<string, unknown>();
+  // Members are kept: the same one each time, and no closure made at each call; a stream until another kind of stream is
+  // registered under its name.
+  const members = new Map<string, { readonly member: unknown; readonly isProperty: boolean }>();
   const target = {
     toString: answerText,
     toLocaleString: answerText,
@@ -199,12 +200,12 @@ function makeProxy(content: ProxyContent): object {
     get(_, key) {
       if (typeof key === 'symbol' || key in target) return Reflect.get(target, key) as unknown;
       if (inertNames.has(key)) return undefined;
-      let member = members.get(key);
-      if (member === undefined) {
-        if (probedNames.has(key) && !hasMember(content, key)) return undefined;
-        member = makeMember(content, key);
-        members.set(key, member);
-      }
+      const isProperty = key.endsWith('$') && isKnownProperty(content, key);
+      const present = members.get(key);
+      if (present?.isProperty === isProperty) return present.member;
+      if (probedNames.has(key) && !hasMember(content, key)) return undefined;
+      const member = makeMember(content, key, isProperty);
+      members.set(key, { member, isProperty });
       return member;
     },
     has: (_, key) => typeof key === 'string' && hasMember(content, key),
@@ -216,6 +217,10 @@ function makeProxy(content: ProxyContent): object {
     setPrototypeOf: () => false,
     preventExtensions: () => false,
   });
+}
+
+function isKnownProperty({ caller, target }: ProxyContent, name: string): boolean {
+  return caller.properties(target)?.includes(name) === true;
 }
 
 function hasMember({ caller, target }: ProxyContent, name: string): boolean {

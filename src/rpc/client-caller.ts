@@ -6,6 +6,7 @@ import type { Target } from '../protocol/messages.js';
 import type { Caller } from '../proxies/caller.js';
 import type { CallOptions } from '../proxies/types.js';
 import { RemoteStream } from '../streams/remote-stream.js';
+import { onceAborted } from '../streams/abort-listeners.js';
 import type { StreamSink } from '../streams/stream-receiver.js';
 import type { Report } from '../streams/user-callback.js';
 import { callTimeMs, noTimeLeft } from './call-time.js';
@@ -107,8 +108,8 @@ export class ClientCaller implements Caller {
     const onAbort = (): void => {
       controller.abort(signal?.reason);
     };
+    const unlisten = signal && onceAborted(signal, onAbort);
     if (signal?.aborted === true) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
     let isLeft = false;
     this.#wait(target, member, { ...options, signal: controller.signal }, undefined).then(
       ([communicator, left]) => {
@@ -121,7 +122,7 @@ export class ClientCaller implements Caller {
     );
     return () => {
       isLeft = true;
-      signal?.removeEventListener('abort', onAbort);
+      unlisten?.();
       controller.abort();
       if (typeof teardown === 'function') teardown();
     };

@@ -275,6 +275,7 @@ export class RPCClient extends RPCDispatcher {
     this.#isDisposed = true;
     this.#statusStream.complete();
     this.#objects.complete();
+    this.#interception?.dispose();
     this.#lifecycle.complete();
     return done;
   }

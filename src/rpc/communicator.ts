@@ -162,7 +162,7 @@ export class RPCCommunicator implements Caller {
       exports,
       // What was emitted before a call or an answer does not come after it, as far as there is credit and room.
       beforeSend: () => {
-        if (this.#served.hasReady) this.#served.pump(causalBytes);
+        if (this.#served.hasReady) this.#served.pump(Math.min(causalBytes, connection.roomBytes));
       },
     });
     this.#sending = sending;
@@ -392,7 +392,14 @@ export class RPCCommunicator implements Caller {
     try {
       const found = this.#targets.method(target, member, args);
       this.#references.hydrate(message);
-      this.#invocations.start({ id, call: this.#callOf(target, member, meta), found, args, hasRun: false });
+      this.#invocations.start({
+        id,
+        call: this.#callOf(target, member, meta),
+        found,
+        args,
+        hasRun: false,
+        running: 0,
+      });
     } catch (error) {
       const refused = this.#refusal(message, error);
       this.#sending.sendPlain([MessageType.response, id, refusalOf(refused, 'no')]);
@@ -410,6 +417,7 @@ export class RPCCommunicator implements Caller {
         found,
         args,
         hasRun: false,
+        running: 0,
       });
     } catch (error) {
       this.#settings.sink.onError(this.#refusal(message, error));

@@ -45,7 +45,8 @@ export class ServedCall implements CurrentCall {
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #isAborted = false;
-  #isEnded = false;
+  /** Whether it was answered: what still runs in its context is not bound to its time any more. */
+  isEnded = false;
 
   /** Made by the library, for each call; `meta` is what came with it. */
   constructor(
@@ -90,14 +91,9 @@ export class ServedCall implements CurrentCall {
     this.#controller?.abort(reason);
   }
 
-  /** It was answered: what still runs in its context is not bound to its time any more. */
-  end(): void {
-    this.#isEnded = true;
-  }
-
   /** What the calls made meanwhile have left, in milliseconds; `undefined` where nothing bounds them. */
   get inheritedMs(): number | undefined {
-    const seconds = this.#isEnded ? undefined : this.remainingTimeInSeconds;
+    const seconds = this.isEnded ? undefined : this.remainingTimeInSeconds;
     return seconds === undefined ? undefined : seconds * 1_000;
   }
 

@@ -2,6 +2,7 @@
  * The result of a call out of the Observable that interceptors make of it.
  */
 import { Observable, Subscription, take } from 'rxjs';
+import { onceAborted } from '../streams/abort-listeners.js';
 import { reportThrown, type Report } from '../streams/user-callback.js';
 
 /**
@@ -28,18 +29,19 @@ export function firstResult(
     let subscription = Subscription.EMPTY;
     // In each callback, before rxjs does it: it would throw at whoever emits what the teardown throws.
     const leave = (): void => {
-      signal?.removeEventListener('abort', onAbort);
+      unlisten?.();
       try {
         subscription.unsubscribe();
       } catch (error) {
         reportThrown(error, report);
       }
     };
-    const onAbort = (): void => {
-      reject(signal?.reason as Error);
-      leave();
-    };
-    signal?.addEventListener('abort', onAbort);
+    const unlisten =
+      signal &&
+      onceAborted(signal, () => {
+        reject(signal.reason as Error);
+        leave();
+      });
     subscription = new Observable<unknown>((subscriber) => {
       // It may be left, or end, while it is being subscribed to.
       subscription = subscriber;

@@ -8,7 +8,7 @@ import type { CallOptions } from '../proxies/types.js';
 import { RemoteStream } from '../streams/remote-stream.js';
 import { inPace } from '../streams/pace.js';
 import { GuardedSubscriber } from '../streams/guarded-subscriber.js';
-import type { Report } from '../streams/user-callback.js';
+import { reportThrown, type Report } from '../streams/user-callback.js';
 import type { Target } from '../protocol/messages.js';
 import type { ServedCall } from './current-call.js';
 import { firstResult } from './first-result.js';
@@ -36,6 +36,15 @@ export class Interception {
   constructor(interceptors: readonly RPCInterceptor[], report: Report) {
     this.#interceptors = interceptors;
     this.#report = report;
+  }
+
+  /** What was notified and has not left is not sent any more. */
+  dispose(): void {
+    try {
+      this.#notified.unsubscribe();
+    } catch (error) {
+      reportThrown(error, this.#report);
+    }
   }
 
   /** A caller whose calls all pass the interceptors. */
@@ -107,7 +116,10 @@ export class Interception {
     };
   }
 
-  /** Serves a call: the result of the interceptors around a method. */
+  /**
+   * Serves a call: the result of the interceptors around a method. They are left when nobody waits for it any more; a method
+   * that they have entered goes on.
+   */
   invoke(
     call: ServedCall,
     kind: 'call' | 'notify',
@@ -119,7 +131,8 @@ export class Interception {
         const result = run(changed.args);
         return isThenable(result) ? later(result, this.#report) : of(result);
       });
-    return this.#first(incoming(call, kind, args), last, undefined);
+    // A notification has nobody to wait for it, whose leaving would end it.
+    return this.#first(incoming(call, kind, args), last, kind === 'call' ? call.signal : undefined);
   }
 
   /** Serves a stream: the values of the interceptors around a source. */

@@ -14,7 +14,7 @@ import { OpenCalls } from './open-calls.js';
 import { describeCall } from './outgoing-calls.js';
 import type { FoundMethod } from './targets.js';
 import { isThenable } from './thenable.js';
-import { refusalOf, thrownToWire, type ErrorExposure } from './wire-errors.js';
+import { refusalOf, sendError, thrownToWire, type ErrorExposure } from './wire-errors.js';
 
 /** What serving calls needs. */
 export interface InvocationsSettings {
@@ -47,6 +47,8 @@ export interface Invocation {
   readonly args: readonly unknown[];
   /** Whether the method was entered. */
   hasRun: boolean;
+  /** How many runs of the method have not ended: interceptors may enter it often, and answer before it ends. */
+  running: number;
 }
 
 /** The running calls of one connection. */
@@ -156,7 +158,20 @@ export class Invocations {
   #enter(invocation: Invocation, args: readonly unknown[]): unknown {
     const { object, method } = invocation.found;
     invocation.hasRun = true;
-    return runInCall(invocation.call, () => Reflect.apply(method, object, args));
+    const result: unknown = runInCall(invocation.call, () => Reflect.apply(method, object, args));
+    if (this.#settings.interception === undefined || !isThenable(result)) return result;
+    return this.#watchRun(invocation, Promise.resolve(result));
+  }
+
+  /** Interceptors may leave a run: its slot is free only when it has ended. */
+  async #watchRun(invocation: Invocation, result: Promise<unknown>): Promise<unknown> {
+    invocation.running += 1;
+    try {
+      return await result;
+    } finally {
+      invocation.running -= 1;
+      if (invocation.call.isEnded && invocation.running === 0) this.#free(invocation);
+    }
   }
 
   #watch(invocation: Invocation, deadlineMs: number): void {
@@ -166,7 +181,7 @@ export class Invocations {
 
   #succeed(invocation: Invocation, result: unknown): void {
     const { id } = invocation;
-    if (this.#isAwaited(invocation)) this.#answer(id, () => this.#resultMessage(id, result));
+    if (this.#isAwaited(invocation)) this.#answer(id, result);
     this.#finish(invocation);
   }
 
@@ -176,7 +191,9 @@ export class Invocations {
     if (id === 0) {
       report(notifiedError(invocation, error, thrownToWire(error, 'message', codec).message));
     } else if (this.#isAwaited(invocation)) {
-      this.#answer(id, () => [MessageType.response, id, this.#wireError(invocation, error)]);
+      sendError(this.#wireError(invocation, error), (fitting) => {
+        this.#settings.send(() => [MessageType.response, id, fitting]);
+      });
     }
     this.#finish(invocation);
   }
@@ -191,9 +208,9 @@ export class Invocations {
   }
 
   /** A result that cannot cross is an error of this one call; the connection goes on. */
-  #answer(id: number, message: () => ResponseMessage): void {
+  #answer(id: number, result: unknown): void {
     try {
-      this.#settings.send(message);
+      this.#settings.send(() => this.#resultMessage(id, result));
     } catch (error) {
       this.#settings.send(() => [MessageType.response, id, unsendable(error)]);
     }
@@ -214,11 +231,17 @@ export class Invocations {
   #finish(invocation: Invocation): void {
     const { call } = invocation;
     const { deadlineMs } = call;
-    call.end();
+    call.isEnded = true;
     if (deadlineMs !== undefined) this.#deadlines.remove(invocation, Math.ceil(deadlineMs));
     // After a cancel another call may run under the same id.
     if (this.#awaited.find(invocation.id) === invocation) this.#awaited.take(invocation.id);
     else this.#unawaited.delete(invocation);
+    if (invocation.running > 0) this.#unawaited.add(invocation);
+    else this.#announceIdle();
+  }
+
+  #free(invocation: Invocation): void {
+    this.#unawaited.delete(invocation);
     this.#announceIdle();
   }
 

@@ -89,6 +89,7 @@ export class OutgoingCalls {
           resolve,
           reject,
           deadlineMs: undefined,
+          unlisten: undefined,
         },
         timeoutMs === undefined ? 0 : this.#settings.now(),
       );

@@ -14,6 +14,7 @@ import {
   type Target,
 } from '../protocol/messages.js';
 import type { CallOptions } from '../proxies/types.js';
+import { onceAborted } from '../streams/abort-listeners.js';
 import type { OpenStream } from '../streams/remote-stream.js';
 import { initialCredit, type StreamReceiver, type StreamSink } from '../streams/stream-receiver.js';
 import { StreamReceivers } from '../streams/stream-receivers.js';
@@ -181,6 +182,8 @@ export class OutgoingStreams {
       settle: this.#watch(id, timeoutMs, options.signal),
     };
     this.#subscribed.set(id, subscribed);
+    // Reading the arguments may have run code that aborted it.
+    if (options.signal?.aborted === true) this.abandon(id, options.signal.reason);
     return () => {
       this.#leave(subscribed);
     };
@@ -191,14 +194,15 @@ export class OutgoingStreams {
     const { now, deadlineChanged } = this.#settings;
     const deadlineMs = timeoutMs === undefined ? undefined : this.#deadlines.add(id, now() + timeoutMs);
     if (deadlineMs !== undefined) deadlineChanged();
-    const onAbort = (): void => {
-      this.abandon(id, signal?.reason);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const unlisten =
+      signal &&
+      onceAborted(signal, () => {
+        this.abandon(id, signal.reason);
+      });
     return () => {
       this.#subscribed.delete(id);
       if (deadlineMs !== undefined) this.#deadlines.remove(id, deadlineMs);
-      signal?.removeEventListener('abort', onAbort);
+      unlisten?.();
     };
   }
 

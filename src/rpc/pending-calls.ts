@@ -7,6 +7,7 @@ import { Deadlines } from '../protocol/deadlines.js';
 import type { ResponseMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { ConnectionEnd } from '../link/connection.js';
+import { onceAborted } from '../streams/abort-listeners.js';
 import { OpenCalls } from './open-calls.js';
 import type { SentMessage } from './sending.js';
 import { errorFromWire } from './wire-errors.js';
@@ -35,12 +36,8 @@ export interface PendingCall extends SentMessage {
   readonly reject: (error: unknown) => void;
   /** When it is given up: set by the table, `undefined` before. */
   deadlineMs: number | undefined;
-}
-
-/** The calls that one signal gives up. */
-interface SignalledCalls {
-  readonly calls: Set<PendingCall>;
-  readonly onAbort: () => void;
+  /** Ends listening to the signal: set by the table, `undefined` before. */
+  unlisten: (() => void) | undefined;
 }
 
 /** The open calls of one connection. */
@@ -49,8 +46,6 @@ export class PendingCalls {
   readonly #channel: CallChannel;
   readonly #calls = new OpenCalls<PendingCall>();
   readonly #deadlines = new Deadlines<number>();
-  /** One listener for each signal, however many calls share it: the platform warns of more than ten. */
-  readonly #signalled = new Map<AbortSignal, SignalledCalls>();
 
   /**
    * @param connectionID - for errors
@@ -124,30 +119,14 @@ export class PendingCalls {
   }
 
   #listen(call: PendingCall, signal: AbortSignal): void {
-    let signalled = this.#signalled.get(signal);
-    if (signalled === undefined) {
-      const calls = new Set<PendingCall>();
-      signalled = {
-        calls,
-        onAbort: () => {
-          for (const each of [...calls]) {
-            this.#take(each.id);
-            this.#giveUp(each);
-            each.reject(signal.reason);
-          }
-        },
-      };
-      this.#signalled.set(signal, signalled);
-      signal.addEventListener('abort', signalled.onAbort, { once: true });
-    }
-    signalled.calls.add(call);
-  }
-
-  #unlisten(call: PendingCall, signal: AbortSignal): void {
-    const signalled = this.#signalled.get(signal);
-    if (signalled?.calls.delete(call) !== true || signalled.calls.size > 0) return;
-    this.#signalled.delete(signal);
-    signal.removeEventListener('abort', signalled.onAbort);
+    const onAbort = (): void => {
+      this.#take(call.id);
+      this.#giveUp(call);
+      call.reject(signal.reason);
+    };
+    // Reading the arguments may have run code that aborted it.
+    if (signal.aborted) onAbort();
+    else call.unlisten = onceAborted(signal, onAbort);
   }
 
   /** Takes a call out of the table, with everything that hung on it. */
@@ -155,7 +134,7 @@ export class PendingCalls {
     const call = this.#calls.take(id);
     if (call === undefined) return undefined;
     if (call.deadlineMs !== undefined) this.#deadlines.remove(id, call.deadlineMs);
-    if (call.signal !== undefined) this.#unlisten(call, call.signal);
+    call.unlisten?.();
     return call;
   }
 

@@ -255,8 +255,9 @@ export class ServedStreams {
   #endCall(id: number): void {
     const call = this.#subscriptions.get(id)?.call;
     this.#subscriptions.delete(id);
-    call?.end();
-    if (call?.deadlineMs !== undefined) this.#deadlines.remove(call, Math.ceil(call.deadlineMs));
+    if (call === undefined) return;
+    call.isEnded = true;
+    if (call.deadlineMs !== undefined) this.#deadlines.remove(call, Math.ceil(call.deadlineMs));
   }
 
   #sendFail(id: number, error: WireError, dropped: number): void {

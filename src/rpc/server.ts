@@ -371,6 +371,7 @@ export class RPCServer extends RPCDispatcher {
   #complete(): void {
     this.#statusStream.complete();
     this.#clients.ids$.complete();
+    this.#interception?.dispose();
     this.#lifecycle.complete();
   }
 

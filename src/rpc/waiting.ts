@@ -4,6 +4,7 @@
  */
 import { Subscription, type SchedulerLike } from 'rxjs';
 import { RPCTimeoutError } from '../errors.js';
+import { onceAborted } from '../streams/abort-listeners.js';
 import { checkDuration, checkNames } from './checks.js';
 
 /** How long to wait, and how to give up. */
@@ -50,21 +51,22 @@ export class Waiting<Value> {
         return;
       }
       const timer = new Subscription();
-      const onAbort = (): void => {
-        waiter.settle();
-        reject(signal?.reason as Error);
-      };
+      const unlisten =
+        signal &&
+        onceAborted(signal, () => {
+          waiter.settle();
+          reject(signal.reason as Error);
+        });
       const waiter: Waiter<Value> = {
         resolve,
         reject,
         settle: () => {
           this.#waiters.delete(waiter);
           timer.unsubscribe();
-          signal?.removeEventListener('abort', onAbort);
+          unlisten?.();
         },
       };
       this.#waiters.add(waiter);
-      signal?.addEventListener('abort', onAbort, { once: true });
       if (timeoutMs === undefined) return;
       timer.add(
         this.#scheduler.schedule(() => {

@@ -72,7 +72,7 @@ function subscribeWith(report: Report) {
 /** The callbacks of a subscriber, each of which may be missing. */
 interface Callbacks<T> {
   readonly next?: ((value: T) => void) | null | undefined;
-  readonly error?: ((error: unknown) => void) | null | undefined;
+  readonly error?: ((error: unknown) => unknown) | null | undefined;
   readonly complete?: (() => void) | null | undefined;
 }
 
@@ -91,11 +91,13 @@ class GuardedObserver<T> implements Observer<T> {
   }
 
   error(error: unknown): void {
-    if (this.#callbacks.error) {
-      callUser((each: unknown): unknown => this.#callbacks.error?.(each), error, this.#report);
-    } else {
-      this.#report(error);
-    }
+    const tell = (each: unknown): unknown => {
+      const { error: callback } = this.#callbacks;
+      if (callback) return callback.call(this.#callbacks, each);
+      this.#report(each);
+      return undefined;
+    };
+    callUser(tell, error, this.#report);
   }
 
   complete(): void {
