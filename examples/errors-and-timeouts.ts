@@ -2,6 +2,7 @@
  * How a call fails or is given up, and what its method learns of that. `executed` says whether the method ran.
  */
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import {
   currentCall,
@@ -26,6 +27,8 @@ class Kitchen {
       console.log(`kitchen: nobody waits for ${dish} any more`);
     });
     await once(signal, 'abort');
+    // Whoever answered at once might still be in time.
+    await setTimeout(10);
   }
 }
 
