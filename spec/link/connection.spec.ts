@@ -183,15 +183,45 @@ describe('Connection', () => {
       expect(log.told).toEqual(['messages [[3,1]]', 'messages [[3,2]]', 'closed disconnected']);
     });
 
-    it('sends what handlers send when the turn ends', () => {
+    it('sends what handlers send at once in one write, when all of the chunk was dealt with', () => {
       const { transport, log, connection } = established(side);
-      log.on.set('messages', () => connection.send([3, 9]));
+      log.on.set('messages', () => {
+        connection.send([3, 8]);
+        connection.send([3, 9]);
+        expect(transport.acts).toEqual([]);
+      });
       transport.arrive(joined(frameOf([3, 1]), frameOf([35, 1])));
-      expect(transport.acts).toEqual([]);
-      expect(messagesIn(transport.turn().take())).toEqual([
+      expect([transport.acts, transport.flushes]).toEqual([['write'], 0]);
+      expect(messagesIn(transport.take())).toEqual([
         [36, 1],
+        [3, 8],
         [3, 9],
       ]);
+    });
+
+    it('begins to write before the end of a turn that sends much, in ever larger steps', () => {
+      const { transport, connection } = established(side);
+      const sizes: number[] = [];
+      for (let sent = 0; sent < 60; sent += 1) {
+        connection.send([2, 'a', 'b', [filler(1_000)]]);
+        const { length } = transport.take();
+        if (length > 0) sizes.push(length);
+      }
+      transport.turn();
+      sizes.push(transport.take().length);
+      // A turn of its own begins small again.
+      for (let sent = 0; sent < 5; sent += 1) connection.send([2, 'a', 'b', [filler(1_000)]]);
+      sizes.push(transport.take().length);
+      const messages = sizes.map((size) => Math.floor(size / 1_000));
+      expect(messages).toEqual([5, 9, 17, 29, 5]);
+    });
+
+    it('does not write early while the transport has something to do', () => {
+      const { transport, connection } = established(side);
+      transport.queuedBytes = 1;
+      for (let sent = 0; sent < 20; sent += 1) connection.send([2, 'a', 'b', [filler(1_000)]]);
+      expect(transport.acts).toEqual([]);
+      expect(transport.turn().take().length).toBeGreaterThan(20_000);
     });
 
     it('can be closed inside a handler, which may go on sending: that never leaves', () => {

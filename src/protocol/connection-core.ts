@@ -287,6 +287,11 @@ export class ConnectionCore {
     return this.#outbox.takeFrames(roomBytes);
   }
 
+  /** Bytes of short messages that `takeFrames` has not given out yet. */
+  get unwrittenBytes(): number {
+    return this.#outbox.unwrittenBytes;
+  }
+
   /** Whether long messages wait for room. */
   get hasLongMessages(): boolean {
     return this.#outbox.hasLongMessages;

@@ -51,6 +51,11 @@ export class Outbox {
     return bytes;
   }
 
+  /** Bytes of short messages that `takeFrames` has not given out yet. */
+  get unwrittenBytes(): number {
+    return this.#writer.pendingBytes;
+  }
+
   /** Bytes of the session message that was sent last. */
   get lastMessageBytes(): number {
     return this.#lastMessageBytes;
