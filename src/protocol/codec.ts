@@ -147,12 +147,9 @@ export class Codec {
         isPrivate ? frame.buffer.byteLength / 2 : Number.POSITIVE_INFINITY,
       );
       const messages: unknown[] = [];
-      for (const message of this.#decoder.decodeMulti(bytes)) {
-        messages.push(message);
-        const references = this.#extensions.takeReferences();
-        // The scan proved that each is an array.
-        if (references !== undefined) this.#keepReferences(message as unknown[], references);
-      }
+      // A generator takes longer to make than a short message to decode.
+      if (this.#messageBytes.length === 1) this.#keep(messages, this.#decoder.decode(bytes));
+      else for (const message of this.#decoder.decodeMulti(bytes)) this.#keep(messages, message);
       if (hasBinary) this.#extensions.detach(messages);
       // The scan proved that each is an array.
       return messages as unknown[][];
@@ -175,22 +172,30 @@ export class Codec {
   /**
    * Decodes a frame that begins like a fragment; the limits on values hold for the message that the fragments make up.
    *
-   * @param frame - untrusted; its bytes may be referred to until the fragments are joined
+   * @param frame - untrusted
+   * @param isPrivate - whether nobody else uses the frame's buffer from now on: then its bytes may be referred to
    * @throws {@link ProtocolError} if anything in the frame is not as it must be
    */
-  decodeFragment(frame: Uint8Array): unknown[][] {
+  decodeFragment(frame: Uint8Array, isPrivate: boolean): unknown[][] {
     this.#fragments ??= new Codec({
       ...this.#limits,
       maxMessageBytes: maxFrameBytes,
       maxBinaryBytes: maxFrameBytes,
     });
-    return this.#fragments.decodeFrame(frame, true);
+    return this.#fragments.decodeFrame(frame, isPrivate);
   }
 
   /** A message was made anew: its references are found by the new one. */
   moveReferences(from: readonly unknown[], to: readonly unknown[]): void {
     const references = this.#references?.get(from);
     if (references !== undefined) this.#keepReferences(to, references);
+  }
+
+  #keep(messages: unknown[], message: unknown): void {
+    messages.push(message);
+    const references = this.#extensions.takeReferences();
+    // The scan proved that each is an array.
+    if (references !== undefined) this.#keepReferences(message as unknown[], references);
   }
 
   #bytesLeftOut(): number {
@@ -206,7 +211,7 @@ export class Codec {
   #scan(bytes: Uint8Array): boolean {
     const { maxMessageBytes } = this.#limits;
     let hasBinary = false;
-    this.#messageBytes.length = 0;
+    this.#messageBytes = [];
     for (let start = 0; start < bytes.length;) {
       const head = byteAt(bytes, start);
       if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)

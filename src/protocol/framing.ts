@@ -20,13 +20,19 @@ export class FrameReader {
   #headerLength = 0;
   #gathered: Uint8Array | undefined;
   #gatheredLength = 0;
+  #isOwn = false;
+
+  /** Whether the frame read last is in a buffer of its own, not a view of a chunk. */
+  get isOwn(): boolean {
+    return this.#isOwn;
+  }
 
   /** Bytes of a frame that has begun and is not complete. */
   get partialBytes(): number {
     return this.#headerLength === 0 ? 0 : this.#headerLength + this.#gatheredLength;
   }
 
-  /** Hands in the next chunk; every frame of the one before must have been read. */
+  /** Hands in the next chunk, which is not kept; every frame of the one before must have been read. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk;
     this.#offset = 0;
@@ -45,6 +51,7 @@ export class FrameReader {
       const frame = this.#chunk.subarray(this.#offset, this.#offset + this.#length);
       this.#offset += this.#length;
       this.#headerLength = 0;
+      this.#isOwn = false;
       return frame;
     }
     return this.#gather(available);
@@ -78,6 +85,7 @@ export class FrameReader {
     this.#gatheredLength += taken;
     if (this.#gatheredLength < this.#length) return undefined;
     const frame = buffer.subarray(0, this.#length);
+    this.#isOwn = true;
     this.#gathered = undefined;
     this.#gatheredLength = 0;
     this.#headerLength = 0;
@@ -103,21 +111,28 @@ const smallestRestBytes = 1_024;
 
 /** Lends slabs to the writers of all connections of one server or client; only the unused rest of one is kept. */
 export class SlabPool {
-  #rest: Uint8Array | undefined;
+  #slab: Uint8Array | undefined;
+  #used = 0;
 
-  /** Lends at least `minBytes` that nobody else holds. */
+  /** Where the slab lent last may be written from on. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Lends a slab that nobody else holds, with at least `minBytes` behind `used`. */
   take(minBytes: number): Uint8Array {
-    const rest = this.#rest;
-    if (rest !== undefined && rest.length >= minBytes) {
-      this.#rest = undefined;
-      return rest;
-    }
+    const slab = this.#slab;
+    this.#slab = undefined;
+    if (slab !== undefined && slab.length - this.#used >= minBytes) return slab;
+    this.#used = 0;
     return new Uint8Array(Math.max(slabBytes, minBytes));
   }
 
-  /** Takes back what a writer did not use. Never what it used: a socket may still be reading that. */
-  giveBack(rest: Uint8Array): void {
-    if (rest.length >= smallestRestBytes) this.#rest = rest;
+  /** Takes a slab back for the rest of it. Never what was used is lent again: a socket may still be reading that. */
+  giveBack(slab: Uint8Array, used: number): void {
+    if (slab.length - used < smallestRestBytes) return;
+    this.#slab = slab;
+    this.#used = used;
   }
 }
 
@@ -125,6 +140,7 @@ export class SlabPool {
 export class FrameWriter {
   readonly #pool: SlabPool;
   #slab: Uint8Array | undefined;
+  #start = 0;
   #end = 0;
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
@@ -136,7 +152,7 @@ export class FrameWriter {
 
   /** Bytes gathered and not yet taken. */
   get pendingBytes(): number {
-    return this.#frameBytes + this.#end;
+    return this.#frameBytes + this.#end - this.#start;
   }
 
   /** Adds one encoded message to the frame of this turn; the bytes are copied. */
@@ -149,35 +165,38 @@ export class FrameWriter {
     if (slab === undefined) {
       slab = this.#pool.take(message.length + headerBytes);
       this.#slab = slab;
-      this.#end = headerBytes;
+      this.#start = this.#pool.used;
+      this.#end = this.#start + headerBytes;
     }
     slab.set(message, this.#end);
     this.#end += message.length;
-    if (this.#end >= frameTargetBytes) this.finishFrame();
+    if (this.#end - this.#start >= frameTargetBytes) this.finishFrame();
   }
 
   /** Ends the present frame, so that what follows begins another. */
   finishFrame(): void {
     const slab = this.#slab;
     if (slab === undefined) return;
-    const length = this.#end - headerBytes;
-    slab[0] = length >>> 24;
-    slab[1] = length >>> 16;
-    slab[2] = length >>> 8;
-    slab[3] = length;
-    this.#addFrame(slab.subarray(0, this.#end));
-    this.#pool.giveBack(slab.subarray(this.#end));
+    const start = this.#start;
+    const length = this.#end - start - headerBytes;
+    slab[start] = length >>> 24;
+    slab[start + 1] = length >>> 16;
+    slab[start + 2] = length >>> 8;
+    slab[start + 3] = length;
+    this.#addFrame(slab.subarray(start, this.#end));
+    this.#pool.giveBack(slab, this.#end);
     this.#slab = undefined;
-    this.#end = 0;
+    this.#start = this.#end = 0;
   }
 
   /** Adds bytes that are no frame: the opening. They are copied, so that they leave in one write with what follows. */
   addBytes(bytes: Uint8Array): void {
     this.finishFrame();
     const slab = this.#pool.take(bytes.length);
-    slab.set(bytes);
-    this.#addFrame(slab.subarray(0, bytes.length));
-    this.#pool.giveBack(slab.subarray(bytes.length));
+    const start = this.#pool.used;
+    slab.set(bytes, start);
+    this.#addFrame(slab.subarray(start, start + bytes.length));
+    this.#pool.giveBack(slab, start + bytes.length);
   }
 
   /** Takes all that is gathered, ready to be written in this order; the taker may keep it. */

@@ -47,7 +47,7 @@ export class Inbox {
     return this.#reader.partialBytes > 0;
   }
 
-  /** Hands in the next chunk; every frame of the one before must have been read. */
+  /** Hands in the next chunk, which is not kept; every frame of the one before must have been read. */
   push(chunk: Uint8Array): void {
     this.#reader.push(chunk);
   }
@@ -64,9 +64,10 @@ export class Inbox {
     if (isStranger) this.#countHandshakeBytes(frame.length);
     // A fragment is alone in its frame, and has bounds of its own: it is told by its first field.
     if (frame[1] === MessageType.fragment) return this.#readFragment(frame, isStranger);
+    const values = this.#codec.decodeFrame(frame, false);
     const messages: (SessionMessage | ConnectionMessage)[] = [];
-    for (const [at, value] of this.#codec.decodeFrame(frame, false).entries()) {
-      const message = parseMessage(value);
+    for (let at = 0; at < values.length; at += 1) {
+      const message = parseMessage(itemAt(values, at));
       if (message[0] === MessageType.fragment) throw notAlone();
       if (isSessionMessage(message)) this.#count(message, isStranger);
       messages.push(
@@ -79,7 +80,7 @@ export class Inbox {
   }
 
   #readFragment(frame: Uint8Array, isStranger: boolean): SessionMessage[] {
-    const values = this.#codec.decodeFragment(frame);
+    const values = this.#codec.decodeFragment(frame, this.#reader.isOwn);
     const fragment = parseMessage(values[0]);
     if (values.length !== 1 || fragment[0] !== MessageType.fragment) throw notAlone();
     this.#count(fragment, isStranger);

@@ -125,7 +125,14 @@ export function runInCall<Result>(call: ServedCall, run: () => Result): Result {
   return storage().run(call, run);
 }
 
+let known: AsyncLocalStorage<ServedCall> | undefined;
+
 function storage(): AsyncLocalStorage<ServedCall> {
+  known ??= findStorage();
+  return known;
+}
+
+function findStorage(): AsyncLocalStorage<ServedCall> {
   const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<ServedCall> | undefined>;
   const present = shared[storageKey];
   if (present !== undefined) return present;

@@ -36,8 +36,6 @@ export function tcpTransports(): TransportProvider {
   };
 }
 
-const resolved = Promise.resolve();
-
 /** A server socket. Its `close` does not wait for the accepted sockets, as `node:net` by itself would. */
 class TcpListener implements Listener {
   readonly #server: Server;
@@ -92,12 +90,17 @@ class TcpListener implements Listener {
 }
 
 function dialTcp(address: Address, sink: DialSink): Dial {
+  const reading = new SharedReading();
   // Set here: `connect` takes the option and forgets it for a socket that is there already.
-  const socket = new Socket().pause().setNoDelay(true);
+  const socket = new Socket(reading.options).pause().setNoDelay(true);
   let isSettled = false;
   socket.once('connect', () => {
     isSettled = true;
-    sink.onTransport(new TcpTransport(socket, `${localEnd(socket)} -> ${remoteEnd(socket)}`));
+    const transport = new TcpTransport(socket, `${localEnd(socket)} -> ${remoteEnd(socket)}`);
+    reading.onBytes = (bytes) => {
+      transport.receive(bytes);
+    };
+    sink.onTransport(transport);
   });
   // It stays for good: from the connection on the transport hears the errors, and this one is silent.
   socket.on('error', (error) => {
@@ -120,6 +123,33 @@ function dialTcp(address: Address, sink: DialSink): Dial {
   };
 }
 
+/** Bytes that are read at once. */
+const readBytes = 64 * 1024;
+
+/** Nobody keeps what is read, hence one memory for all sockets; made for the first of them. */
+let readMemory: Uint8Array | undefined;
+
+/**
+ * Reads a dialled socket without an event, a stream's queue and new memory for each chunk: 1.1 µs less of a call's 30, one
+ * at a time. Node has no such option for sockets that it accepts.
+ */
+class SharedReading {
+  /** Set once there is a transport; until then the socket is paused. */
+  onBytes: (bytes: Uint8Array) => void = () => undefined;
+  /** For the socket. */
+  readonly options = {
+    // The default; the types of `Socket` do not know `onread`, though its documentation does.
+    allowHalfOpen: false,
+    onread: {
+      buffer: (readMemory ??= new Uint8Array(readBytes)),
+      callback: (length: number, memory: Uint8Array): boolean => {
+        this.onBytes(memory.subarray(0, length));
+        return true;
+      },
+    },
+  };
+}
+
 /** A connected socket, which the constructor receives paused. */
 class TcpTransport implements Transport {
   readonly description: string;
@@ -137,10 +167,9 @@ class TcpTransport implements Transport {
     socket.on('error', (error) => {
       this.#error = error;
     });
+    // Comes of an accepted socket only.
     socket.on('data', (chunk) => {
-      // A socket that was ended or destroyed may still have buffered chunks to tell of.
-      if (!this.#isClosing)
-        this.#sink?.onChunk(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      this.receive(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     });
     socket.on('drain', () => {
       this.#owesWritable = true;
@@ -154,6 +183,12 @@ class TcpTransport implements Transport {
       this.#isEnded = true;
       this.#reportEnd();
     });
+  }
+
+  /** Bytes came. */
+  receive(bytes: Uint8Array): void {
+    // A socket that was ended or destroyed may still have chunks to tell of.
+    if (!this.#isClosing) this.#sink?.onChunk(bytes);
   }
 
   get queuedBytes(): number {
@@ -174,13 +209,9 @@ class TcpTransport implements Transport {
   }
 
   scheduleFlush(flush: () => void): void {
-    // A tick asked for by the callback of a socket runs before that callback's microtasks; one asked for by a microtask
-    // runs when no microtask is left, and so the answers of handlers that await a few times share one write.
-    // A promise, since Node wraps what `queueMicrotask` is given in a resource of its own.
-    void resolved.then(() => {
-      process.nextTick(() => {
-        if (!this.#isReported) flush();
-      });
+    // One asked for by a microtask runs when no microtask is left: answers of handlers that await a few times share a write.
+    process.nextTick(() => {
+      if (!this.#isReported) flush();
     });
   }
 

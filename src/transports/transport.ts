@@ -16,7 +16,7 @@ export interface Address {
 
 /** Receives what happens on a transport. */
 export interface TransportSink {
-  /** Bytes arrived. The receiver may keep views of `chunk`: the transport never writes to it again. */
+  /** Bytes arrived. They are the receiver's until it returns: the transport may read into the same memory again. */
   onChunk(chunk: Uint8Array): void;
   /** The queue has drained after `write` answered false. */
   onWritable(): void;
@@ -40,7 +40,10 @@ export interface Transport {
    * @returns false when the queue is full and the caller should wait for `onWritable`; true on a pipe that has ended
    */
   write(bytes: Uint8Array): boolean;
-  /** Calls `flush` once, when the present turn of the event loop has run its microtasks; never after `onClosed`. */
+  /**
+   * Calls `flush` once, soon: asked for by a microtask, when there are no more of them, so that what follows in later ones
+   * leaves in the same write. Never after `onClosed`.
+   */
   scheduleFlush(flush: () => void): void;
   /** Calls back once everything that had already reached this machine has been handed to `onChunk`; never after `onClosed`. */
   afterReading(callback: () => void): void;
