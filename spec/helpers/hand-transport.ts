@@ -24,10 +24,11 @@ export class HandTransport implements Transport {
     this.#sink = sink;
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(...pieces: readonly Uint8Array[]): boolean {
     this.acts.push('write');
-    this.#written.push(bytes);
-    if (this.isKeeping) this.queuedBytes += bytes.length;
+    // What is not kept back is the system's, which copies it.
+    this.#written.push(...pieces.map((piece) => (this.isKeeping ? piece : piece.slice())));
+    if (this.isKeeping) for (const { length } of pieces) this.queuedBytes += length;
     return this.hasRoom;
   }
 

@@ -398,7 +398,7 @@ describe('Connection', () => {
       const { clock, transport, log } = established(side, {
         limits: { ...defaultLimits, maxMessageBytes: 100_000 },
       });
-      transport.arrive(frameOf([13, 1, 0, filler(65_536)]), frameOf([13, 1, 1, filler(34_465)]));
+      transport.arrive(frameOf([13, 1, 0, filler(66_560)]), frameOf([13, 1, 1, filler(33_441)]));
       expect(log.told).toEqual(['closed limit-exceeded']);
       expect(messagesIn(transport.take())).toEqual([[38, 'limit-exceeded', expect.any(String), 2]]);
       clock.pass(999);

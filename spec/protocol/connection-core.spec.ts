@@ -84,7 +84,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
       ['a short fragment that is not the last', frameOf([13, 1, 0, filler(65_535)])],
       ['a fragment of a fragment', frameOf([13, 1, 1, encode([13, 2, 1, filler(1)])])],
       ['a PING in fragments', frameOf([13, 1, 1, encode([35, 1])])],
-      ['five messages begun', joined(...[1, 2, 3, 4, 5].map((id) => frameOf([13, id, 0, filler(65_536)])))],
+      ['five messages begun', joined(...[1, 2, 3, 4, 5].map((id) => frameOf([13, id, 0, filler(66_560)])))],
     ];
 
     it.each(refused)('%s', (_what, bytes) => {
@@ -112,7 +112,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
   it('closes with the code limit-exceeded for a message above maxMessageBytes', () => {
     const limits = { ...defaultLimits, maxMessageBytes: 100_000 };
     const hand = establish({ limits });
-    const [first = filler(0), last = filler(0)] = cut(encode([2, 'a', 'b', [filler(100_000)]]), 65_536);
+    const [first = filler(0), last = filler(0)] = cut(encode([2, 'a', 'b', [filler(100_000)]]), 66_560);
     hand.hear([13, 1, 0, first]);
     expect(hand.closed).toBeUndefined();
     hand.hear([13, 1, 1, last]);
@@ -192,7 +192,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
       const hand = establish();
       hand
         .hear([3, 1], [35, 1])
-        .hear([13, 1, 0, filler(65_536)])
+        .hear([13, 1, 0, filler(66_560)])
         .hear([3, 2]);
       hand.takeMessages();
       expect(hand.close().takeMessages()).toEqual([[38, 'disconnected', 'bye', 3]]);

@@ -134,39 +134,80 @@ describe('FrameReader', () => {
 });
 
 describe('SlabPool', () => {
-  it('lends at least what is asked for', () => {
+  it('reserves side by side, and in a new slab where there is no room', () => {
     const pool = new SlabPool();
-    expect(pool.take(1).length).toBeGreaterThanOrEqual(frameTargetBytes);
-    expect(pool.take(1_000_000)).toHaveLength(1_000_000);
+    expect(pool.reserve(100)).toBe(0);
+    const { slab } = pool;
+    expect(pool.reserve(slab.length - 100)).toBe(100);
+    expect(pool.slab).toBe(slab);
+    expect(pool.reserve(1)).toBe(0);
+    expect(pool.slab).not.toBe(slab);
+    expect(pool.reserve(1_000_000)).toBe(0);
+    expect(pool.slab).toHaveLength(1_000_000);
   });
 
-  it('lends what was given back, once', () => {
+  it('extends what was reserved last, as far as the slab goes', () => {
     const pool = new SlabPool();
-    const slab = new Uint8Array(3_000);
-    pool.giveBack(slab, 1_000);
-    expect(pool.take(2_000)).toBe(slab);
-    expect(pool.used).toBe(1_000);
-    expect(pool.take(2_000)).not.toBe(slab);
-    expect(pool.used).toBe(0);
+    pool.reserve(100);
+    const { slab } = pool;
+    expect(pool.extend(slab, 100, 50)).toBe(true);
+    expect(pool.extend(slab, 100, 50)).toBe(false);
+    expect(pool.extend(slab, 150, slab.length)).toBe(false);
+    expect(pool.extend(new Uint8Array(slab.length), 150, 1)).toBe(false);
+    expect(pool.reserve(1)).toBe(150);
   });
 
-  it('does not lend a rest that is too small for what is asked', () => {
+  it('takes back the end of what was reserved last', () => {
     const pool = new SlabPool();
-    const slab = new Uint8Array(3_000);
-    pool.giveBack(slab, 1_000);
-    expect(pool.take(2_001)).not.toBe(slab);
-    expect(pool.used).toBe(0);
+    pool.reserve(100);
+    const { slab } = pool;
+    pool.giveBack(new Uint8Array(1), 40, 100);
+    pool.giveBack(slab, 40, 99);
+    expect(pool.reserve(10)).toBe(100);
+    pool.giveBack(slab, 104, 110);
+    expect(pool.reserve(10)).toBe(104);
   });
 
-  it('keeps no rest below 1,024 bytes', () => {
+  it('reclaims pieces from the end, whatever is among them', () => {
     const pool = new SlabPool();
-    const slab = new Uint8Array(2_000);
-    pool.giveBack(slab, 977);
-    expect(pool.take(1)).not.toBe(slab);
+    pool.reserve(300);
+    const { slab } = pool;
+    const [first, second, third] = [slab.subarray(0, 100), slab.subarray(100, 200), slab.subarray(200, 300)];
+    pool.reclaim([first, second]);
+    expect(pool.reserve(1)).toBe(300);
+    pool.giveBack(slab, 300, 301);
+    pool.reclaim([second, new Uint8Array(300), third]);
+    expect(pool.reserve(1)).toBe(100);
   });
 });
 
 describe('FrameWriter', () => {
+  it('gathers one frame also where others gather from the same pool meanwhile', () => {
+    const pool = new SlabPool();
+    const writers = [new FrameWriter(pool), new FrameWriter(pool), new FrameWriter(pool)];
+    for (let round = 0; round < 40; round += 1)
+      writers.forEach((writer, at) => {
+        writer.append(new Uint8Array(100).fill(at * 50 + round));
+      });
+    writers.forEach((writer, at) => {
+      const expected = Array.from({ length: 40 }, (_, round) => Array<number>(100).fill(at * 50 + round));
+      expect(framesOf(writer.takeFrames())).toEqual([Uint8Array.from(expected.flat())]);
+    });
+  });
+
+  it('adds frames whose bytes are not copied', () => {
+    const writer = new FrameWriter(new SlabPool());
+    writer.append(Uint8Array.of(1, 2));
+    const bytes = Uint8Array.of(5, 6);
+    writer.addFrame(Uint8Array.of(3, 4), bytes);
+    writer.addFrame(Uint8Array.of(7), new Uint8Array(0));
+    writer.append(Uint8Array.of(8));
+    expect(writer.pendingBytes).toBe(4 * 4 + 8);
+    const pieces = writer.takeFrames();
+    expect(pieces).toContain(bytes);
+    expect(framesOf(pieces)).toEqual([[1, 2], [3, 4, 5, 6], [7], [8]].map((frame) => Uint8Array.from(frame)));
+  });
+
   it('gathers the messages of a turn in one frame', () => {
     const writer = new FrameWriter(new SlabPool());
     writer.append(Uint8Array.of(1, 2));
@@ -208,12 +249,13 @@ describe('FrameWriter', () => {
     expect(framesOf(writer.takeFrames()).map(({ length }) => length)).toEqual([frameTargetBytes - 4, 1]);
   });
 
-  it('closes a frame that has no room for the next message', () => {
+  it('takes the message that crosses the target size whole', () => {
     const writer = new FrameWriter(new SlabPool());
     writer.append(filler(frameTargetBytes - 5));
     writer.append(filler(2 * frameTargetBytes));
+    writer.append(filler(1));
     const frames = framesOf(writer.takeFrames());
-    expect(frames.map(({ length }) => length)).toEqual([frameTargetBytes - 5, 2 * frameTargetBytes]);
+    expect(frames.map(({ length }) => length)).toEqual([3 * frameTargetBytes - 5, 1]);
   });
 
   it('keeps every message and their order, whatever their sizes', () => {

@@ -24,7 +24,7 @@ function read(inbox: Inbox, chunks: readonly Uint8Array[], isStranger = false): 
 
 /** A message whose encoding has this many bytes, in fragments. */
 function fragmentsOf(message: readonly unknown[], id = 1): Uint8Array[] {
-  const pieces = cut(encode(message), 65_536);
+  const pieces = cut(encode(message), 66_560);
   return pieces.map((piece, at) => frameOf([13, id, at === pieces.length - 1 ? 1 : 0, piece]));
 }
 

@@ -13,6 +13,7 @@ import {
   type ConnectionEvent,
   type ConnectionSettings,
 } from '../protocol/connection-core.js';
+import type { SlabPool } from '../protocol/framing.js';
 import type { Identity, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { Transport, TransportSink } from '../transports/transport.js';
@@ -73,6 +74,7 @@ export class Connection implements TransportSink {
   readonly #scheduler: SchedulerLike;
   readonly #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
+  readonly #slabs: SlabPool;
   readonly #flush = (): void => {
     // Still counts as scheduled, so that what is sent along does not schedule another.
     this.#offerRoom();
@@ -109,6 +111,7 @@ export class Connection implements TransportSink {
     this.#scheduler = scheduler;
     this.#sink = sink;
     this.#maxQueuedBytes = settings.limits.maxQueuedBytes;
+    this.#slabs = settings.slabs;
     this.#core = new ConnectionCore(settings, scheduler.now());
   }
 
@@ -327,16 +330,21 @@ export class Connection implements TransportSink {
   #writeEarly(): void {
     if (this.#transport.queuedBytes > 0) return;
     this.#earlyBytes *= 2;
-    for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
+    this.#write(this.#core.takeFrames(0));
+  }
+
+  /** What the transport has given to the system by the time that it returns may be written over. */
+  #write(frames: readonly Uint8Array[]): boolean {
+    const isAccepting = this.#transport.write(...frames);
+    if (this.#transport.queuedBytes === 0) this.#slabs.reclaim(frames);
+    return isAccepting;
   }
 
   #writeFrames(): void {
     if (this.#isEnded) return;
     this.#earlyBytes = firstEarlyBytes;
-    let isAccepting = false;
-    for (const bytes of this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes)) {
-      isAccepting = this.#transport.write(bytes);
-    }
+    const frames = this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes);
+    const isAccepting = frames.length > 0 && this.#write(frames);
     // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
     if (isAccepting && (this.#core.hasLongMessages || this.#isFlushWanted)) this.#scheduleFlush();
     this.#announceSent();
@@ -372,7 +380,8 @@ export class Connection implements TransportSink {
     // A peer that is silent or does not read would keep a polite end waiting for ever; one that sent too much is to
     // hear of it.
     const isPeerDeaf = code === 'timeout' || this.#transport.queuedBytes > this.#maxQueuedBytes;
-    for (const bytes of this.#core.takeFrames(0)) this.#transport.write(bytes);
+    const frames = this.#core.takeFrames(0);
+    if (frames.length > 0) this.#transport.write(...frames);
     this.#transport.close();
     this.#timer = this.#scheduler.schedule(
       () => {

@@ -9,11 +9,13 @@
 import { Decoder } from '@msgpack/msgpack';
 
 import { LimitExceededError, ProtocolError, UnserializableValueError } from '../errors.js';
-import { byteAt } from './bytes.js';
+import { binaryHeader } from './binary-kinds.js';
+import { byteAt, joinBytes } from './bytes.js';
 import { Extensions } from './extensions.js';
 import { maxFrameBytes, type Limits } from './limits.js';
 import { Marshal } from './marshal.js';
 import { Prescan } from './prescan.js';
+import type { FragmentMessage } from './messages.js';
 import type { Lender, Reference } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 import { bytesInHoles, type Hole } from './transferred.js';
@@ -74,17 +76,19 @@ export class Codec {
   }
 
   /**
-   * The same where nothing may cross by reference: what a method throws may hold functions that nobody means to lend.
+   * The same where nothing may cross by reference, nor be left out by the encoder: what a method throws may hold functions
+   * that nobody means to lend, and is measured before it is sent.
    *
    * @throws as `marshal`
    */
   marshalByValue(value: unknown, path: string): unknown {
-    const { lender } = this.#marshal;
-    this.#marshal.lender = undefined;
+    const { lender, onHole } = this.#marshal;
+    this.#marshal.lender = this.#marshal.onHole = undefined;
     try {
       return this.#marshal.marshal(value, path, 1);
     } finally {
       this.#marshal.lender = lender;
+      this.#marshal.onHole = onHole;
     }
   }
 
@@ -160,13 +164,17 @@ export class Codec {
   }
 
   /**
-   * Encodes a fragment: its bytes are part of a message that was within the limits as a whole.
+   * Encodes a fragment short of its bytes, which follow and are not copied; they are part of a message that was within the
+   * limits as a whole.
    *
    * @param message - a FRAGMENT
-   * @returns a view that is valid until the next `encode`
    */
-  encodeFragment(message: readonly unknown[]): Uint8Array {
-    return this.#encoder.encode(message);
+  encodeFragmentHead([type, id, end, bytes]: FragmentMessage): Uint8Array {
+    const head = this.#encoder.encode([type, id, end]);
+    // An array of one item more.
+    head[0] = Number(head[0]) + 1;
+    const header = binaryHeader(undefined, bytes.length);
+    return joinBytes([head, header], head.length + header.length);
   }
 
   /**

@@ -3,11 +3,12 @@
  *
  * `FrameReader` cuts chunks into frames: a frame that lies whole in one chunk is a view of it, one that does not is
  * gathered in a buffer that never exceeds twice what has come, so that an announced length costs nothing.
- * `FrameWriter` gathers the messages of a turn into one frame, in slabs borrowed from a pool that all connections share:
+ * `FrameWriter` gathers the messages of a turn into one frame, in memory reserved from a pool that all connections share:
  * an idle connection holds none. PROTOCOL.md, "Framing".
  */
 
 import { ProtocolError } from '../errors.js';
+import { itemAt } from './bytes.js';
 import { frameTargetBytes } from './limits.js';
 
 const headerBytes = 4;
@@ -103,49 +104,74 @@ export class FrameReader {
   }
 }
 
-/** The size of a slab: holds a frame at its target size and the message that crosses it. */
-const slabBytes = 2 * frameTargetBytes;
+/** The size of a slab: holds a frame near its target size and any message that comes in one piece. */
+const slabBytes = 128 * 1024;
 
-/** A rest smaller than this is not worth keeping for the next frame. */
-const smallestRestBytes = 1_024;
+/** The least that is reserved for a frame: most turns of most connections need no more. */
+const leastReservedBytes = 512;
 
-/** Lends slabs to the writers of all connections of one server or client; only the unused rest of one is kept. */
+/**
+ * The memory in which the writers of all connections gather, reserved piece by piece from one slab.
+ *
+ * A transport mostly hands what it is given to the system at once, which copies it. Then the same memory is used again, and
+ * the same few lines of the processor's cache; new slabs would have the garbage collector look at everything again and again.
+ */
 export class SlabPool {
-  #slab: Uint8Array | undefined;
+  #slab = new Uint8Array(0);
   #used = 0;
 
-  /** Where the slab lent last may be written from on. */
-  get used(): number {
-    return this.#used;
+  /** The slab that was reserved from last. */
+  get slab(): Uint8Array {
+    return this.#slab;
   }
 
-  /** Lends a slab that nobody else holds, with at least `minBytes` behind `used`. */
-  take(minBytes: number): Uint8Array {
-    const slab = this.#slab;
-    this.#slab = undefined;
-    if (slab !== undefined && slab.length - this.#used >= minBytes) return slab;
-    this.#used = 0;
-    return new Uint8Array(Math.max(slabBytes, minBytes));
+  /** Reserves bytes, which lie in `slab` then. @returns where they begin */
+  reserve(bytes: number): number {
+    if (this.#slab.length - this.#used < bytes) {
+      this.#slab = new Uint8Array(Math.max(slabBytes, bytes));
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += bytes;
+    return start;
   }
 
-  /** Takes a slab back for the rest of it. Never what was used is lent again: a socket may still be reading that. */
-  giveBack(slab: Uint8Array, used: number): void {
-    if (slab.length - used < smallestRestBytes) return;
-    this.#slab = slab;
-    this.#used = used;
+  /** Reserves bytes behind those that were reserved up to `end`. @returns whether they are free */
+  extend(slab: Uint8Array, end: number, bytes: number): boolean {
+    if (end !== this.#used || slab !== this.#slab || slab.length - end < bytes) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  /** What was reserved up to `end` is needed up to `used` only. */
+  giveBack(slab: Uint8Array, used: number, end: number): void {
+    if (end === this.#used && slab === this.#slab) this.#used = used;
+  }
+
+  /** Nobody reads these pieces any more, given in the order in which they were reserved; others may be among them. */
+  reclaim(pieces: readonly Uint8Array[]): void {
+    for (let at = pieces.length - 1; at >= 0; at -= 1) {
+      const { buffer, byteOffset, length } = itemAt(pieces, at);
+      if (byteOffset + length === this.#used && buffer === this.#slab.buffer) this.#used = byteOffset;
+    }
   }
 }
+
+/** The pool of all servers and clients of a process. */
+export const sharedSlabs = new SlabPool();
 
 /** Gathers messages into frames. */
 export class FrameWriter {
   readonly #pool: SlabPool;
+  // The frame of this turn: its slab, and in that where it begins and ends, and up to where it may grow.
   #slab: Uint8Array | undefined;
   #start = 0;
   #end = 0;
+  #limit = 0;
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
 
-  /** @param pool - shared by all writers of one server or client */
+  /** @param pool - shared by all writers */
   constructor(pool: SlabPool) {
     this.#pool = pool;
   }
@@ -157,46 +183,36 @@ export class FrameWriter {
 
   /** Adds one encoded message to the frame of this turn; the bytes are copied. */
   append(message: Uint8Array): void {
-    let slab = this.#slab;
-    if (slab !== undefined && this.#end + message.length > slab.length) {
-      this.finishFrame();
-      slab = undefined;
-    }
-    if (slab === undefined) {
-      slab = this.#pool.take(message.length + headerBytes);
-      this.#slab = slab;
-      this.#start = this.#pool.used;
-      this.#end = this.#start + headerBytes;
-    }
-    slab.set(message, this.#end);
-    this.#end += message.length;
+    const size = message.length;
+    if (this.#slab === undefined) this.#begin(headerBytes, size);
+    else if (this.#end + size > this.#limit) this.#grow(this.#slab, size);
+    this.#slab?.set(message, this.#end);
+    this.#end += size;
     if (this.#end - this.#start >= frameTargetBytes) this.finishFrame();
   }
 
   /** Ends the present frame, so that what follows begins another. */
   finishFrame(): void {
-    const slab = this.#slab;
-    if (slab === undefined) return;
-    const start = this.#start;
-    const length = this.#end - start - headerBytes;
-    slab[start] = length >>> 24;
-    slab[start + 1] = length >>> 16;
-    slab[start + 2] = length >>> 8;
-    slab[start + 3] = length;
-    this.#addFrame(slab.subarray(start, this.#end));
-    this.#pool.giveBack(slab, this.#end);
-    this.#slab = undefined;
-    this.#start = this.#end = 0;
+    if (this.#slab !== undefined) this.#finish(this.#slab, this.#end - this.#start - headerBytes);
+  }
+
+  /** Adds a frame of a beginning, which is copied, and bytes that are not: whoever gave them must not change them. */
+  addFrame(head: Uint8Array, bytes: Uint8Array): void {
+    this.finishFrame();
+    const slab = this.#begin(headerBytes, head.length);
+    slab.set(head, this.#end);
+    this.#end += head.length;
+    this.#finish(slab, head.length + bytes.length);
+    if (bytes.length > 0) this.#addPiece(bytes);
   }
 
   /** Adds bytes that are no frame: the opening. They are copied, so that they leave in one write with what follows. */
   addBytes(bytes: Uint8Array): void {
     this.finishFrame();
-    const slab = this.#pool.take(bytes.length);
-    const start = this.#pool.used;
-    slab.set(bytes, start);
-    this.#addFrame(slab.subarray(start, start + bytes.length));
-    this.#pool.giveBack(slab, start + bytes.length);
+    const slab = this.#begin(0, bytes.length);
+    slab.set(bytes, this.#end);
+    this.#end += bytes.length;
+    this.#close(slab);
   }
 
   /** Takes all that is gathered, ready to be written in this order; the taker may keep it. */
@@ -208,8 +224,48 @@ export class FrameWriter {
     return frames;
   }
 
-  /** Frames that lie side by side in a slab leave as one piece, hence in one write. */
-  #addFrame(bytes: Uint8Array): void {
+  /** Reserves space for a frame, or for bytes. @returns the slab that it is in */
+  #begin(before: number, size: number): Uint8Array {
+    const reserved = Math.max(leastReservedBytes, before + size);
+    this.#start = this.#pool.reserve(reserved);
+    this.#end = this.#start + before;
+    this.#limit = this.#start + reserved;
+    this.#slab = this.#pool.slab;
+    return this.#slab;
+  }
+
+  /** Makes room, in place if nobody has reserved what is behind, and for as much again. */
+  #grow(slab: Uint8Array, size: number): void {
+    const length = this.#end - this.#start;
+    const more = Math.max(size, length);
+    if (this.#pool.extend(slab, this.#limit, more)) {
+      this.#limit += more;
+      return;
+    }
+    const frame = slab.subarray(this.#start, this.#end);
+    this.#pool.giveBack(slab, this.#start, this.#limit);
+    this.#begin(0, length + more).set(frame, this.#end);
+    this.#end += length;
+  }
+
+  #finish(slab: Uint8Array, length: number): void {
+    const start = this.#start;
+    slab[start] = length >>> 24;
+    slab[start + 1] = length >>> 16;
+    slab[start + 2] = length >>> 8;
+    slab[start + 3] = length;
+    this.#close(slab);
+  }
+
+  #close(slab: Uint8Array): void {
+    this.#addPiece(slab.subarray(this.#start, this.#end));
+    this.#pool.giveBack(slab, this.#end, this.#limit);
+    this.#slab = undefined;
+    this.#start = this.#end = 0;
+  }
+
+  /** What lies side by side in a slab leaves as one piece. */
+  #addPiece(bytes: Uint8Array): void {
     this.#frameBytes += bytes.length;
     const last = this.#frames.at(-1);
     if (last?.buffer !== bytes.buffer || last.byteOffset + last.length !== bytes.byteOffset) {

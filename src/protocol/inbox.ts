@@ -64,7 +64,7 @@ export class Inbox {
     if (isStranger) this.#countHandshakeBytes(frame.length);
     // A fragment is alone in its frame, and has bounds of its own: it is told by its first field.
     if (frame[1] === MessageType.fragment) return this.#readFragment(frame, isStranger);
-    const values = this.#codec.decodeFrame(frame, false);
+    const values = this.#codec.decodeFrame(frame, this.#reader.isOwn);
     const messages: (SessionMessage | ConnectionMessage)[] = [];
     for (let at = 0; at < values.length; at += 1) {
       const message = parseMessage(itemAt(values, at));

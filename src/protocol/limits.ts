@@ -86,8 +86,11 @@ export const maxHandshakeFrameBytes = 16 * 1024;
 /** Bytes of all frames together before the handshake is complete. */
 export const maxHandshakeBytes = 32 * 1024;
 
-/** A message longer than this travels in fragments of this size, so that nothing waits long behind it. */
-export const fragmentBytes = 64 * 1024;
+/**
+ * A message longer than this travels in fragments of this size, so that nothing waits long behind it: 64 KiB, a common size
+ * of what is cut up by users, and a KiB for what is around it.
+ */
+export const fragmentBytes = 65 * 1024;
 
 /** A frame is closed and handed on when it has reached this size: half a slab, so that most messages still fit. */
 export const frameTargetBytes = 32 * 1024;

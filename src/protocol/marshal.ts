@@ -25,7 +25,7 @@ import {
   writePayload,
   writeText,
 } from './extensions.js';
-import type { Limits } from './limits.js';
+import { fragmentBytes, type Limits } from './limits.js';
 import { type Lender, lentFields, LentReference, referenceKey } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 import { describeRefused, Shapes, tagOf } from './shapes.js';
@@ -36,7 +36,7 @@ import { describePath, findCycle, noKey } from './value-path.js';
 export class Marshal {
   /** Says what crosses by reference; without one nothing does. */
   lender: Lender | undefined;
-  /** Gets what the encoder leaves out of the message. */
+  /** Gets what the encoder leaves out of the message; without it nothing is left out. */
   onHole: ((hole: Hole) => void) | undefined;
   readonly #limits: Limits;
   readonly #extensions: Extensions;
@@ -270,37 +270,41 @@ export class Marshal {
     return writePayload(type, bytes);
   }
 
-  /** Large bytes that were given away are left out, and put back where the message is cut into fragments. */
   #transferred(value: object): unknown {
     const given = transferredBytes(value);
     if (given === undefined) return undefined;
     const [buffer, offset] = ArrayBuffer.isView(given) ? [given.buffer, given.byteOffset] : [given, 0];
-    const size = given.byteLength;
-    const written = this.#binary(given, buffer, offset, size);
-    if (size < leastTransferredBytes || this.#payloads > 0) return written;
-    const kind = binaryKinds.get(tagOf(given));
-    const bytes = new Uint8Array(buffer, offset, size);
-    return this.#hole(kind, kind === undefined ? bytes : orderBytes(bytes, kind.elementBytes));
+    return this.#binary(given, buffer, offset, given.byteLength, true);
   }
 
-  #hole(kind: BinaryKind | undefined, bytes: Uint8Array): ExtData {
-    const { onHole } = this;
+  #hole(kind: BinaryKind | undefined, bytes: Uint8Array, onHole: (hole: Hole) => void): ExtData {
     // The encoder asks for the data when it knows their place: six bytes behind the header's beginning.
     return new ExtData(emptyPlace, (at) => {
-      onHole?.({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes });
+      onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes });
       return new Uint8Array(0);
     });
   }
 
-  #binary(value: object, buffer: ArrayBufferLike, offset: number, size: number): unknown {
+  /**
+   * Large bytes are left out, and put back where the message is cut into fragments: those that were given away are not
+   * copied at all, others once.
+   */
+  #binary(value: object, buffer: ArrayBufferLike, offset: number, size: number, isGiven = false): unknown {
     if (size > this.#limits.maxBinaryBytes) throw this.#tooLarge('binary bytes', size, 'maxBinaryBytes');
     this.#countBytes(size);
     const tag = tagOf(value);
-    // A Buffer has this tag as well.
-    if (tag === 'Uint8Array') return value;
     const kind = binaryKinds.get(tag);
-    if (kind === undefined) throw this.#refuse(describeRefused(value));
-    return writeBinary(kind, new Uint8Array(buffer, offset, size));
+    // A Buffer has this tag as well.
+    const isPlain = tag === 'Uint8Array';
+    if (kind === undefined && !isPlain) throw this.#refuse(describeRefused(value));
+    const bytes = new Uint8Array(buffer, offset, size);
+    if (size >= (isGiven ? leastTransferredBytes : fragmentBytes) && this.#payloads === 0 && this.onHole) {
+      const own = isGiven ? bytes : bytes.slice();
+      return this.#hole(kind, kind === undefined ? own : orderBytes(own, kind.elementBytes), this.onHole);
+    }
+    // The marker of given bytes is no value.
+    if (kind === undefined) return isGiven ? bytes : value;
+    return writeBinary(kind, bytes);
   }
 
   #bigint(value: bigint): ExtData {

@@ -177,10 +177,9 @@ export class Outbox {
 
   /** A frame for each: it is known at its first bytes, and decoded within bounds of its own. */
   #appendFragment(fragment: FragmentMessage): number {
-    this.#writer.finishFrame();
-    const number = this.#append(this.#codec.encodeFragment(fragment));
-    this.#writer.finishFrame();
-    return number;
+    this.#writer.addFrame(this.#codec.encodeFragmentHead(fragment), fragment[3]);
+    this.#sentCount += 1;
+    return this.#sentCount;
   }
 
   #append(bytes: Uint8Array): number {

@@ -7,7 +7,7 @@ import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
 import { CloseReason } from '../protocol/close-reason.js';
-import { SlabPool } from '../protocol/framing.js';
+import { sharedSlabs } from '../protocol/framing.js';
 import { neverExposedKey } from '../proxies/exposure.js';
 import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
@@ -54,7 +54,6 @@ export class RPCClient extends RPCDispatcher {
   readonly #options: ResolvedClientOptions;
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
-  readonly #slabs = new SlabPool();
   readonly #interception: Interception | undefined;
   readonly #statusStream: StateStream<ClientStatus>;
   readonly #objects: ClientObjects;
@@ -406,7 +405,7 @@ export class RPCClient extends RPCDispatcher {
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,
-      slabs: this.#slabs,
+      slabs: sharedSlabs,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
     };

@@ -5,7 +5,7 @@ import type { Observable, Subscription } from 'rxjs';
 import { NotConnectedError, RPCError } from '../errors.js';
 import { Codec } from '../protocol/codec.js';
 import type { ConnectionSettings } from '../protocol/connection-core.js';
-import { SlabPool } from '../protocol/framing.js';
+import { sharedSlabs } from '../protocol/framing.js';
 import { neverExposedKey } from '../proxies/exposure.js';
 import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
@@ -53,7 +53,6 @@ export class RPCServer extends RPCDispatcher {
   readonly #options: ResolvedServerOptions;
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
-  readonly #slabs = new SlabPool();
   readonly #interception: Interception | undefined;
   readonly #clients: ServerConnections;
   readonly #statusStream: StateStream<ServerStatus>;
@@ -394,7 +393,7 @@ export class RPCServer extends RPCDispatcher {
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,
-      slabs: this.#slabs,
+      slabs: sharedSlabs,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
     };
@@ -409,7 +408,7 @@ export class RPCServer extends RPCDispatcher {
       handshakeTimeoutMs: handshakeTimeoutMs(this.#timeoutMs),
       limits,
       codec: new Codec(limits),
-      slabs: this.#slabs,
+      slabs: sharedSlabs,
     };
   }
 }

@@ -80,8 +80,10 @@ export class MemoryEnd implements Transport {
   }
 
   /** Takes a copy at once, so that what the caller does later is never seen at the other end. */
-  write(bytes: Uint8Array): boolean {
-    return this.#state === 'live' ? this.outgoing.write(bytes) : true;
+  write(...pieces: readonly Uint8Array[]): boolean {
+    let isAccepting = true;
+    if (this.#state === 'live') for (const bytes of pieces) isAccepting = this.outgoing.write(bytes);
+    return isAccepting;
   }
 
   /** Calls `flush` in an action of its own, at the same instant. */

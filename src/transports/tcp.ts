@@ -204,8 +204,15 @@ class TcpTransport implements Transport {
     });
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.#socket.writable ? this.#socket.write(bytes) : true;
+  write(...pieces: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    if (!socket.writable) return true;
+    // One system call for all of them; corking costs as much as a short write saves.
+    if (pieces.length > 1) socket.cork();
+    let isAccepting = true;
+    for (const bytes of pieces) isAccepting = socket.write(bytes);
+    if (pieces.length > 1) socket.uncork();
+    return isAccepting;
   }
 
   scheduleFlush(flush: () => void): void {

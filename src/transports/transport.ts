@@ -36,10 +36,10 @@ export interface Transport {
   /** Starts delivery to the sink; called once. What arrived before it is delivered after it returned. */
   open(sink: TransportSink): void;
   /**
-   * Queues bytes in order; the caller must not change them afterwards. Ignored once the pipe has ended.
+   * Queues bytes in order, all pieces together; the caller must not change them afterwards. Ignored once the pipe has ended.
    * @returns false when the queue is full and the caller should wait for `onWritable`; true on a pipe that has ended
    */
-  write(bytes: Uint8Array): boolean;
+  write(...pieces: readonly Uint8Array[]): boolean;
   /**
    * Calls `flush` once, soon: asked for by a microtask, when there are no more of them, so that what follows in later ones
    * leaves in the same write. Never after `onClosed`.
