@@ -181,24 +181,31 @@ describe('tcp against a peer of another kind', () => {
     expect(sink.calls).toBe(0);
   });
 
-  it('flushes behind all microtasks where one of them asks for it', async () => {
-    const { raw, transport } = await accept();
-    const sink = new RecordingSink();
-    const log: string[] = [];
-    sink.react = () => {
-      void Promise.resolve()
-        .then(() => {
-          transport.scheduleFlush(() => log.push('flush'));
-          log.push('answered');
-        })
-        .then(() => log.push('answered later'));
-      setImmediate(() => log.push('next turn'));
-    };
-    transport.open(sink);
-    raw.write('x');
-    await until(() => log.includes('next turn'));
-    expect(log).toEqual(['answered', 'answered later', 'flush', 'next turn']);
-  });
+  it.each(['a microtask', 'the chunk itself'])(
+    'flushes behind all microtasks where %s asks for it',
+    async (who) => {
+      const { raw, transport } = await accept();
+      const sink = new RecordingSink();
+      const log: string[] = [];
+      const schedule = (): void => {
+        transport.scheduleFlush(() => log.push('flush'));
+      };
+      sink.react = () => {
+        if (who !== 'a microtask') schedule();
+        void Promise.resolve()
+          .then(() => {
+            if (who === 'a microtask') schedule();
+            log.push('answered');
+          })
+          .then(() => log.push('answered later'));
+        setImmediate(() => log.push('next turn'));
+      };
+      transport.open(sink);
+      raw.write('x');
+      await until(() => log.includes('next turn'));
+      expect(log).toEqual(['answered', 'answered later', 'flush', 'next turn']);
+    },
+  );
 
   it('keeps no process alive once all is closed', async () => {
     const script = `

@@ -246,7 +246,8 @@ export class Connection implements TransportSink {
   /** {@inheritDoc TransportSink.onChunk} */
   onChunk(chunk: Uint8Array): void {
     const isWithin = this.#isReceiving;
-    this.#isReceiving = true;
+    // What begins a session waits for its first calls, which are made when it is told.
+    this.#isReceiving = this.#core.isEstablished;
     this.#core.receive(chunk, this.#scheduler.now());
     this.#settle();
     this.#isReceiving = isWithin;

@@ -88,8 +88,8 @@ export class ClientObjects {
   }
 
   /** The client was stopped: nobody waits any longer. */
-  rejectWaiting(error: Error): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(error);
+  rejectWaiting(makeError: () => Error): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(makeError);
     this.#waiting.clear();
   }
 

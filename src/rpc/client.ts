@@ -162,9 +162,9 @@ export class RPCClient extends RPCDispatcher {
       this.#reconnect = undefined;
       this.#leave();
       this.#setStatus(clientStatuses.disconnected);
-      const error = this.#notConnected('wait any longer');
-      this.#connectedWaiting.reject(error);
-      this.#objects.rejectWaiting(error);
+      const waitError = (): NotConnectedError => this.#notConnected('wait any longer');
+      this.#connectedWaiting.reject(waitError);
+      this.#objects.rejectWaiting(waitError);
     });
     return Promise.resolve();
   }

@@ -330,7 +330,8 @@ export class RPCCommunicator implements Caller {
     this.#outgoing.close(end);
     this.#outgoingStreams.close(end);
     this.#served.close();
-    this.#invocations.close(new ConnectionLostError(end.reason.message, { connectionID: this.connectionID }));
+    const { connectionID } = this;
+    this.#invocations.close(() => new ConnectionLostError(end.reason.message, { connectionID }));
   }
 
   #receive(message: SessionMessage): void {

@@ -123,11 +123,13 @@ export class Invocations {
   }
 
   /** The connection has ended: nobody waits for anything. */
-  close(reason: Error): void {
+  close(makeReason: () => Error): void {
     this.#isClosed = true;
     this.#onIdle = undefined;
     for (const invocation of this.#awaited.entries()) this.#unawaited.add(invocation);
     this.#awaited.clear();
+    if (this.#unawaited.size === 0) return;
+    const reason = makeReason();
     for (const invocation of [...this.#unawaited]) invocation.call.abort(reason);
   }
 

@@ -134,7 +134,7 @@ export class RPCServer extends RPCDispatcher {
     if (this.#status === serverStates.notRunning) return Promise.resolve();
     const stopped = this.#stopped.wait({}, () => 'end');
     // The last word counts, also over a start that waits for an earlier stop.
-    this.#running.reject(new RPCError('the server was stopped while it was starting'));
+    this.#running.reject(() => new RPCError('the server was stopped while it was starting'));
     if (this.#status !== serverStates.stopping) {
       this.#lifecycle.during(() => {
         this.#stop(drainMs);
@@ -262,7 +262,7 @@ export class RPCServer extends RPCDispatcher {
   /** Stops, and completes every stream. The server cannot be started again. */
   dispose(): Promise<void> {
     this.#isDisposed = true;
-    this.#running.reject(new NotConnectedError('cannot start: the server was disposed'));
+    this.#running.reject(() => new NotConnectedError('cannot start: the server was disposed'));
     const stopped = this.stop();
     if (this.#status === serverStates.notRunning) this.#complete();
     return stopped;
@@ -313,11 +313,11 @@ export class RPCServer extends RPCDispatcher {
       return;
     }
     this.#setStatus(serverStates.notRunning);
-    this.#running.reject(error);
+    this.#running.reject(() => error);
   }
 
   #stop(drainMs: number): void {
-    this.#running.reject(new RPCError('the server was stopped while it was starting'));
+    this.#running.reject(() => new RPCError('the server was stopped while it was starting'));
     this.#setStatus(serverStates.stopping);
     this.#address = undefined;
     const listening = this.#listening;

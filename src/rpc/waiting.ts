@@ -85,11 +85,11 @@ export class Waiting<Value> {
     }
   }
 
-  /** It will not come. */
-  reject(error: unknown): void {
+  /** It will not come. @param makeError - called for each who waits: errors cost a look at the stack */
+  reject(makeError: () => Error): void {
     for (const waiter of [...this.#waiters]) {
       waiter.settle();
-      waiter.reject(error);
+      waiter.reject(makeError());
     }
   }
 }

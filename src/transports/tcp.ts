@@ -36,6 +36,8 @@ export function tcpTransports(): TransportProvider {
   };
 }
 
+const resolved = Promise.resolve();
+
 /** A server socket. Its `close` does not wait for the accepted sockets, as `node:net` by itself would. */
 class TcpListener implements Listener {
   readonly #server: Server;
@@ -156,6 +158,7 @@ class TcpTransport implements Transport {
   readonly #socket: Socket;
   #sink: TransportSink | undefined;
   #error: Error | undefined;
+  #isReading = false;
   #isClosing = false;
   #isEnded = false;
   #isReported = false;
@@ -188,7 +191,10 @@ class TcpTransport implements Transport {
   /** Bytes came. */
   receive(bytes: Uint8Array): void {
     // A socket that was ended or destroyed may still have chunks to tell of.
-    if (!this.#isClosing) this.#sink?.onChunk(bytes);
+    if (this.#isClosing) return;
+    this.#isReading = true;
+    this.#sink?.onChunk(bytes);
+    this.#isReading = false;
   }
 
   get queuedBytes(): number {
@@ -216,10 +222,12 @@ class TcpTransport implements Transport {
   }
 
   scheduleFlush(flush: () => void): void {
-    // One asked for by a microtask runs when no microtask is left: answers of handlers that await a few times share a write.
-    process.nextTick(() => {
+    const onTick = (): void => {
       if (!this.#isReported) flush();
-    });
+    };
+    // A tick asked for while a chunk is dealt with would come before the microtasks that this causes.
+    if (this.#isReading) void resolved.then(() => process.nextTick(onTick));
+    else process.nextTick(onTick);
   }
 
   afterReading(callback: () => void): void {

@@ -41,8 +41,8 @@ export interface Transport {
    */
   write(...pieces: readonly Uint8Array[]): boolean;
   /**
-   * Calls `flush` once, soon: asked for by a microtask, when there are no more of them, so that what follows in later ones
-   * leaves in the same write. Never after `onClosed`.
+   * Calls `flush` once, soon: asked for while a chunk is dealt with, or by a microtask, when there are no more microtasks, so
+   * that what follows in later ones leaves in the same write. Never after `onClosed`.
    */
   scheduleFlush(flush: () => void): void;
   /** Calls back once everything that had already reached this machine has been handed to `onChunk`; never after `onClosed`. */
