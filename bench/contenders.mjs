@@ -38,7 +38,10 @@ function libraryIn(dist) {
 
 /** The folders of the packages that are measured. */
 export function packageFolders({ withPeers }) {
-  const own = [rootFolder, ...['@msgpack/msgpack', 'rxjs'].map((name) => new URL(`node_modules/${name}/`, rootFolder))];
+  const own = [
+    rootFolder,
+    ...['@msgpack/msgpack', 'rxjs'].map((name) => new URL(`node_modules/${name}/`, rootFolder)),
+  ];
   if (!withPeers) return own;
   const { dependencies } = JSON.parse(readFileSync(here('package.json'), 'utf8'));
   return [...own, ...Object.keys(dependencies).map(folderOf)];

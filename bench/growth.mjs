@@ -60,7 +60,10 @@ async function growConnections(floor, subject) {
   for (const count of levels) {
     for (const pair of [floor, subject]) await pair.hold(count - held);
     held = count;
-    rows.push({ count, ...(await takeTurns(floor, subject, (pair) => pair.runHeld(spreadInFlight, stretchMs))) });
+    rows.push({
+      count,
+      ...(await takeTurns(floor, subject, (pair) => pair.runHeld(spreadInFlight, stretchMs))),
+    });
   }
   return rows;
 }

@@ -40,7 +40,11 @@ export function toMarkdown(machine, rounds, failures, base) {
   const names = Object.keys(byPeer).sort((one, other) => (other === base) - (one === base));
   const figures = [...new Set(names.flatMap((name) => Object.keys(byPeer[name])))];
   const absent = (name, figure) =>
-    failures.some(({ peer, workload }) => peer === name && figure.includes(workload)) ? 'failed' : '–';
+    failures.some(
+      ({ peer, workload }) => peer === name && (workload === 'start' || figure.includes(workload)),
+    )
+      ? 'failed'
+      : '–';
   const rowsOf = (columns, cell) =>
     figures.map((figure) => [figure, ...columns.map((name) => cell(name, figure) ?? absent(name, figure))]);
   const absolute = rowsOf(names, (name, figure) => show(byPeer[name][figure]));

@@ -55,7 +55,8 @@ async function compare() {
   const peers = new Map([...floors, ...ours, ...(withPeers ? findPeers() : [])]);
   if (values.before !== undefined) peers.set('before', libraryAt(values.before));
   if (values.peer.length > 0) {
-    const isWanted = (name) => name === base || ours.has(name) || values.peer.some((part) => name.includes(part));
+    const isWanted = (name) =>
+      name === base || ours.has(name) || values.peer.some((part) => name.includes(part));
     for (const name of peers.keys()) if (!isWanted(name)) peers.delete(name);
   }
   const plan = {
@@ -67,19 +68,22 @@ async function compare() {
     stretchMs: values.full ? 300 : 125,
     warmUpCalls: 25_000,
     warmUpMaxMs: 6_000,
-    nodeFlags: values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(values.profile)}`],
+    nodeFlags:
+      values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(values.profile)}`],
   };
   const withIdle = isIdleWanted(values.workload);
   if (plan.workloads.length === 0 && !withIdle) {
     throw new Error(`no workload has "${values.workload}" in its name`);
   }
 
-  const { rounds, failures } = plan.workloads.length > 0 ? await measure(plan, tell) : { rounds: [], failures: [] };
+  const { rounds, failures } =
+    plan.workloads.length > 0 ? await measure(plan, tell) : { rounds: [], failures: [] };
   if (withIdle) {
     const idle = await measureIdle(peers, tell);
     // Memory hardly varies: it is measured once, and is part of the first round.
     rounds[0] ??= {};
-    for (const [name, figures] of Object.entries(idle.figures)) Object.assign((rounds[0][name] ??= {}), figures);
+    for (const [name, figures] of Object.entries(idle.figures))
+      Object.assign((rounds[0][name] ??= {}), figures);
     failures.push(...idle.failures);
   }
   console.log(toMarkdown(machine, rounds, failures, base));

@@ -142,7 +142,9 @@ export async function connectOnce(connect) {
 const together = (count, act) => Promise.all(Array.from({ length: count }, (_, index) => act(index)));
 
 async function driveCalls({ echo }, { inFlight }, isOver) {
-  return inFlight === 1 ? timeEach((number) => callOnce(echo, number), isOver) : driveMany([echo], inFlight, isOver);
+  return inFlight === 1
+    ? timeEach((number) => callOnce(echo, number), isOver)
+    : driveMany([echo], inFlight, isOver);
 }
 
 async function timeEach(act, isOver) {
@@ -188,7 +190,8 @@ async function driveUploads({ upload }, _workload, isOver) {
 }
 
 function checkCount(taken) {
-  if (taken !== valuesOfStream) throw new Error(`${taken} values came, where ${valuesOfStream} were asked for`);
+  if (taken !== valuesOfStream)
+    throw new Error(`${taken} values came, where ${valuesOfStream} were asked for`);
 }
 
 async function driveBytes({ echoBytes }, { inFlight, bytes }, isOver) {

@@ -20,7 +20,9 @@ const buildOutputs = ['index', 'testing'].flatMap((entry) =>
  */
 export function ensureInstalled(folder = root) {
   if (isInstalled(folder)) return;
-  console.error(`installing the packages of ${relative(process.cwd(), join(folder, 'package-lock.json'))} (npm ci)`);
+  console.error(
+    `installing the packages of ${relative(process.cwd(), join(folder, 'package-lock.json'))} (npm ci)`,
+  );
   // Without the development packages there is neither a compiler nor a test runner, whatever NODE_ENV says.
   npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
 }
