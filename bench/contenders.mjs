@@ -4,14 +4,12 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const here = (file) => new URL(file, import.meta.url);
-const folderOf = (name) => here(`node_modules/${name}/`);
-const rootFolder = here('../');
 
 /** The peer that all ratios refer to. */
 export const base = 'floor';
 
 /** This library as it is built. */
-export const ours = new Map([['tandem-rpc', libraryIn('../dist/')]]);
+export const ours = new Map([['tandem-rpc', `library:${here('../dist/index.mjs').href}`]]);
 
 /** What bare sockets do. */
 export const floors = new Map([
@@ -32,17 +30,10 @@ export function libraryAt(dist) {
   return `library:${pathToFileURL(resolve(dist, 'index.mjs')).href}`;
 }
 
-function libraryIn(dist) {
-  return `library:${here(`${dist}index.mjs`).href}`;
-}
-
 /** The folders of the packages that are measured. */
 export function packageFolders({ withPeers }) {
-  const own = [
-    rootFolder,
-    ...['@msgpack/msgpack', 'rxjs'].map((name) => new URL(`node_modules/${name}/`, rootFolder)),
-  ];
+  const own = ['../', '../node_modules/@msgpack/msgpack/', '../node_modules/rxjs/'].map(here);
   if (!withPeers) return own;
   const { dependencies } = JSON.parse(readFileSync(here('package.json'), 'utf8'));
-  return [...own, ...Object.keys(dependencies).map(folderOf)];
+  return [...own, ...Object.keys(dependencies).map((name) => here(`node_modules/${name}/`))];
 }

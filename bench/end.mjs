@@ -53,6 +53,8 @@ const orders = {
   },
 };
 
+// Also when the process that gives the orders is gone.
+process.on('disconnect', () => process.exit());
 process.on('message', async ({ order, args }) => {
   try {
     process.send({ result: await orders[order](...args) });

@@ -71,7 +71,7 @@ async function growConnections(floor, subject) {
 async function growInFlight(floor, subject) {
   const rows = [];
   for (const count of inFlightLevels) {
-    const workload = { kind: 'calls', caller: 'client', inFlight: count };
+    const workload = { kind: 'calls', caller: 'client', inFlight: count, onOneCore: count === 1 };
     rows.push({ count, ...(await takeTurns(floor, subject, (pair) => pair.run(workload, stretchMs))) });
   }
   return rows;
@@ -97,14 +97,14 @@ async function takeTurns(one, other, run) {
       if (turn > 0) runs[index].push(costOf(stretch));
     }
   }
-  const [base_, subject] = runs;
+  const [beside, subject] = runs;
   const medianOf = (costs, key) => median(costs.map((cost) => cost[key]));
-  const ratioOf = (key) => median(subject.map((cost, turn) => cost[key] / base_[turn][key]));
+  const ratioOf = (key) => median(subject.map((cost, turn) => cost[key] / beside[turn][key]));
   return {
-    baseCallsPerSecond: medianOf(base_, 'callsPerSecond'),
+    baseCallsPerSecond: medianOf(beside, 'callsPerSecond'),
     callsPerSecond: medianOf(subject, 'callsPerSecond'),
     callsRatio: ratioOf('callsPerSecond'),
-    baseCPUus: medianOf(base_, 'cpuUs'),
+    baseCPUus: medianOf(beside, 'cpuUs'),
     cpuUs: medianOf(subject, 'cpuUs'),
     cpuRatio: ratioOf('cpuUs'),
   };

@@ -6,10 +6,11 @@ import { makeValues } from './payload.mjs';
 /** Enough for the largest value of a workload, which is a little more than what is allowed unless said. */
 const limits = { maxMessageBytes: 32 * 2 ** 20, maxBinaryBytes: 32 * 2 ** 20, maxQueuedBytes: 128 * 2 ** 20 };
 
+const echo = (value) => value;
+
 /** Makes the same two functions as floor.mjs has, for one build of the library. */
 export async function openLibrary(entry) {
   const { RPCClient, RPCServer } = await import(entry);
-  const echo = (value) => value;
   const streamOf = (proxy) => (count, take) => proxy.values$(count).forEach(take);
 
   return {
@@ -18,14 +19,8 @@ export async function openLibrary(entry) {
       let callback;
       const listen = (given) => void (callback ??= given);
       const bench = { echo, listen, values$: makeValues, talk$: sayBack };
-      const kept = [];
-      const grower = {
-        register: (name) => server.registerProxyObject(name, { echo }),
-        silence$: () => NEVER,
-        wait: () => new Promise(() => {}),
-        keep: (reference) => void kept.push(reference),
-      };
-      const server = new RPCServer({ port: 0, localProxyObjects: { bench, grower }, limits });
+      const server = new RPCServer({ port: 0, localProxyObjects: { bench }, limits });
+      server.registerProxyObject('grower', makeGrower(server));
       await server.start();
       let known;
       const client = () => (known ??= server.remoteProxyObject(server.connections()[0], 'bench'));
@@ -67,13 +62,24 @@ export async function openLibrary(entry) {
   };
 }
 
+/** What a server has for growths. */
+function makeGrower(server) {
+  const kept = [];
+  return {
+    register: (name) => server.registerProxyObject(name, { echo }),
+    silence$: () => NEVER,
+    wait: () => new Promise(() => {}),
+    keep: (reference) => void kept.push(reference),
+  };
+}
+
 /**
  * What there may be much of on a connection while calls are measured: for each, how a client comes to have another one.
  *
  * @type {Record<string, (grower: object, number: number) => unknown>}
  */
 const growths = {
-  'registered objects': (grower, number) => grower.register(`object ${number}`),
+  'registered objects': (grower, number) => grower.register(`object-${number}`),
   'open streams': (grower) => grower.silence$().subscribe(),
   'pending calls': (grower) => void grower.wait().catch(() => {}),
   references: (grower, number) => grower.keep(() => number),

@@ -63,9 +63,9 @@ async function compare() {
     peers,
     workloads: workloads.filter(({ name }) => name.includes(values.workload)),
     rounds: Number(values.rounds ?? (values.full ? 9 : 3)),
-    settleMs: values.full ? 1_000 : 250,
+    settleMs: values.full ? 1_000 : 200,
     stretches: values.full ? 6 : 2,
-    stretchMs: values.full ? 300 : 125,
+    stretchMs: values.full ? 300 : 100,
     warmUpCalls: 25_000,
     warmUpMaxMs: 6_000,
     nodeFlags:

@@ -12,6 +12,7 @@ import { checkBytes, checkReply, checkValue, makeBytes, makePayload, markBytes }
  * @property {(count: number) => Promise<number>} [upload] gives a stream to the other end, which checks the values and
  *   tells how many came; for those whose servers cannot ask for one
  * @property {() => Promise<void>} [enableCallbacks] of a client: lets the server call it
+ * @property {(what: string, count: number) => Promise<void>} [grow] of a client: makes there be so many of something
  * @property {() => void | Promise<void>} close
  */
 
