@@ -35,7 +35,6 @@ export function describeMachine(isPinned, packageFolders) {
  * @param {string} base the peer that the others are compared with
  */
 export function toMarkdown(machine, rounds, failures, base) {
-  const { processor, memory, system, isPinned, node, versions } = machine;
   const byPeer = medians(rounds);
   const names = Object.keys(byPeer).sort((one, other) => (other === base) - (one === base));
   const figures = [...new Set(names.flatMap((name) => Object.keys(byPeer[name])))];
@@ -52,10 +51,7 @@ export function toMarkdown(machine, rounds, failures, base) {
   const relative = rowsOf(others, (name, figure) => showRatios(ratiosOf(rounds, figure, name, base)));
 
   return [
-    `${processor}, ${memory}, ${system}; Node ${node}; ${isPinned ? 'pinned to cores' : 'not pinned to cores'}; ` +
-      Object.entries(versions)
-        .map(([name, version]) => `${name} ${version}`)
-        .join(', '),
+    describe(machine),
     '',
     'Medians of all rounds:',
     '',
@@ -69,6 +65,13 @@ export function toMarkdown(machine, rounds, failures, base) {
     ),
     ...(failures.length === 0 ? [] : ['', 'What failed:', '', ...failures.map(toLine)]),
   ].join('\n');
+}
+
+/** Writes what figures were measured on, in a line. */
+export function describe({ processor, memory, system, isPinned, node, versions }) {
+  const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const pinning = isPinned ? 'pinned to cores' : 'not pinned to cores';
+  return `${processor}, ${memory}, ${system}; Node ${node}; ${pinning}; ${packages.join(', ')}`;
 }
 
 /**

@@ -36,7 +36,7 @@ const { measureGrowth } = await import('./growth.mjs');
 const { isIdleWanted, measureIdle } = await import('./idle.mjs');
 const { measure } = await import('./measure.mjs');
 const { cores } = await import('./pairs.mjs');
-const { describeMachine, toMarkdown, writeJSON } = await import('./report.mjs');
+const { describe, describeMachine, toMarkdown, writeJSON } = await import('./report.mjs');
 const { workloads } = await import('./workloads.mjs');
 
 const tell = (text) => console.error(text);
@@ -45,7 +45,7 @@ const date = new Date().toISOString();
 
 if (values.growth) {
   const growth = await measureGrowth(tell);
-  console.log(growth.markdown);
+  console.log(`${describe(machine)}\n\n${growth.markdown}`);
   keep({ date, machine, growth: growth.figures });
 } else {
   await compare();
