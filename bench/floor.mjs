@@ -3,15 +3,12 @@
 // Frames with a length each, the encoder and decoder of @msgpack/msgpack used again and again, a promise for each call,
 // and all frames of one turn of the event loop in one write. There is nothing else: no limits, no checks, no errors, no
 // timeouts, no heartbeats, no names. Of a stream each value is a message, sent under credit for a number of values, which is
-// returned in bulk; bare sockets alone would let values pile up without bound. A library that does its
-// work cannot be as fast; how near it comes is the question.
-import { connect as connectSocket, createServer } from 'node:net';
+// returned in bulk; bare sockets alone would let values pile up without bound. In a stream both ways each value is
+// sent back, which is credit for another one. A library that does its work cannot be as fast; how near it comes is the
+// question.
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { makeValues } from './payload.mjs';
-
-const slabBytes = 64 * 1024;
-const earlyWriteBytes = 32 * 1024;
-const headerBytes = 4;
+import { BatchWriter, FrameReader, openSockets } from './wire.mjs';
 
 const request = 0;
 const response = 1;
@@ -19,31 +16,31 @@ const subscribe = 2;
 const next = 3;
 const complete = 4;
 const credit = 5;
+const say = 6;
+const sayBack = 7;
 
 /** Values that may be on their way. */
 const window = 1_024;
 
 /** Both ends of a connection: calls out and calls in. */
 class Link {
-  #socket;
+  #writer;
   #encoder = new Encoder();
   #decoder = new Decoder();
   #calls = new Map();
   #taken = new Map();
   #given = new Map();
+  #talks = new Map();
   #lastID = 0;
-  #slab = Buffer.allocUnsafeSlow(slabBytes);
-  #from = 0;
-  #end = 0;
-  #isFlushDue = false;
-  #rest = Buffer.alloc(0);
 
-  /** @param {import('node:net').Socket} socket */
-  constructor(socket) {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#read(chunk));
-    socket.on('error', () => socket.destroy());
+  /**
+   * @param {import('node:net').Socket} socket
+   * @param {boolean} isLengthPerBatch
+   */
+  constructor(socket, isLengthPerBatch) {
+    this.#writer = new BatchWriter(socket, isLengthPerBatch);
+    const reader = new FrameReader(isLengthPerBatch ? this.#readBatch : this.#readMessage);
+    socket.on('data', (chunk) => reader.read(chunk));
   }
 
   /** Calls the other side. */
@@ -55,6 +52,11 @@ class Link {
     });
   }
 
+  /** The same with bytes. */
+  echoBytes(bytes) {
+    return this.echo(bytes);
+  }
+
   /** Takes a stream of the other side. */
   stream(count, take) {
     return new Promise((resolve) => {
@@ -64,50 +66,25 @@ class Link {
     });
   }
 
-  close() {
-    this.#socket.destroy();
+  /** Gives a stream, and takes it back. */
+  talk(count, take) {
+    return new Promise((resolve) => {
+      const id = ++this.#lastID;
+      const values = makeValues(count);
+      this.#talks.set(id, { values, take, resolve, untaken: count });
+      for (let sent = 0; sent < window && sent < count; sent++) this.#send([say, id, values.next().value]);
+    });
   }
 
   #send(message) {
-    const bytes = this.#encoder.encodeSharedRef(message);
-    const size = headerBytes + bytes.length;
-    if (this.#end + size > this.#slab.length) {
-      this.#write();
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, size));
-      this.#from = this.#end = 0;
-    }
-    this.#slab.writeUInt32BE(bytes.length, this.#end);
-    this.#slab.set(bytes, this.#end + headerBytes);
-    this.#end += size;
-    if (this.#end - this.#from >= earlyWriteBytes) this.#write();
-    else if (!this.#isFlushDue) {
-      this.#isFlushDue = true;
-      process.nextTick(this.#flush);
-    }
+    this.#writer.send(this.#encoder.encodeSharedRef(message));
   }
 
-  #flush = () => {
-    this.#isFlushDue = false;
-    this.#write();
+  #readMessage = (frame) => this.#receive(this.#decoder.decode(frame));
+
+  #readBatch = (frame) => {
+    for (const message of this.#decoder.decodeMulti(frame)) this.#receive(message);
   };
-
-  #write() {
-    if (this.#end === this.#from) return;
-    this.#socket.write(this.#slab.subarray(this.#from, this.#end));
-    this.#from = this.#end;
-  }
-
-  #read(chunk) {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = 0;
-    while (at + headerBytes <= bytes.length) {
-      const end = at + headerBytes + bytes.readUInt32BE(at);
-      if (end > bytes.length) break;
-      this.#receive(this.#decoder.decode(bytes.subarray(at + headerBytes, end)));
-      at = end;
-    }
-    this.#rest = bytes.subarray(at);
-  }
 
   #receive(message) {
     const id = message[1];
@@ -139,7 +116,25 @@ class Link {
         return;
       case credit:
         if (this.#given.has(id)) this.#give(id, message[2]);
+        return;
+      case say:
+        this.#send([sayBack, id, message[2]]);
+        return;
+      case sayBack:
+        this.#hear(id, message[2]);
     }
+  }
+
+  #hear(id, value) {
+    const talk = this.#talks.get(id);
+    talk.take(value);
+    if (--talk.untaken === 0) {
+      this.#talks.delete(id);
+      talk.resolve();
+      return;
+    }
+    const { done, value: following } = talk.values.next();
+    if (!done) this.#send([say, id, following]);
   }
 
   #give(id, count) {
@@ -156,34 +151,14 @@ class Link {
   }
 }
 
-/** Serves at a free port. */
-export async function serve() {
-  let link;
-  const server = createServer((socket) => {
-    link = new Link(socket);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: server.address().port,
-    /** Calls the client that has connected. */
-    echo: (value) => link.echo(value),
-    /** Takes a stream of it. */
-    stream: (count, take) => link.stream(count, take),
-    close() {
-      link?.close();
-      server.close();
-    },
-  };
+/**
+ * Makes the two ends of a floor of this kind.
+ *
+ * @param {object} options
+ * @param {boolean} options.isLengthPerBatch one length for all messages of a write, which are decoded in one go
+ */
+export function openFloor({ isLengthPerBatch }) {
+  return openSockets((socket) => new Link(socket, isLengthPerBatch), ['echo', 'echoBytes', 'stream', 'talk']);
 }
 
-/** Connects to a server of this kind. */
-export async function connect(port) {
-  const socket = connectSocket(port, '127.0.0.1');
-  await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-  const link = new Link(socket);
-  return {
-    echo: (value) => link.echo(value),
-    stream: (count, take) => link.stream(count, take),
-    close: () => link.close(),
-  };
-}
+export const { serve, connect } = openFloor({ isLengthPerBatch: false });

@@ -42,3 +42,30 @@ export function checkValue(value, index) {
     throw new Error(`value ${index} of a stream came as ${JSON.stringify(value)}`);
   }
 }
+
+/** Makes bytes for a call. */
+export function makeBytes(length) {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let index = 0; index < length; index++) bytes[index] = (index * 31) % 251;
+  return bytes;
+}
+
+/** Makes the bytes of a call differ from those of the call before. */
+export function markBytes(bytes, call) {
+  bytes.writeUInt32BE(call, 0);
+  bytes.writeUInt32BE(call, bytes.length - 4);
+}
+
+/** Makes sure that these are the bytes that were sent: by their length, both ends, and a piece in the middle. */
+export function checkBytes(reply, sent) {
+  const middle = sent.length >> 1;
+  for (const [from, to] of [
+    [0, 64],
+    [middle, middle + 64],
+    [sent.length - 64, sent.length],
+  ]) {
+    if (reply.length !== sent.length || sent.compare(reply, from, to, from, to) !== 0) {
+      throw new Error(`${sent.length} bytes were answered with ${reply.length} others`);
+    }
+  }
+}

@@ -1,59 +1,95 @@
 // `npm run bench`: what a call costs, compared with the floor under any library of this kind. See docs/performance.md.
 //
-//   npm run bench                           under two minutes
-//   npm run bench -- --full                 more and longer rounds
+//   npm run bench                           this library and the floors, under two minutes
+//   npm run bench -- --full                 all peers, and more and longer rounds
+//   npm run bench -- --peers                all peers in short rounds
+//   npm run bench -- --peer birpc           only the floor, this library and peers whose names contain this; may be repeated
+//   npm run bench -- --growth               how costs grow with connections, objects, streams, calls and references
+//   npm run bench -- --rounds 3             so many rounds
 //   npm run bench -- --workload '64'        only the workloads whose names contain this
 //   npm run bench -- --before <dist folder> another build of this library beside this one, in the same rounds
 //   npm run bench -- --profile <folder>     a CPU profile of each process into this folder; figures suffer
-import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ensureBuilt, root } from '../scripts/prepare.mjs';
-
-ensureBuilt();
-// Only now: these need what has just been installed.
-const { measure } = await import('./measure.mjs');
-const { cores } = await import('./pairs.mjs');
-const { describeMachine, toMarkdown, writeJSON } = await import('./report.mjs');
-const { workloads } = await import('./workloads.mjs');
+import { ensureBuilt, ensureInstalled } from '../scripts/prepare.mjs';
 
 const { values } = parseArgs({
   options: {
     full: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
+    peer: { type: 'string', multiple: true, default: [] },
+    growth: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     workload: { type: 'string', default: '' },
     before: { type: 'string' },
     profile: { type: 'string' },
   },
 });
+const withPeers = values.full || values.peers || values.peer.length > 0;
 
-const entryOf = (dist) => pathToFileURL(resolve(dist, 'index.mjs')).href;
-const peers = new Map([
-  ['floor', 'floor'],
-  ['tandem-rpc', import.meta.resolve('tandem-rpc')],
-]);
-if (values.before !== undefined) {
-  if (!existsSync(resolve(values.before, 'index.mjs'))) throw new Error(`${values.before} holds no build`);
-  peers.set('before', entryOf(values.before));
+ensureBuilt();
+if (withPeers) ensureInstalled(fileURLToPath(new URL('.', import.meta.url)));
+// Only now: these need what has just been installed.
+const { base, findPeers, floors, libraryAt, ours, packageFolders } = await import('./contenders.mjs');
+const { measureGrowth } = await import('./growth.mjs');
+const { isIdleWanted, measureIdle } = await import('./idle.mjs');
+const { measure } = await import('./measure.mjs');
+const { cores } = await import('./pairs.mjs');
+const { describe, describeMachine, toMarkdown, writeJSON } = await import('./report.mjs');
+const { workloads } = await import('./workloads.mjs');
+
+const tell = (text) => console.error(text);
+const machine = describeMachine(cores.length > 0, packageFolders({ withPeers }));
+const date = new Date().toISOString();
+
+if (values.growth) {
+  const growth = await measureGrowth(tell);
+  console.log(`${describe(machine)}\n\n${growth.markdown}`);
+  keep({ date, machine, growth: growth.figures });
+} else {
+  await compare();
 }
 
-const plan = {
-  peers,
-  workloads: workloads.filter(({ name }) => name.includes(values.workload)),
-  rounds: Number(values.rounds ?? (values.full ? 9 : 5)),
-  settleMs: values.full ? 1_000 : 700,
-  stretches: values.full ? 6 : 4,
-  stretchMs: values.full ? 300 : 200,
-  warmUpCalls: 25_000,
-  nodeFlags: values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(values.profile)}`],
-};
-if (plan.workloads.length === 0) throw new Error(`no workload has "${values.workload}" in its name`);
+async function compare() {
+  const peers = new Map([...floors, ...ours, ...(withPeers ? findPeers() : [])]);
+  if (values.before !== undefined) peers.set('before', libraryAt(values.before));
+  if (values.peer.length > 0) {
+    const isWanted = (name) =>
+      name === base || ours.has(name) || values.peer.some((part) => name.includes(part));
+    for (const name of peers.keys()) if (!isWanted(name)) peers.delete(name);
+  }
+  const plan = {
+    peers,
+    workloads: workloads.filter(({ name }) => name.includes(values.workload)),
+    rounds: Number(values.rounds ?? (values.full ? 9 : 3)),
+    settleMs: values.full ? 1_000 : 200,
+    stretches: values.full ? 6 : 2,
+    stretchMs: values.full ? 300 : 100,
+    warmUpCalls: 25_000,
+    warmUpMaxMs: 6_000,
+    nodeFlags:
+      values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(values.profile)}`],
+  };
+  const withIdle = isIdleWanted(values.workload);
+  if (plan.workloads.length === 0 && !withIdle) {
+    throw new Error(`no workload has "${values.workload}" in its name`);
+  }
 
-const machine = describeMachine(root, cores.length > 0);
-const date = new Date().toISOString();
-const rounds = await measure(plan, (text) => console.error(text));
-console.log(toMarkdown(machine, rounds, 'floor'));
-console.error(
-  `every figure of every round: ${relative(process.cwd(), writeJSON({ date, machine, plan: { ...plan, peers: [...peers] }, rounds }).pathname)}`,
-);
+  const { rounds, failures } =
+    plan.workloads.length > 0 ? await measure(plan, tell) : { rounds: [], failures: [] };
+  if (withIdle) {
+    const idle = await measureIdle(peers, tell);
+    // Memory hardly varies: it is measured once, and is part of the first round.
+    rounds[0] ??= {};
+    for (const [name, figures] of Object.entries(idle.figures))
+      Object.assign((rounds[0][name] ??= {}), figures);
+    failures.push(...idle.failures);
+  }
+  console.log(toMarkdown(machine, rounds, failures, base));
+  keep({ date, machine, plan: { ...plan, peers: [...peers] }, rounds, failures });
+}
+
+function keep(outcome) {
+  tell(`every figure of every round: ${relative(process.cwd(), writeJSON(outcome).pathname)}`);
+}

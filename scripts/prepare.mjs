@@ -2,7 +2,7 @@
 // Both do nothing, silently, when nothing is to be done. Node built-ins only: this runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of the repository. */
@@ -13,12 +13,18 @@ const buildOutputs = ['index', 'testing'].flatMap((entry) =>
   ['.mjs', '.cjs', '.d.mts', '.d.cts'].map((ending) => `dist/${entry}${ending}`),
 );
 
-/** Installs exactly what the lock file says, unless that is what `node_modules` holds already. */
-export function ensureInstalled() {
-  if (isInstalled()) return;
-  console.error('installing the packages of the lock file (npm ci)');
+/**
+ * Installs exactly what the lock file says, unless that is what `node_modules` holds already.
+ *
+ * @param {string} [folder] of the lock file, by default the repository
+ */
+export function ensureInstalled(folder = root) {
+  if (isInstalled(folder)) return;
+  console.error(
+    `installing the packages of ${relative(process.cwd(), join(folder, 'package-lock.json'))} (npm ci)`,
+  );
   // Without the development packages there is neither a compiler nor a test runner, whatever NODE_ENV says.
-  npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+  npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
 }
 
 /** Builds `dist`, unless it is complete and newer than everything it is made of. */
@@ -51,10 +57,10 @@ export function npm(args, { cwd = root, quiet = false } = {}) {
 }
 
 /** npm leaves a record of what it installed; optional packages of other platforms are rightly absent from it. */
-function isInstalled() {
-  const record = join(root, 'node_modules', '.package-lock.json');
+function isInstalled(folder) {
+  const record = join(folder, 'node_modules', '.package-lock.json');
   if (!existsSync(record)) return false;
-  const wanted = Object.entries(packagesOf(join(root, 'package-lock.json')));
+  const wanted = Object.entries(packagesOf(join(folder, 'package-lock.json')));
   const present = packagesOf(record);
   return wanted.every(([at, { version, optional, devOptional }]) => {
     if (at === '') return true;

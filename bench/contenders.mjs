@@ -1,0 +1,39 @@
+// Who is measured: this library, the floors, and the peers of bench/peers.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const here = (file) => new URL(file, import.meta.url);
+
+/** The peer that all ratios refer to. */
+export const base = 'floor';
+
+/** This library as it is built. */
+export const ours = new Map([['tandem-rpc', `library:${here('../dist/index.mjs').href}`]]);
+
+/** What bare sockets do. */
+export const floors = new Map([
+  [base, here('floor.mjs').href],
+  ['floor, length per batch', here('floor-multi.mjs').href],
+  ['floor, raw', here('floor-raw.mjs').href],
+]);
+
+/** Other libraries, each in a file of bench/peers that is named after it. */
+export function findPeers() {
+  const files = readdirSync(here('peers/')).filter((file) => file.endsWith('.mjs'));
+  return new Map(files.map((file) => [file.slice(0, -'.mjs'.length), here(`peers/${file}`).href]));
+}
+
+/** A build of this library in a folder. */
+export function libraryAt(dist) {
+  if (!existsSync(resolve(dist, 'index.mjs'))) throw new Error(`${dist} holds no build`);
+  return `library:${pathToFileURL(resolve(dist, 'index.mjs')).href}`;
+}
+
+/** The folders of the packages that are measured. */
+export function packageFolders({ withPeers }) {
+  const own = ['../', '../node_modules/@msgpack/msgpack/', '../node_modules/rxjs/'].map(here);
+  if (!withPeers) return own;
+  const { dependencies } = JSON.parse(readFileSync(here('package.json'), 'utf8'));
+  return [...own, ...Object.keys(dependencies).map((name) => here(`node_modules/${name}/`))];
+}

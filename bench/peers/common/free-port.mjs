@@ -1,0 +1,13 @@
+// For servers that take port 0 for their default.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+/** Finds a port that nobody has. */
+export async function findFreePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
