@@ -7,13 +7,14 @@
  */
 
 import { itemAt } from './bytes.js';
+import { SparseMap } from './sparse.js';
 
 /** Fewer empty buckets than this are not worth a sweep. */
 const fewestSwept = 64;
 
 /** A set of keys, each due at a time. */
 export class Deadlines<Key> {
-  readonly #buckets = new Map<number, Set<Key>>();
+  readonly #buckets = new SparseMap<number, Set<Key>>();
   #heap: number[] = [];
   #emptyCount = 0;
 

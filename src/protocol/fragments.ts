@@ -7,6 +7,7 @@ import { LimitExceededError, ProtocolError } from '../errors.js';
 import { itemAt, joinBytes } from './bytes.js';
 import { fragmentBytes, maxPartialMessages } from './limits.js';
 import { MessageType, type FragmentMessage } from './messages.js';
+import { SparseMap } from './sparse.js';
 
 /** A long message on its way out. */
 export class LongMessage {
@@ -85,7 +86,7 @@ interface PartialMessage {
 /** Puts the fragments of long messages together. */
 export class Reassembly {
   readonly #maxMessageBytes: number;
-  readonly #partials = new Map<number, PartialMessage>();
+  readonly #partials = new SparseMap<number, PartialMessage>();
   #totalBytes = 0;
 
   /** @param maxMessageBytes - the bound on one message; twice as much may be held in all */

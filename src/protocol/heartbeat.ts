@@ -8,6 +8,7 @@
  * placements of a 3 s block). When a tick of ours came late by more than an interval, the peer gets that lateness once
  * on top. PROTOCOL.md, "Heartbeats".
  */
+import { SparseMap } from './sparse.js';
 
 /** How many pings fit into a timeout: two may be lost in a stall and the third still saves the connection. */
 const pingsPerTimeout = 3;
@@ -36,7 +37,7 @@ export class Heartbeat {
   #nextPingMs: number;
   #lastPing = 0;
   #isSuspect = false;
-  readonly #sentAtMs = new Map<number, number>();
+  readonly #sentAtMs = new SparseMap<number, number>();
 
   /**
    * @param timeoutMs - how long this side bears silence

@@ -17,7 +17,7 @@ import { isPrototypeKey, maxComparedKeys, SeenKeys } from './seen-keys.js';
 export class Prescan {
   readonly #limits: Limits;
   // What is known of the levels around the innermost one, four numbers each: values left, form, end, first key.
-  readonly #outer: Int32Array;
+  #outer = new Int32Array(usualLevels * 4);
   readonly #keys = new SeenKeys();
   #depth = 0;
   #nodes = 0;
@@ -31,7 +31,6 @@ export class Prescan {
   /** @param limits - the bounds of what this side receives */
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#outer = new Int32Array((limits.maxDepth + 1) * 4);
   }
 
   /** Whether the value scanned last holds a byte array (bin), at any depth. */
@@ -138,8 +137,9 @@ export class Prescan {
     this.#nodes += values;
     if (this.#nodes > this.#limits.maxNodes) throw this.#exceeds('values', this.#nodes, 'maxNodes');
     if (this.#depth === this.#limits.maxDepth) throw this.#exceeds('levels', this.#depth + 1, 'maxDepth');
-    const outer = this.#outer;
     const level = this.#depth * 4;
+    if (level === this.#outer.length) this.#deepen();
+    const outer = this.#outer;
     outer[level] = this.#left;
     outer[level + 1] = this.#form;
     outer[level + 2] = this.#end;
@@ -150,6 +150,12 @@ export class Prescan {
     this.#end = end;
     this.#firstKey = this.#keys.count;
     return at;
+  }
+
+  #deepen(): void {
+    const deeper = new Int32Array(this.#outer.length * 2);
+    deeper.set(this.#outer);
+    this.#outer = deeper;
   }
 
   #close(at: number): void {
@@ -294,6 +300,9 @@ function truncated(what: string, declared: number, left: number): ProtocolError 
 function malformed(type: number): ProtocolError {
   return new ProtocolError(`an extension of type ${type} whose bytes are not of its form`);
 }
+
+/** Levels for which there is space from the beginning: few values are deeper, and most connections are idle. */
+const usualLevels = 16;
 
 // A level is a list unless it is a map; it may be the payload of an extension, and a map may be large.
 const listForm = 0;

@@ -10,7 +10,7 @@ import { Encoder, type ExtensionCodecType } from '@msgpack/msgpack';
 export class ReusedEncoder {
   readonly #extensions: ExtensionCodecType<undefined>;
   readonly #maxDepth: number;
-  #encoder: Encoder;
+  #encoder: Encoder | undefined;
 
   /**
    * @param extensions - tells which objects are extensions
@@ -20,7 +20,6 @@ export class ReusedEncoder {
     this.#extensions = extensions;
     // The library counts what lies in the innermost array as one level more.
     this.#maxDepth = maxDepth + 1;
-    this.#encoder = this.#create();
   }
 
   /**
@@ -30,14 +29,22 @@ export class ReusedEncoder {
    * @throws whatever a getter of the value throws, or the library on something it does not know
    */
   encode(value: unknown): Uint8Array<ArrayBuffer> {
+    this.#encoder ??= this.#create();
     const bytes = this.#encoder.encodeSharedRef(value);
-    if (bytes.buffer.byteLength > maxKeptBytes) this.#encoder = this.#create();
+    if (bytes.buffer.byteLength > maxKeptBytes) this.#encoder = undefined;
     return bytes;
   }
 
   #create(): Encoder {
-    return new Encoder({ extensionCodec: this.#extensions, maxDepth: this.#maxDepth });
+    return new Encoder({
+      extensionCodec: this.#extensions,
+      maxDepth: this.#maxDepth,
+      initialBufferSize: initialBytes,
+    });
   }
 }
 
 const maxKeptBytes = 1024 * 1024;
+
+/** It grows with what it is given; most connections are idle. */
+const initialBytes = 256;

@@ -8,6 +8,7 @@ import { onceAborted } from '../streams/abort-listeners.js';
 import { isStream } from '../streams/stream-source.js';
 import { exposeLent, type ExposedMethod, type ExposedObject, type ExposedStream } from './exposure.js';
 import { heldMarkOf, lendMarkOf, type HeldMark } from './held-mark.js';
+import { SparseMap } from '../protocol/sparse.js';
 
 /** What was lent. */
 export type Exported =
@@ -38,8 +39,8 @@ interface Entry {
 /** The references that one connection has lent. */
 export class ExportTable implements Lender {
   readonly #settings: ExportTableSettings;
-  readonly #byNumber = new Map<number, Entry>();
-  readonly #byValue = new Map<object, Entry>();
+  readonly #byNumber = new SparseMap<number, Entry>();
+  readonly #byValue = new SparseMap<object, Entry>();
   #nextNumber: number;
   #loan: number[] | undefined;
   /** Messages that are being marshalled, one within a getter of another. */

@@ -5,6 +5,7 @@
  * Between the collection of a value and its finalizer anything may happen: the same number may get a new value. Then the
  * counts go over to that one, and the old finalizer finds that it is no longer meant.
  */
+import { SparseMap } from '../protocol/sparse.js';
 
 /** A `WeakRef`, or what a spec gives in its place. */
 export interface WeakReference<Value extends object> {
@@ -42,9 +43,10 @@ interface Entry<Value extends object> {
 
 /** Values by number, each of which may be collected. */
 export class FinalizingMap<Value extends object> {
-  readonly #entries = new Map<number, Entry<Value>>();
+  readonly #entries = new SparseMap<number, Entry<Value>>();
   readonly #hold: WeakHold;
-  readonly #registry: Registry<Entry<Value>>;
+  readonly #onCollected: (number: number, count: number) => void;
+  #registry: Registry<Entry<Value>> | undefined;
 
   /**
    * @param onCollected - told each number whose value is gone, with its count; the number is free then
@@ -52,11 +54,7 @@ export class FinalizingMap<Value extends object> {
    */
   constructor(onCollected: (number: number, count: number) => void, hold: WeakHold = platformHold) {
     this.#hold = hold;
-    this.#registry = hold.makeRegistry((entry) => {
-      if (this.#entries.get(entry.number) !== entry) return;
-      this.#entries.delete(entry.number);
-      onCollected(entry.number, entry.count);
-    });
+    this.#onCollected = onCollected;
   }
 
   /** How many numbers are taken, those included whose value is gone and whose owner has not been told. */
@@ -73,6 +71,9 @@ export class FinalizingMap<Value extends object> {
   set(number: number, value: Value): void {
     const entry = { number, reference: this.#hold.refer(value), count: 0 };
     this.#entries.set(number, entry);
+    this.#registry ??= this.#hold.makeRegistry((collected) => {
+      this.#collected(collected);
+    });
     this.#registry.register(value, entry, entry);
   }
 
@@ -96,7 +97,7 @@ export class FinalizingMap<Value extends object> {
     const entry = this.#entries.get(number);
     if (entry === undefined) return 0;
     this.#entries.delete(number);
-    this.#registry.unregister(entry);
+    this.#registry?.unregister(entry);
     return entry.count;
   }
 
@@ -104,11 +105,17 @@ export class FinalizingMap<Value extends object> {
   clear(): Value[] {
     const alive: Value[] = [];
     for (const entry of this.#entries.values()) {
-      this.#registry.unregister(entry);
+      this.#registry?.unregister(entry);
       const value = entry.reference.deref();
       if (value !== undefined) alive.push(value);
     }
     this.#entries.clear();
     return alive;
+  }
+
+  #collected(entry: Entry<Value>): void {
+    if (this.#entries.get(entry.number) !== entry) return;
+    this.#entries.delete(entry.number);
+    this.#onCollected(entry.number, entry.count);
   }
 }

@@ -14,6 +14,7 @@ import type { Report } from '../streams/user-callback.js';
 import type { Caller } from './caller.js';
 import { FinalizingMap, type WeakHold } from './finalizing-map.js';
 import { heldReferenceOf, HeldReference, type ReferenceOwner } from './held-reference.js';
+import { SparseMap, SparseSet } from '../protocol/sparse.js';
 
 /** What the table needs. */
 export interface ImportTableSettings {
@@ -34,9 +35,9 @@ export class ImportTable {
   readonly #owner: ReferenceOwner;
   readonly #held: FinalizingMap<HeldReference>;
   /** Signals on which somebody listens. */
-  readonly #listened = new Set<HeldReference>();
+  readonly #listened = new SparseSet<HeldReference>();
   /** What is to be given back. */
-  readonly #released = new Map<number, number>();
+  readonly #released = new SparseMap<number, number>();
   #endReason: string | undefined;
 
   /** @param settings - of the connection */

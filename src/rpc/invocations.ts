@@ -15,6 +15,7 @@ import { describeCall } from './outgoing-calls.js';
 import type { FoundMethod } from './targets.js';
 import { isThenable } from './thenable.js';
 import { refusalOf, sendError, thrownToWire, type ErrorExposure } from './wire-errors.js';
+import { SparseSet } from '../protocol/sparse.js';
 
 /** What serving calls needs. */
 export interface InvocationsSettings {
@@ -56,7 +57,7 @@ export class Invocations {
   readonly #settings: InvocationsSettings;
   // A running call is in one of these, depending on whether its caller still waits.
   readonly #awaited = new OpenCalls<Invocation>();
-  readonly #unawaited = new Set<Invocation>();
+  readonly #unawaited = new SparseSet<Invocation>();
   readonly #deadlines = new Deadlines<Invocation>();
   #onIdle: (() => void) | undefined;
   #isClosed = false;

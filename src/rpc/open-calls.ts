@@ -7,6 +7,7 @@
  * after each full one. Here nothing is built anew: an id has its slot, and only a call that is still open when its slot
  * is needed again moves to a Map.
  */
+import { SparseMap } from '../protocol/sparse.js';
 
 /** What the table holds. */
 export interface Identified {
@@ -14,13 +15,13 @@ export interface Identified {
   readonly id: number;
 }
 
-/** A power of two: most connections have few calls open. */
-const initialSlots = 16;
+/** A power of two: most connections have few calls open, and many none ever. */
+const fewestSlots = 16;
 
 /** Entries by id, in constant time whatever ids there are; takes space for eight times the most that were open. */
 export class OpenCalls<Entry extends Identified> {
-  #slots = emptySlots<Entry>(initialSlots);
-  readonly #displaced = new Map<number, Entry>();
+  #slots: (Entry | undefined)[] = [];
+  readonly #displaced = new SparseMap<number, Entry>();
   #size = 0;
 
   /** How many there are. */
@@ -64,7 +65,7 @@ export class OpenCalls<Entry extends Identified> {
 
   /** Takes all out. */
   clear(): void {
-    this.#slots = emptySlots(initialSlots);
+    this.#slots = [];
     this.#displaced.clear();
     this.#size = 0;
   }
@@ -78,7 +79,7 @@ export class OpenCalls<Entry extends Identified> {
 
   #grow(): void {
     const entries = this.entries();
-    this.#slots = emptySlots(this.#slots.length * 4);
+    this.#slots = emptySlots(Math.max(fewestSlots, this.#slots.length * 4));
     this.#displaced.clear();
     for (const entry of entries) this.#put(entry);
   }

@@ -22,6 +22,7 @@ import { describeCall, type OutgoingCalls } from './outgoing-calls.js';
 import type { Sending, SentMessage } from './sending.js';
 import { labelOf } from './targets.js';
 import { errorFromWire } from './wire-errors.js';
+import { SparseMap } from '../protocol/sparse.js';
 
 /** What subscribing needs. */
 export interface OutgoingStreamsSettings {
@@ -49,7 +50,7 @@ interface Subscribed extends SentMessage {
 export class OutgoingStreams {
   readonly #settings: OutgoingStreamsSettings;
   readonly #receivers: StreamReceivers;
-  readonly #subscribed = new Map<number, Subscribed>();
+  readonly #subscribed = new SparseMap<number, Subscribed>();
   readonly #deadlines = new Deadlines<number>();
 
   /** @param settings - of the connection */

@@ -3,6 +3,7 @@
  */
 import { LimitExceededError, ProtocolError } from '../errors.js';
 import type { RegisteredObject } from '../protocol/messages.js';
+import { SparseMap } from '../protocol/sparse.js';
 
 interface RemoteObject {
   readonly names: readonly string[];
@@ -13,7 +14,7 @@ interface RemoteObject {
 /** Names and members, kept in Maps only: a peer chooses them. */
 export class RemoteObjects {
   readonly #maxObjects: number;
-  readonly #objects = new Map<string, RemoteObject>();
+  readonly #objects = new SparseMap<string, RemoteObject>();
 
   /** @param maxObjects - how many the peer may have registered at one time */
   constructor(maxObjects: number) {

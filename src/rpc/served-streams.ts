@@ -19,6 +19,7 @@ import { describeCall } from './outgoing-calls.js';
 import type { FoundStream } from './targets.js';
 import { isThenable } from './thenable.js';
 import { refusalOf, sendError, thrownToWire, type ErrorExposure } from './wire-errors.js';
+import { SparseMap } from '../protocol/sparse.js';
 
 /** What serving streams needs. */
 export interface ServedStreamsSettings {
@@ -47,10 +48,10 @@ export class ServedStreams {
   readonly #settings: ServedStreamsSettings;
   readonly #senders: StreamSenders;
   /** What is open, as it began. */
-  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #subscriptions = new SparseMap<number, Subscription>();
   readonly #deadlines = new Deadlines<ServedCall>();
   /** Long messages of values that may not have left. */
-  readonly #long = new Map<number, SentMessage>();
+  readonly #long = new SparseMap<number, SentMessage>();
 
   /** @param settings - of the connection */
   constructor(settings: ServedStreamsSettings) {

@@ -4,6 +4,7 @@
 import type { SchedulerLike } from 'rxjs';
 import { ProtocolError } from '../errors.js';
 import { StreamReceiver, type ReceiverOwner, type StreamSink } from './stream-receiver.js';
+import { SparseMap, SparseSet } from '../protocol/sparse.js';
 
 /** What the table needs of the connection. */
 export interface ReceiversChannel {
@@ -20,9 +21,9 @@ export class StreamReceivers implements ReceiverOwner {
   /** {@inheritDoc ReceiverOwner.windowBytes} */
   readonly windowBytes: number;
   readonly #channel: ReceiversChannel;
-  readonly #receivers = new Map<number, StreamReceiver>();
+  readonly #receivers = new SparseMap<number, StreamReceiver>();
   /** Streams that were left, until the other side has said that it knows. */
-  readonly #left = new Set<number>();
+  readonly #left = new SparseSet<number>();
   #unreturnedBytes = 0;
 
   /**

@@ -9,6 +9,7 @@ import { Fifo } from './fifo.js';
 import type { OverflowPolicy } from './overflow.js';
 import { StreamSender, type SenderChannel, type SenderOwner } from './stream-sender.js';
 import type { Report } from './user-callback.js';
+import { SparseMap, SparseSet } from '../protocol/sparse.js';
 
 /** What the table needs of the connection. */
 export interface SendersChannel extends SenderChannel {
@@ -22,16 +23,16 @@ export class StreamSenders implements SenderOwner {
   readonly report: Report;
   readonly #channel: SendersChannel;
   readonly #windowBytes: number;
-  readonly #senders = new Map<number, StreamSender>();
+  readonly #senders = new SparseMap<number, StreamSender>();
   /** Those that have something to send, in the order of their turns, each once. */
   readonly #ready = new Fifo<StreamSender>();
-  readonly #isReady = new Set<StreamSender>();
+  readonly #isReady = new SparseSet<StreamSender>();
   /** Those that could send if the other side returned bytes. */
-  readonly #blocked = new Set<StreamSender>();
+  readonly #blocked = new SparseSet<StreamSender>();
   /** Those that wait until a long message has left, their own or another's. */
-  readonly #heldUp = new Set<StreamSender>();
+  readonly #heldUp = new SparseSet<StreamSender>();
   /** Ids of streams that sent a long message which may not have left. */
-  readonly #long = new Set<number>();
+  readonly #long = new SparseSet<number>();
   #unreturnedBytes = 0;
   #isPumping = false;
 
