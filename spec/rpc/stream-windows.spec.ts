@@ -213,6 +213,22 @@ describe.each(servingSides)('the pace of what the %s serves', (side) => {
     await loop.return?.();
   });
 
+  it('gets ever more credit for a fast loop, which then waits for few round trips', async () => {
+    const { world, proxy } = await served(side, new Numbers(), { latencyInSeconds: 0.01 });
+    const fromSeconds = world.now;
+    let sum = 0;
+    const read = async (): Promise<void> => {
+      for await (const value of eachValueFrom(proxy.count$())) {
+        sum += value;
+        if (value === 1_000) return;
+      }
+    };
+    await world.until(read());
+    expect(sum).toBe(500_500);
+    // With the first credit of 2 it would be 10 s.
+    expect(world.now - fromSeconds).toBeLessThan(0.5);
+  });
+
   it('is that of whoever reads on, where a stream is shared', async () => {
     const numbers = new Numbers();
     const { world, proxy } = await served(side, numbers);

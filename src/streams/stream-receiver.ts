@@ -73,6 +73,8 @@ export class StreamReceiver {
   #unreturnedBytes = 0;
   #hasBegun = false;
   #isSlow = false;
+  /** Whether somebody waited for values when they came. */
+  #isStarved = false;
   #ending: { readonly error?: unknown } | undefined;
   #isScheduled = false;
   #isRunning = false;
@@ -85,6 +87,11 @@ export class StreamReceiver {
     if (this.#isScheduled || this.#isRunning || this.#isStopped) return;
     this.#isScheduled = true;
     this.#owner.scheduler.schedule(this.#run);
+  };
+
+  /** Whoever takes values asks for one: it comes at once, in that very call, where a turn for each would cost far more. */
+  readonly #goOn = (): void => {
+    if (!this.#isScheduled && !this.#isRunning) this.#giveOut();
   };
 
   /**
@@ -122,6 +129,7 @@ export class StreamReceiver {
       );
     }
     this.#hasBegun = true;
+    this.#isStarved ||= this.#waiting === 0 && this.#pace.isReady;
     this.#credit -= values.length;
     this.#unreturnedBytes += bytes;
     this.#waiting += values.length;
@@ -167,7 +175,7 @@ export class StreamReceiver {
     this.#isRunning = false;
     this.#returnCredit();
     if (hasMore) this.#schedule();
-    else if (this.#batches.length > 0) this.#pace.onReady(this.#schedule);
+    else if (this.#batches.length > 0) this.#pace.onReady(this.#goOn);
     else this.#finish();
   }
 
@@ -215,11 +223,11 @@ export class StreamReceiver {
 
   /** By how much the window should change. */
   #resize(): number {
-    const isSlow = this.#isSlow;
-    this.#isSlow = false;
+    const [isSlow, isStarved] = [this.#isSlow, this.#isStarved];
+    this.#isSlow = this.#isStarved = false;
     if (isSlow) return Math.max(initialCredit(this.#sink), this.#window >> 1) - this.#window;
-    // All that came has been taken: it is the credit that bounds the stream.
-    return this.#waiting === 0 ? Math.min(this.#maxCredit, this.#window * 2) - this.#window : 0;
+    // Somebody waits for more, or did: it is the credit that bounds the stream.
+    return this.#waiting === 0 || isStarved ? Math.min(this.#maxCredit, this.#window * 2) - this.#window : 0;
   }
 
   #finish(): void {
