@@ -41,7 +41,7 @@ export class Codec {
     this.#marshal.onHole = (hole) => {
       (this.#holes ??= []).push(hole);
     };
-    this.#prescan = new Prescan(limits);
+    this.#prescan = Prescan.of(limits);
     this.#encoder = new ReusedEncoder(this.#extensions, limits.maxDepth);
     this.#decoder = new Decoder({ extensionCodec: this.#extensions });
   }

@@ -13,6 +13,8 @@ import { bigintBits, extensionTypes } from './extensions.js';
 import type { Limits } from './limits.js';
 import { isPrototypeKey, maxComparedKeys, SeenKeys } from './seen-keys.js';
 
+const prescans = new WeakMap<Limits, Prescan>();
+
 /** Scans values for one receiver; between two scans it keeps nothing but scratch memory. */
 export class Prescan {
   readonly #limits: Limits;
@@ -27,6 +29,13 @@ export class Prescan {
   #form = listForm;
   #end = 0;
   #firstKey = 0;
+
+  /** The one for these limits: scans never overlap and keep nothing, so all connections of a side share it. */
+  static of(limits: Limits): Prescan {
+    let shared = prescans.get(limits);
+    if (shared === undefined) prescans.set(limits, (shared = new Prescan(limits)));
+    return shared;
+  }
 
   /** @param limits - the bounds of what this side receives */
   constructor(limits: Limits) {
