@@ -4,10 +4,9 @@
  * A plain `Uint8Array` is none of them, since MessagePack has it (bin). The elements are little-endian on the wire.
  * PROTOCOL.md, "Values".
  */
-import { ExtData } from '@msgpack/msgpack';
-
 import { ProtocolError } from '../errors.js';
 import { copyBytes, orderBytes } from './bytes.js';
+import { Extension } from './extension.js';
 
 /** One kind of value that is its bytes: an ArrayBuffer or a view on one. */
 export interface BinaryKind {
@@ -46,8 +45,8 @@ export const binaryKindsByType: ReadonlyMap<number, BinaryKind> = new Map(
  * @param kind - of `binaryKinds`
  * @param bytes - those of the value in the order of this machine; used until the value is encoded, and not changed
  */
-export function writeBinary(kind: BinaryKind, bytes: Uint8Array): ExtData {
-  return new ExtData(kind.type, orderBytes(bytes, kind.elementBytes));
+export function writeBinary(kind: BinaryKind, bytes: Uint8Array): Extension {
+  return new Extension(kind.type, orderBytes(bytes, kind.elementBytes));
 }
 
 /**

@@ -4,17 +4,20 @@
  * Out: `marshal` each field, then `encode` the message. In: `decodeFrame`, which scans all of a frame before it decodes
  * any of it. What the messages mean is not known here; each is an array. The encoder, the decoders and their buffers
  * belong to this connection and are used again and again; the decoder's cache of short keys is the library's own and
- * shared by the process, which costs a peer's neighbours nothing but hits. PROTOCOL.md, "Frames" and "Values".
+ * shared by the process, which costs a peer's neighbours nothing but hits. Where another codec was agreed on, it takes over
+ * the messages without extensions, between the same checks. PROTOCOL.md, "Frames", "Values" and "Codecs".
  */
 import { Decoder } from '@msgpack/msgpack';
 
 import { LimitExceededError, ProtocolError, UnserializableValueError } from '../errors.js';
+import { AgreedCodec } from './agreed-codec.js';
 import { binaryHeader } from './binary-kinds.js';
-import { byteAt, joinBytes } from './bytes.js';
+import { byteAt, itemAt, joinBytes } from './bytes.js';
 import { Extensions } from './extensions.js';
 import { maxFrameBytes, type Limits } from './limits.js';
 import { Marshal } from './marshal.js';
 import { Prescan } from './prescan.js';
+import type { MessageCodec, MessageCoder } from './message-codec.js';
 import type { FragmentMessage } from './messages.js';
 import type { Lender, Reference } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
@@ -22,6 +25,8 @@ import { bytesInHoles, type Hole } from './transferred.js';
 
 /** The codec of one connection. */
 export class Codec {
+  /** Which codec is in use; changed by the handshake. */
+  readonly agreed: AgreedCodec;
   readonly #limits: Limits;
   readonly #extensions = new Extensions();
   readonly #marshal: Marshal;
@@ -31,11 +36,19 @@ export class Codec {
   /** The references of messages that have any; most connections never see one. */
   #references: WeakMap<readonly unknown[], readonly Reference[]> | undefined;
   #messageBytes: number[] = [];
+  /** Which messages of the frame only the built-in decoder can read, by their index; most frames have none. */
+  #foreign: number[] = [];
+  /** Whether something was marshalled since the last `encode` that only the built-in encoder can write. */
+  #isConverted = false;
   #holes: Hole[] | undefined;
   #fragments: Codec | undefined;
 
-  /** @param limits - the bounds of what is sent and of what is received */
-  constructor(limits: Limits) {
+  /**
+   * @param limits - the bounds of what is sent and of what is received
+   * @param codecs - those that may be agreed on besides the built-in one, the best first
+   */
+  constructor(limits: Limits, codecs: readonly MessageCodec[] = []) {
+    this.agreed = new AgreedCodec(codecs);
     this.#limits = limits;
     this.#marshal = new Marshal(limits, this.#extensions);
     this.#marshal.onHole = (hole) => {
@@ -72,7 +85,9 @@ export class Codec {
    * @throws {@link LimitExceededError} if something in it is larger than a limit
    */
   marshal(value: unknown, path: string, enclosing = 1): unknown {
-    return this.#marshal.marshal(value, path, enclosing);
+    const marshalled = this.#marshal.marshal(value, path, enclosing);
+    if (!Object.is(marshalled, value)) this.#isConverted = true;
+    return marshalled;
   }
 
   /**
@@ -85,7 +100,7 @@ export class Codec {
     const { lender, onHole } = this.#marshal;
     this.#marshal.lender = this.#marshal.onHole = undefined;
     try {
-      return this.#marshal.marshal(value, path, 1);
+      return this.marshal(value, path);
     } finally {
       this.#marshal.lender = lender;
       this.#marshal.onHole = onHole;
@@ -102,16 +117,8 @@ export class Codec {
    */
   encode(message: readonly unknown[]): Uint8Array {
     const { maxMessageBytes, maxNodes } = this.#limits;
-    let bytes: Uint8Array;
-    this.#holes = undefined;
-    try {
-      bytes = this.#encoder.encode(message);
-    } catch (cause) {
-      this.#holes = undefined;
-      throw new UnserializableValueError('cannot send a message: a value in it changed while it was sent', {
-        cause,
-      });
-    }
+    const { coder } = this.agreed;
+    const bytes = (coder && this.#encodePlain(coder, message)) ?? this.#encodeAny(message);
     const size = bytes.length + this.#bytesLeftOut();
     if (size > maxMessageBytes) {
       const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
@@ -150,10 +157,8 @@ export class Codec {
         hasBinary,
         isPrivate ? frame.buffer.byteLength / 2 : Number.POSITIVE_INFINITY,
       );
-      const messages: unknown[] = [];
-      // A generator takes longer to make than a short message to decode.
-      if (this.#messageBytes.length === 1) this.#keep(messages, this.#decoder.decode(bytes));
-      else for (const message of this.#decoder.decodeMulti(bytes)) this.#keep(messages, message);
+      const { coder } = this.agreed;
+      const messages = coder === undefined ? this.#decodeAny(bytes) : this.#decodeBy(coder, bytes);
       if (hasBinary) this.#extensions.detach(messages);
       // The scan proved that each is an array.
       return messages as unknown[][];
@@ -199,6 +204,57 @@ export class Codec {
     if (references !== undefined) this.#keepReferences(to, references);
   }
 
+  #encodeAny(message: readonly unknown[]): Uint8Array {
+    this.#holes = undefined;
+    try {
+      return this.#encoder.encode(message);
+    } catch (cause) {
+      this.#holes = undefined;
+      throw new UnserializableValueError('cannot send a message: a value in it changed while it was sent', {
+        cause,
+      });
+    }
+  }
+
+  /** Has another encoder write a message, if it can; the built-in one can say why not. */
+  #encodePlain(coder: MessageCoder, message: readonly unknown[]): Uint8Array | undefined {
+    const isConverted = this.#isConverted;
+    this.#isConverted = false;
+    if (isConverted) return undefined;
+    this.#holes = undefined;
+    try {
+      return coder.encode(message);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #decodeAny(bytes: Uint8Array): unknown[] {
+    const messages: unknown[] = [];
+    // A generator takes longer to make than a short message to decode.
+    if (this.#messageBytes.length === 1) this.#keep(messages, this.#decoder.decode(bytes));
+    else for (const message of this.#decoder.decodeMulti(bytes)) this.#keep(messages, message);
+    return messages;
+  }
+
+  /** Has another decoder read what it can, as much as possible at a time. */
+  #decodeBy(coder: MessageCoder, bytes: Uint8Array): unknown[] {
+    if (this.#foreign.length === 0) return bytes.length === 0 ? [] : coder.decode(bytes);
+    const messages: unknown[] = [];
+    let index = 0;
+    let at = 0;
+    for (const next of this.#foreign) {
+      const start = at;
+      for (; index < next; index += 1) at += itemAt(this.#messageBytes, index);
+      if (at > start) append(messages, coder.decode(bytes.subarray(start, at)));
+      const end = at + itemAt(this.#messageBytes, index++);
+      this.#keep(messages, this.#decoder.decode(bytes.subarray(at, end)));
+      at = end;
+    }
+    if (at < bytes.length) append(messages, coder.decode(bytes.subarray(at)));
+    return messages;
+  }
+
   #keep(messages: unknown[], message: unknown): void {
     messages.push(message);
     const references = this.#extensions.takeReferences();
@@ -220,6 +276,7 @@ export class Codec {
     const { maxMessageBytes } = this.#limits;
     let hasBinary = false;
     this.#messageBytes = [];
+    if (this.#foreign.length > 0) this.#foreign = [];
     for (let start = 0; start < bytes.length;) {
       const head = byteAt(bytes, start);
       if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)
@@ -229,6 +286,7 @@ export class Codec {
         const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
         throw new ProtocolError(`a message of ${end - start} bytes, ${bound}`);
       }
+      if (!this.#prescan.isPlain) this.#foreign.push(this.#messageBytes.length);
       this.#messageBytes.push(end - start);
       hasBinary ||= this.#prescan.hasBinary;
       start = end;
@@ -244,4 +302,9 @@ export class Codec {
       throw new LimitExceededError(`cannot send a message: ${(cause as ProtocolError).message}`, { cause });
     }
   }
+}
+
+/** A frame may hold more messages than a call takes arguments. */
+function append(messages: unknown[], more: readonly unknown[]): void {
+  for (const message of more) messages.push(message);
 }

@@ -105,8 +105,9 @@ export class ConnectionCore {
     this.#outbox = new Outbox(settings.codec, settings.slabs, settings.limits.maxQueuedBytes);
     this.#timeoutMs = settings.timeoutMs;
     this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;
-    const { maxStreamBytes } = settings.limits;
-    this.#handshake = new Handshake(settings.role, this.#outbox, settings.timeoutMs, maxStreamBytes);
+    const { role, timeoutMs, limits, codec } = settings;
+    const { maxStreamBytes } = limits;
+    this.#handshake = new Handshake(role, this.#outbox, timeoutMs, maxStreamBytes, codec.agreed.names);
   }
 
   /** Whether session messages may be sent. */
@@ -196,6 +197,8 @@ export class ConnectionCore {
   welcome(connectionID: string, nowMs: number): void {
     const hello = this.#hello;
     if (hello === undefined) return;
+    const { agreed } = this.#settings.codec;
+    const codec = agreed.choose(hello.codecs);
     this.#outbox.sendControl([
       MessageType.welcome,
       {
@@ -203,10 +206,12 @@ export class ConnectionCore {
         connectionID,
         timeoutMs: this.#timeoutMs,
         streamBytes: this.#settings.limits.maxStreamBytes,
+        ...(codec === undefined ? {} : { codec }),
       },
     ]);
-    // A frame of its own: until it is read, the peer accepts small frames only.
+    // A frame of its own: until it is read, the peer accepts small frames only, and knows of no other codec.
     this.#outbox.finishFrame();
+    agreed.use(codec);
     this.#establish(connectionID, hello, nowMs);
   }
 
@@ -347,6 +352,7 @@ export class ConnectionCore {
         this.#end(new CloseReason('disconnected', 'a probe was answered', 'local'), undefined);
         return;
       case MessageType.welcome:
+        this.#settings.codec.agreed.use(message[1].codec);
         this.#establish(message[1].connectionID, message[1], nowMs);
         // HELLO told another one: from that the peer would ping too rarely.
         if (this.#timeoutMs !== this.#settings.timeoutMs) this.#tellTimeout();

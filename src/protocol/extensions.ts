@@ -25,6 +25,7 @@ import { ProtocolError } from '../errors.js';
 import { readBinary } from './binary-kinds.js';
 import { copyBytes, byteAt } from './bytes.js';
 import { readError } from './error-values.js';
+import { Extension } from './extension.js';
 import { readLent, readReturned, type Reference } from './references.js';
 
 /** The number of each extension type but those with bytes, which binary-kinds.ts lists. */
@@ -42,17 +43,17 @@ export const extensionTypes = {
 } as const;
 
 /** What `undefined` is on the wire. */
-export const undefinedExtension = new ExtData(extensionTypes.undefined, new Uint8Array(0));
+export const undefinedExtension = new Extension(extensionTypes.undefined, new Uint8Array(0));
 
 /** What -0 is on the wire; MessagePack's integers have no such value, and the encoder writes them for all integers. */
-export const negativeZeroExtension = new ExtData(extensionTypes.negativeZero, new Uint8Array(0));
+export const negativeZeroExtension = new Extension(extensionTypes.negativeZero, new Uint8Array(0));
 
 /**
  * Writes a bigint.
  *
  * @param value - any bigint within the limits
  */
-export function writeBigint(value: bigint): ExtData {
+export function writeBigint(value: bigint): Extension {
   const hex = value === 0n ? '' : (value < 0n ? -value : value).toString(16);
   const bytes = new Uint8Array(1 + Math.ceil(hex.length / 2));
   bytes[0] = value < 0n ? 1 : 0;
@@ -60,7 +61,7 @@ export function writeBigint(value: bigint): ExtData {
   for (let at = bytes.length - 1, digits = hex.length; at > 0; at--, digits -= 2) {
     bytes[at] = Number.parseInt(hex.slice(Math.max(0, digits - 2), digits), 16);
   }
-  return new ExtData(extensionTypes.bigint, bytes);
+  return new Extension(extensionTypes.bigint, bytes);
 }
 
 /**
@@ -84,10 +85,10 @@ export function bigintBits(bytes: Uint8Array, start: number, size: number): numb
  *
  * @param milliseconds - since 1970, NaN for an invalid date
  */
-export function writeDate(milliseconds: number): ExtData {
+export function writeDate(milliseconds: number): Extension {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setFloat64(0, milliseconds);
-  return new ExtData(extensionTypes.date, bytes);
+  return new Extension(extensionTypes.date, bytes);
 }
 
 /**
@@ -95,8 +96,8 @@ export function writeDate(milliseconds: number): ExtData {
  *
  * @param text - well-formed
  */
-export function writeText(text: string): ExtData {
-  return new ExtData(extensionTypes.text, new TextEncoder().encode(text));
+export function writeText(text: string): Extension {
+  return new Extension(extensionTypes.text, new TextEncoder().encode(text));
 }
 
 /**
@@ -105,8 +106,8 @@ export function writeText(text: string): ExtData {
  * @param type - of `extensionTypes`
  * @param contents - one encoded array or map; not copied
  */
-export function writePayload(type: number, contents: Uint8Array): ExtData {
-  return new ExtData(type, contents);
+export function writePayload(type: number, contents: Uint8Array): Extension {
+  return new Extension(type, contents);
 }
 
 /** The encoder's and decoder's way to the extension types: one object for one codec. */

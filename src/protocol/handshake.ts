@@ -61,14 +61,21 @@ export class Handshake {
    * @param outbox - where it speaks
    * @param timeoutMs - how long this side bears silence, told in HELLO
    * @param streamBytes - what this side is ready to hold of stream values, told in HELLO
+   * @param codecs - the names of those that this side speaks besides the built-in one, told in HELLO
    */
-  constructor(role: ConnectionRole, outbox: Outbox, timeoutMs: number, streamBytes: number) {
+  constructor(
+    role: ConnectionRole,
+    outbox: Outbox,
+    timeoutMs: number,
+    streamBytes: number,
+    codecs: readonly string[],
+  ) {
     this.#role = role;
     this.#outbox = outbox;
     if (role.side === 'listener') return;
     outbox.sendOpening();
     if (role.side === 'prober') outbox.sendControl([MessageType.probe]);
-    else outbox.sendControl([MessageType.hello, helloOf(timeoutMs, streamBytes, role.ticket)]);
+    else outbox.sendControl([MessageType.hello, helloOf(timeoutMs, streamBytes, role.ticket, codecs)]);
   }
 
   /** Whether the peer's opening is still to come, as a whole or in part. */
@@ -142,9 +149,19 @@ function checkVersion({ version }: Hello | Welcome): void {
   throw new ProtocolError(`protocol version ${version}, where ${protocolVersion} is spoken`);
 }
 
-function helloOf(timeoutMs: number, streamBytes: number, ticket: string | undefined): Hello {
-  const hello = { version: protocolVersion, timeoutMs, streamBytes };
-  return ticket === undefined ? hello : { ...hello, ticket };
+function helloOf(
+  timeoutMs: number,
+  streamBytes: number,
+  ticket: string | undefined,
+  codecs: readonly string[],
+): Hello {
+  return {
+    version: protocolVersion,
+    timeoutMs,
+    streamBytes,
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(codecs.length === 0 ? {} : { codecs }),
+  };
 }
 
 function describe(verdict: Exclude<OpeningVerdict, { readonly kind: 'tandem' }>): string {

@@ -9,12 +9,11 @@
  * of its own on the heap. Cycles need no search either: they run into a limit, and then it shows that they are cycles.
  * PROTOCOL.md, "Values" and "Limits".
  */
-import { ExtData } from '@msgpack/msgpack';
-
 import { LimitExceededError, type RPCErrorDetails, UnserializableValueError } from '../errors.js';
 import { binaryHeader, type BinaryKind, binaryKinds, writeBinary } from './binary-kinds.js';
 import { copyBytes, isWellFormed, orderBytes, utf8Length } from './bytes.js';
 import { membersOf } from './error-values.js';
+import { Extension } from './extension.js';
 import {
   type Extensions,
   extensionTypes,
@@ -150,7 +149,7 @@ export class Marshal {
   }
 
   /** What crosses by reference, as far as there is a lender who knows it. */
-  #reference(value: object): ExtData | undefined {
+  #reference(value: object): Extension | undefined {
     const reference = this.lender?.lend(value);
     if (reference === undefined) return undefined;
     if (!(reference instanceof LentReference)) {
@@ -218,7 +217,7 @@ export class Marshal {
     return copy ?? record;
   }
 
-  #map(map: object): ExtData {
+  #map(map: object): Extension {
     // Asked of the intrinsic: of any realm, whatever a subclass overrides, and a TypeError for what is no Map.
     const size = Reflect.get(Map.prototype, 'size', map);
     if (size > this.#limits.maxMapEntries) throw this.#tooLarge('map entries', size, 'maxMapEntries');
@@ -234,7 +233,7 @@ export class Marshal {
     return this.#payload(extensionTypes.map, items);
   }
 
-  #set(set: object): ExtData {
+  #set(set: object): Extension {
     const size = Reflect.get(Set.prototype, 'size', set);
     if (size > this.#limits.maxArrayItems) throw this.#tooLarge('members of a Set', size, 'maxArrayItems');
     const level = this.#enter(set);
@@ -247,7 +246,7 @@ export class Marshal {
     return this.#payload(extensionTypes.set, items);
   }
 
-  #error(error: Error): ExtData {
+  #error(error: Error): Extension {
     const members = membersOf(error);
     if (members.size > this.#limits.maxMapEntries)
       throw this.#tooLarge('map entries', members.size, 'maxMapEntries');
@@ -263,7 +262,7 @@ export class Marshal {
   }
 
   /** Ends the innermost container, which crosses as an extension with `contents`. */
-  #payload(type: number, contents: unknown): ExtData {
+  #payload(type: number, contents: unknown): Extension {
     const bytes = copyBytes(this.#contents.encode(contents));
     this.#containers.pop();
     this.#payloads--;
@@ -277,9 +276,9 @@ export class Marshal {
     return this.#binary(given, buffer, offset, given.byteLength, true);
   }
 
-  #hole(kind: BinaryKind | undefined, bytes: Uint8Array, onHole: (hole: Hole) => void): ExtData {
+  #hole(kind: BinaryKind | undefined, bytes: Uint8Array, onHole: (hole: Hole) => void): Extension {
     // The encoder asks for the data when it knows their place: six bytes behind the header's beginning.
-    return new ExtData(emptyPlace, (at) => {
+    return new Extension(emptyPlace, (at) => {
       onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes });
       return new Uint8Array(0);
     });
@@ -302,12 +301,12 @@ export class Marshal {
       const own = isGiven ? bytes : bytes.slice();
       return this.#hole(kind, kind === undefined ? own : orderBytes(own, kind.elementBytes), this.onHole);
     }
-    // The marker of given bytes is no value.
-    if (kind === undefined) return isGiven ? bytes : value;
+    // The marker of given bytes is no value; and bytes of another realm are an object to some encoders.
+    if (kind === undefined) return isGiven || !(value instanceof Uint8Array) ? bytes : value;
     return writeBinary(kind, bytes);
   }
 
-  #bigint(value: bigint): ExtData {
+  #bigint(value: bigint): Extension {
     const magnitude = value < 0n ? -value : value;
     const { maxBigintBits } = this.#limits;
     if (BigInt.asUintN(maxBigintBits, magnitude) !== magnitude) {

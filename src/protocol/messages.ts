@@ -192,6 +192,8 @@ export interface Hello {
   readonly streamBytes?: number;
   /** The ticket from a handover, on a dedicated port. */
   readonly ticket?: string;
+  /** The codecs that the client speaks besides the built-in one. */
+  readonly codecs?: readonly string[];
 }
 /** What the listening side answers. */
 export interface Welcome {
@@ -203,6 +205,8 @@ export interface Welcome {
   readonly timeoutMs: number;
   /** Bytes of stream values that the server is ready to hold; 1 MiB if it does not say. */
   readonly streamBytes?: number;
+  /** The codec that both use from now on, one of those offered; the built-in one if it does not say. */
+  readonly codec?: string;
 }
 /** What a probe learns. */
 export interface Identity {

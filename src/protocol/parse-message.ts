@@ -131,15 +131,16 @@ function isRefuse(f: Fields): boolean {
 
 function isHello(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, ticket } = value;
+  const { version, timeoutMs, streamBytes, ticket, codecs } = value;
   if (!isID(version) || !isTimeout(timeoutMs) || !isStreamBytes(streamBytes)) return false;
-  return ticket === undefined || isText(ticket);
+  return isTextIfAny(ticket) && (codecs === undefined || isListOf(codecs, isText));
 }
 
 function isWelcome(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, connectionID } = value;
-  return isID(version) && isTimeout(timeoutMs) && isStreamBytes(streamBytes) && isText(connectionID);
+  const { version, timeoutMs, streamBytes, connectionID, codec } = value;
+  if (!isID(version) || !isTimeout(timeoutMs) || !isStreamBytes(streamBytes)) return false;
+  return isText(connectionID) && isTextIfAny(codec);
 }
 
 function isStreamBytes(value: unknown): boolean {
@@ -211,6 +212,10 @@ function isTimeout(value: unknown): boolean {
 
 function isPort(value: unknown): boolean {
   return isID(value) && (value as number) <= 65_535;
+}
+
+function isTextIfAny(value: unknown): boolean {
+  return value === undefined || isText(value);
 }
 
 function isText(value: unknown): boolean {

@@ -24,6 +24,7 @@ export class Prescan {
   #depth = 0;
   #nodes = 0;
   #hasBinary = false;
+  #isPlain = true;
   // The innermost open level; a key counts as a value.
   #left = 0;
   #form = listForm;
@@ -47,6 +48,11 @@ export class Prescan {
     return this.#hasBinary;
   }
 
+  /** Whether any decoder of MessagePack makes the same of the value scanned last: one that knows no extension as well. */
+  get isPlain(): boolean {
+    return this.#isPlain;
+  }
+
   /**
    * Checks the value that begins at `start`.
    *
@@ -61,6 +67,7 @@ export class Prescan {
     this.#depth = this.#firstKey = 0;
     this.#nodes = this.#left = 1;
     this.#hasBinary = false;
+    this.#isPlain = true;
     this.#form = listForm;
     this.#end = end;
     let at = start;
@@ -206,6 +213,8 @@ export class Prescan {
     if (size > this.#limits.maxStringBytes) throw this.#exceeds('string bytes', size, 'maxStringBytes');
     const end = this.#take(at, size, 'bytes of a string');
     if (!isUtf8(bytes, at, end)) throw new ProtocolError('a string that is not UTF-8');
+    // It may begin with U+FEFF, which decoders drop from texts that are long to them.
+    if (bytes[at] === firstOfMark) this.#isPlain = false;
     return end;
   }
 
@@ -225,6 +234,7 @@ export class Prescan {
     const start = at + 1;
     const end = this.#take(start, size, 'bytes of an extension');
     const type = byteAt(bytes, at);
+    this.#isPlain = false;
     switch (type) {
       case extensionTypes.undefined:
       case extensionTypes.negativeZero:
@@ -312,6 +322,9 @@ function malformed(type: number): ProtocolError {
 
 /** Levels for which there is space from the beginning: few values are deeper, and most connections are idle. */
 const usualLevels = 16;
+
+/** The first byte of U+FEFF in UTF-8; of some other characters as well. */
+const firstOfMark = 0xef;
 
 // A level is a list unless it is a map; it may be the payload of an extension, and a map may be large.
 const listForm = 0;
