@@ -8,6 +8,7 @@ const rooms = {
   proxies: { rooms: ['errors', 'protocol', 'streams'], packages: ['rxjs'] },
   link: { rooms: ['errors', 'protocol', 'transports'], packages: ['rxjs'] },
   rpc: { rooms: ['errors', 'protocol', 'transports', 'streams', 'proxies', 'link'], packages: ['rxjs'] },
+  msgpackr: { rooms: ['protocol'], packages: ['msgpackr'] },
   threads: { rooms: ['errors', 'protocol', 'transports', 'link'], packages: ['rxjs'] },
 };
 
@@ -56,6 +57,13 @@ export default {
       to: { path: '^src/index\\.ts$' },
     },
     {
+      name: 'nothing-imports-msgpackr',
+      comment: 'it is optional: those who do not have it load nothing of it',
+      severity: 'error',
+      from: { path: '^src/', pathNot: room('msgpackr') },
+      to: { path: [room('msgpackr'), 'node_modules/msgpackr/'] },
+    },
+    {
       name: 'nothing-imports-testing',
       comment: 'what serves users in their tests is not loaded by those who do not test',
       severity: 'error',
@@ -80,7 +88,11 @@ export default {
       name: 'no-orphans',
       comment: 'a file that nothing imports and that imports nothing is a leftover',
       severity: 'error',
-      from: { orphan: true, path: '^src/', pathNot: ['\\.d\\.ts$', '^src/(index|testing/index)\\.ts$'] },
+      from: {
+        orphan: true,
+        path: '^src/',
+        pathNot: ['\\.d\\.ts$', '^src/(index|msgpackr/index|testing/index)\\.ts$'],
+      },
       to: {},
     },
     {
@@ -90,7 +102,7 @@ export default {
       from: { path: '^src/' },
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
-        // rxjs is both: a peer of the users, and ours to develop with.
+        // rxjs and msgpackr are both: peers of the users, and ours to develop with.
         dependencyTypesNot: ['npm', 'npm-peer'],
       },
     },
@@ -98,6 +110,11 @@ export default {
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
+    // As Node resolves packages: by what they export.
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
     // Type imports count: they tie rooms together as much as values do.
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },

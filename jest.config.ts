@@ -12,6 +12,7 @@ const config: Config = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^tandem-rpc$': '<rootDir>/src/index.ts',
+    '^tandem-rpc/msgpackr$': '<rootDir>/src/msgpackr/index.ts',
     '^tandem-rpc/testing$': '<rootDir>/src/testing/index.ts',
     // The sources import each other by the names of the compiled files.
     '^(\\.{1,2}/.*)\\.js$': '$1',

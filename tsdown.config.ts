@@ -1,7 +1,7 @@
 import type { UserConfig } from 'tsdown';
 
 const config: UserConfig = {
-  entry: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
+  entry: { index: 'src/index.ts', msgpackr: 'src/msgpackr/index.ts', testing: 'src/testing/index.ts' },
   format: ['esm', 'cjs'],
   outDir: 'dist',
   target: 'es2022',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ensureBuilt, root } from './prepare.mjs';
 
 const rewrite = process.argv.includes('--local');
-const entries = ['index', 'testing'];
+const entries = ['index', 'msgpackr', 'testing'];
 
 ensureBuilt();
 // Not before: a fresh clone has no packages until then.

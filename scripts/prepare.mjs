@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 const buildInputs = ['src', 'package.json', 'tsconfig.json', 'tsdown.config.ts'];
-const buildOutputs = ['index', 'testing'].flatMap((entry) =>
+const buildOutputs = ['index', 'msgpackr', 'testing'].flatMap((entry) =>
   ['.mjs', '.cjs', '.d.mts', '.d.cts'].map((ending) => `dist/${entry}${ending}`),
 );
 
