@@ -4,6 +4,7 @@
 export * from './errors.js';
 export { CloseReason, type CloseCode } from './protocol/close-reason.js';
 export type { Limits } from './protocol/limits.js';
+export type { MessageCodec, MessageCoder } from './protocol/message-codec.js';
 export { transferred } from './protocol/transferred.js';
 export { byReference } from './proxies/by-reference.js';
 export type { RegistrationOptions } from './proxies/exposure.js';

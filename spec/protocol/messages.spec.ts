@@ -1,7 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { Codec } from '../../src/protocol/codec.js';
-import { defaultLimits } from '../../src/protocol/limits.js';
 import {
   isSessionMessage,
   memberNamePattern,
@@ -11,6 +9,7 @@ import {
 } from '../../src/protocol/messages.js';
 import { parseMessage } from '../../src/protocol/parse-message.js';
 import { fromHex, toHex } from '../helpers/wire.js';
+import { codecs } from '../helpers/codecs.js';
 
 const golden = JSON.parse(
   readFileSync(new URL('../golden/messages.json', import.meta.url), 'utf8'),
@@ -247,7 +246,7 @@ const refused: readonly (readonly [what: string, value: unknown])[] = [
   ['HANDOVER without a ticket', [42, 1]],
 ];
 
-describe('the bytes of messages', () => {
+describe.each(codecs)('the bytes of messages, by %s', (_codec, codecWith) => {
   it('are frozen for every form of every type', () => {
     expect(Object.keys(golden).sort()).toEqual(Object.keys(samples).sort());
     const types = new Set(Object.values(samples).map(([type]) => type));
@@ -255,11 +254,11 @@ describe('the bytes of messages', () => {
   });
 
   it.each(Object.entries(samples))('are written: %s', (name, message) => {
-    expect(toHex(new Codec(defaultLimits).encode(message))).toBe(golden[name]);
+    expect(toHex(codecWith().encode(message))).toBe(golden[name]);
   });
 
   it.each(Object.entries(samples))('are read: %s', (name, message) => {
-    const [value] = new Codec(defaultLimits).decodeFrame(fromHex(golden[name] ?? ''), false);
+    const [value] = codecWith().decodeFrame(fromHex(golden[name] ?? ''), false);
     expect(parseMessage(value)).toEqual(message);
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { Codec } from '../../src/protocol/codec.js';
+import type { Codec } from '../../src/protocol/codec.js';
 import { SlabPool } from '../../src/protocol/framing.js';
 import { Inbox } from '../../src/protocol/inbox.js';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.js';
 import { Outbox } from '../../src/protocol/outbox.js';
 import { transferred } from '../../src/protocol/transferred.js';
 import { filler } from '../helpers/wire.js';
+import { codecs, type CodecMaker } from '../helpers/codecs.js';
 
 /** Both halves of a connection, one behind the other. */
 class Pipe {
@@ -13,11 +14,11 @@ class Pipe {
   readonly outbox: Outbox;
   readonly #inbox: Inbox;
 
-  constructor(limits: Partial<Limits> = {}) {
+  constructor(codecWith: CodecMaker, limits: Partial<Limits> = {}) {
     const all = { ...defaultLimits, ...limits };
-    this.codec = new Codec(all);
+    this.codec = codecWith(all);
     this.outbox = new Outbox(this.codec, new SlabPool(), all.maxQueuedBytes);
-    this.#inbox = new Inbox(new Codec(all), all);
+    this.#inbox = new Inbox(codecWith(all), all);
   }
 
   send(...args: readonly unknown[]): void {
@@ -42,7 +43,7 @@ class Pipe {
   }
 }
 
-describe('transferred()', () => {
+describe.each(codecs)('transferred(), by %s', (_codec, codecWith) => {
   it.each<readonly [string, ArrayBuffer | ArrayBufferView]>([
     ['a Uint8Array', filler(200_000)],
     ['a part of a buffer', filler(300_000).subarray(7, 250_000)],
@@ -53,13 +54,13 @@ describe('transferred()', () => {
     ['few enough for one frame', filler(20_000)],
     ['none at all', new Uint8Array(0)],
   ])('sends %s as the very same value', (_what, bytes) => {
-    const pipe = new Pipe();
+    const pipe = new Pipe(codecWith);
     pipe.send('before', transferred(bytes), { after: [1, transferred(bytes)] });
     expect(pipe.receive()).toStrictEqual(['before', bytes, { after: [1, bytes] }]);
   });
 
   it('saves the copy: what is written to large bytes before they have left arrives', () => {
-    const pipe = new Pipe();
+    const pipe = new Pipe(codecWith);
     const [given, kept] = [new Uint8Array(200_000), new Uint8Array(200_000)];
     pipe.send(transferred(given), kept);
     given.fill(1);
@@ -68,7 +69,7 @@ describe('transferred()', () => {
   });
 
   it('sends bytes within Maps, Sets and errors by copy', () => {
-    const pipe = new Pipe();
+    const pipe = new Pipe(codecWith);
     const bytes = filler(100_000);
     const value = [new Map([['b', transferred(bytes)]]), new Set([transferred(bytes)])];
     pipe.send(value, transferred(bytes));
@@ -78,19 +79,19 @@ describe('transferred()', () => {
   it('counts in every bound on bytes', () => {
     const bytes = filler(100_000);
     expect(() => {
-      new Pipe({ maxBinaryBytes: 50_000 }).send(transferred(bytes));
+      new Pipe(codecWith, { maxBinaryBytes: 50_000 }).send(transferred(bytes));
     }).toThrow('maxBinaryBytes');
     expect(() => {
-      new Pipe({ maxMessageBytes: 150_000 }).send(transferred(bytes), transferred(bytes));
+      new Pipe(codecWith, { maxMessageBytes: 150_000 }).send(transferred(bytes), transferred(bytes));
     }).toThrow('maxMessageBytes');
-    const pipe = new Pipe();
+    const pipe = new Pipe(codecWith);
     pipe.send(transferred(bytes));
     expect(pipe.outbox.lastMessageBytes).toBeGreaterThan(100_000);
     expect(pipe.outbox.queuedBytes).toBe(pipe.outbox.lastMessageBytes);
   });
 
   it('leaves nothing behind when the message cannot be encoded', () => {
-    const pipe = new Pipe();
+    const pipe = new Pipe(codecWith);
     let reads = 0;
     const changing = {
       get text(): unknown {

@@ -3,15 +3,7 @@ import { createContext, runInContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { Codec } from '../../src/protocol/codec.js';
-import { defaultLimits } from '../../src/protocol/limits.js';
-
-/** Sends a value as the only field of a message, and gives what arrives. */
-function cross(value: unknown): unknown {
-  const codec = new Codec(defaultLimits);
-  const frame = codec.encode([codec.marshal(value, 'value')]).slice();
-  return codec.decodeFrame(frame, false)[0]?.[0];
-}
+import { codecPairs } from '../helpers/codecs.js';
 
 /** Makes a value in another realm, whose `Date`, `Map` and `Object` are not ours. */
 function foreign(expression: string): unknown {
@@ -145,84 +137,93 @@ const changed: readonly (readonly [name: string, value: unknown, arrived: unknow
   ],
 ];
 
-describe('a value', () => {
-  it.each(exact)('crosses exactly: %s', (_, value) => {
-    expect(cross(value)).toStrictEqual(value);
+describe.each(codecPairs)('%s', (_names, sender, receiver) => {
+  /** Sends a value as the only field of a message, and gives what arrives. */
+  function cross(value: unknown): unknown {
+    const codec = sender();
+    const frame = codec.encode([codec.marshal(value, 'value')]).slice();
+    return receiver().decodeFrame(frame, false)[0]?.[0];
+  }
+
+  describe('a value', () => {
+    it.each(exact)('crosses exactly: %s', (_, value) => {
+      expect(cross(value)).toStrictEqual(value);
+    });
+
+    it.each(changed)('crosses in its plain form: %s', (_, value, arrived) => {
+      expect(cross(value)).toStrictEqual(arrived);
+    });
+
+    it('crosses exactly: an invalid date', () => {
+      const date = cross(new Date(Number.NaN)) as Date;
+      expect(date).toBeInstanceOf(Date);
+      expect(date.getTime()).toBeNaN();
+    });
+
+    it('is not changed by being sent', () => {
+      const value = { a: undefined, b: [1n, new Map([[1, { c: -0 }]])] };
+      const copy = structuredClone(value);
+      cross(value);
+      expect(value).toStrictEqual(copy);
+    });
+
+    it('of any plain form crosses exactly', () => {
+      const leaf = fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.double(),
+        fc.integer(),
+        fc.bigInt(),
+        fc.boolean(),
+        fc.constantFrom(null, undefined, -0, '\ufeff'),
+        fc.date({ noInvalidDate: true }),
+        fc.uint8Array(),
+        fc.float64Array(),
+        fc.bigInt64Array(),
+      );
+      const key = fc.string({ unit: 'binary', maxLength: 40 }).filter((text) => text !== '__proto__');
+      const { value: any } = fc.letrec((tie) => ({
+        value: fc.oneof(
+          { maxDepth: 5 },
+          leaf,
+          fc.array(tie('value')),
+          fc.dictionary(key, tie('value'), { noNullPrototype: true, maxKeys: 30 }),
+          fc.array(tie('value')).map((members) => new Set(members)),
+          fc.array(fc.tuple(tie('value'), tie('value'))).map((entries) => new Map(entries)),
+        ),
+      }));
+      fc.assert(
+        fc.property(any, (value) => {
+          expect(cross(value)).toStrictEqual(value);
+        }),
+        { numRuns: 200 },
+      );
+    });
   });
 
-  it.each(changed)('crosses in its plain form: %s', (_, value, arrived) => {
-    expect(cross(value)).toStrictEqual(arrived);
-  });
+  describe('an Error as a value', () => {
+    it('leaves its stack behind', () => {
+      const error = Object.assign(new Error('lost'), { code: 7 });
+      const stack = { value: 'secret', enumerable: true };
+      const arrived = cross(Object.defineProperty(error, 'stack', stack)) as Error;
+      expect(arrived.stack).toBe('Error: lost');
+    });
 
-  it('crosses exactly: an invalid date', () => {
-    const date = cross(new Date(Number.NaN)) as Date;
-    expect(date).toBeInstanceOf(Date);
-    expect(date.getTime()).toBeNaN();
-  });
+    it('keeps hidden what was hidden', () => {
+      const arrived = cross(new AggregateError([new Error('a'), 2], 'both', { cause: 1 })) as AggregateError;
+      expect(arrived).toMatchObject({ name: 'AggregateError', message: 'both', cause: 1 });
+      expect(arrived.errors).toStrictEqual([new Error('a'), 2]);
+      expect(Object.keys(arrived)).toStrictEqual([]);
+    });
 
-  it('is not changed by being sent', () => {
-    const value = { a: undefined, b: [1n, new Map([[1, { c: -0 }]])] };
-    const copy = structuredClone(value);
-    cross(value);
-    expect(value).toStrictEqual(copy);
-  });
+    it('takes a code that its class has', () => {
+      const arrived = cross(new DOMException('stopped', 'AbortError'));
+      expect(arrived).toBeInstanceOf(Error);
+      expect(arrived).toMatchObject({ name: 'AbortError', message: 'stopped', code: 20 });
+    });
 
-  it('of any plain form crosses exactly', () => {
-    const leaf = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.double(),
-      fc.integer(),
-      fc.bigInt(),
-      fc.boolean(),
-      fc.constantFrom(null, undefined, -0, '\ufeff'),
-      fc.date({ noInvalidDate: true }),
-      fc.uint8Array(),
-      fc.float64Array(),
-      fc.bigInt64Array(),
-    );
-    const key = fc.string({ unit: 'binary', maxLength: 40 }).filter((text) => text !== '__proto__');
-    const { value: any } = fc.letrec((tie) => ({
-      value: fc.oneof(
-        { maxDepth: 5 },
-        leaf,
-        fc.array(tie('value')),
-        fc.dictionary(key, tie('value'), { noNullPrototype: true, maxKeys: 30 }),
-        fc.array(tie('value')).map((members) => new Set(members)),
-        fc.array(fc.tuple(tie('value'), tie('value'))).map((entries) => new Map(entries)),
-      ),
-    }));
-    fc.assert(
-      fc.property(any, (value) => {
-        expect(cross(value)).toStrictEqual(value);
-      }),
-      { numRuns: 200 },
-    );
-  });
-});
-
-describe('an Error as a value', () => {
-  it('leaves its stack behind', () => {
-    const error = Object.assign(new Error('lost'), { code: 7 });
-    const stack = { value: 'secret', enumerable: true };
-    const arrived = cross(Object.defineProperty(error, 'stack', stack)) as Error;
-    expect(arrived.stack).toBe('Error: lost');
-  });
-
-  it('keeps hidden what was hidden', () => {
-    const arrived = cross(new AggregateError([new Error('a'), 2], 'both', { cause: 1 })) as AggregateError;
-    expect(arrived).toMatchObject({ name: 'AggregateError', message: 'both', cause: 1 });
-    expect(arrived.errors).toStrictEqual([new Error('a'), 2]);
-    expect(Object.keys(arrived)).toStrictEqual([]);
-  });
-
-  it('takes a code that its class has', () => {
-    const arrived = cross(new DOMException('stopped', 'AbortError'));
-    expect(arrived).toBeInstanceOf(Error);
-    expect(arrived).toMatchObject({ name: 'AbortError', message: 'stopped', code: 20 });
-  });
-
-  it('has a name and a message even where they are no strings', () => {
-    const arrived = cross(Object.assign(new Error('a'), { name: 1, message: undefined })) as Error;
-    expect([arrived.name, arrived.message]).toStrictEqual(['Error', '']);
+    it('has a name and a message even where they are no strings', () => {
+      const arrived = cross(Object.assign(new Error('a'), { name: 1, message: undefined })) as Error;
+      expect([arrived.name, arrived.message]).toStrictEqual(['Error', '']);
+    });
   });
 });

@@ -5,6 +5,7 @@
 import type { SchedulerLike } from 'rxjs';
 import { isWellFormed } from '../protocol/bytes.js';
 import { defaultLimits, limitRanges, type Limits } from '../protocol/limits.js';
+import { builtInCodecName, codecNamePattern, type MessageCodec } from '../protocol/message-codec.js';
 import type { TransportProvider } from '../transports/transport.js';
 import type { ErrorExposure } from './wire-errors.js';
 
@@ -111,6 +112,22 @@ export function checkLimits(given: Partial<Limits>): Limits {
   return { ...defaultLimits, ...Object.fromEntries(chosen) };
 }
 
+/** Checks codecs, one or some. Throws TypeError or RangeError. */
+export function checkCodecs(given: unknown): readonly MessageCodec[] {
+  const codecs: readonly unknown[] = Array.isArray(given) ? given : [given];
+  return codecs.map((codec, at) => {
+    if (!isCodec(codec)) throw new TypeError('codec is no codec: it needs a name and the method create()');
+    const { name } = codec;
+    if (!codecNamePattern.test(name)) {
+      throw new RangeError(`the name of a codec is ${show(name)}; allowed is ${codecNamePattern.source}`);
+    }
+    if (name === builtInCodecName) throw new RangeError(`the codec ${show(name)} is built in`);
+    // Those before it are codecs, or this would not be reached.
+    if ((codecs as readonly MessageCodec[]).findIndex((other) => other.name === name) === at) return codec;
+    throw new RangeError(`there are two codecs ${show(name)}`);
+  });
+}
+
 /** Checks how much of an error the other side may see. Throws TypeError or RangeError. */
 export function checkExposure(exposure: unknown): ErrorExposure {
   if (exposure === 'code' || exposure === 'message' || exposure === 'stack') return exposure;
@@ -162,4 +179,8 @@ function show(value: unknown): string {
 function hasMethods(value: unknown, names: readonly string[]): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return names.every((name) => typeof Reflect.get(value, name) === 'function');
+}
+
+function isCodec(value: unknown): value is MessageCodec {
+  return hasMethods(value, ['create']) && typeof (value as { readonly name?: unknown }).name === 'string';
 }

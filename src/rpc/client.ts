@@ -195,6 +195,13 @@ export class RPCClient extends RPCDispatcher {
   }
 
   /**
+   * The name of the codec that was agreed on with the server: `"msgpack"` is the built-in one. `undefined` while not connected.
+   */
+  codec(): string | undefined {
+    return this.#connected === undefined ? undefined : this.#peer?.codecName;
+  }
+
+  /**
    * Tells the server who this is: now if connected, and again on every later connection.
    * @param identifier - up to 4,096 characters
    * @throws TypeError, RangeError for something else
@@ -394,11 +401,20 @@ export class RPCClient extends RPCDispatcher {
   }
 
   #peerSettings(): ConstructorParameters<typeof Peer>[2] {
-    const { scheduler, callbackScheduler, limits, exposeErrors, callTimeoutMs, heartbeatIntervalMs, random } =
-      this.#options;
+    const {
+      scheduler,
+      callbackScheduler,
+      limits,
+      codecs,
+      exposeErrors,
+      callTimeoutMs,
+      heartbeatIntervalMs,
+      random,
+    } = this.#options;
     return {
       scheduler,
       limits,
+      codecs,
       callbackScheduler,
       interception: this.#interception,
       random,

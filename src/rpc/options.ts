@@ -8,11 +8,13 @@
 import type { SchedulerLike } from 'rxjs';
 import { monotonicScheduler } from '../link/monotonic-scheduler.js';
 import type { Limits } from '../protocol/limits.js';
+import type { MessageCodec } from '../protocol/message-codec.js';
 import { MainThreadScheduler } from '../streams/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
 import type { TransportProvider } from '../transports/transport.js';
 import {
   checkBoolean,
+  checkCodecs,
   checkDuration,
   checkExposure,
   checkFunction,
@@ -55,6 +57,12 @@ export interface DispatcherOptions {
   readonly scheduler?: SchedulerLike;
   /** Bounds on what one connection may hold or send; see `Limits` for each. */
   readonly limits?: Partial<Limits>;
+  /**
+   * What may encode and decode the messages in place of the built-in codec, such as `msgpackrCodec()`: one, or some, the best
+   * first. A client offers them, a server chooses from what is offered; where they have none in common the built-in one is
+   * used, to the same effect. Default: none but that.
+   */
+  readonly codec?: MessageCodec | readonly MessageCodec[];
   /** What carries the bytes. Default: TCP. */
   readonly transport?: TransportProvider;
   /**
@@ -105,6 +113,7 @@ export interface ResolvedOptions {
   readonly callbackScheduler: SchedulerLike;
   readonly scheduler: SchedulerLike;
   readonly limits: Limits;
+  readonly codecs: readonly MessageCodec[];
   readonly transports: TransportProvider;
   readonly exposeErrors: ErrorExposure;
   readonly interceptors: readonly RPCInterceptor[];
@@ -148,6 +157,7 @@ const commonNames = [
   'callbackScheduler',
   'scheduler',
   'limits',
+  'codec',
   'transport',
   'exposeErrors',
   'interceptors',
@@ -210,6 +220,7 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     callbackScheduler = mainThreadScheduler,
     scheduler = monotonicScheduler,
     limits = {},
+    codec = [],
     transport = tcpTransports(),
     exposeErrors = 'message',
     interceptors = [],
@@ -229,6 +240,7 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     callbackScheduler: checkScheduler('callbackScheduler', callbackScheduler),
     scheduler: checkScheduler('scheduler', scheduler),
     limits: checkLimits(limits),
+    codecs: checkCodecs(codec),
     transports: checkTransport(transport),
     exposeErrors: checkExposure(exposeErrors),
     interceptors: checkInterceptors(interceptors),

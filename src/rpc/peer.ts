@@ -10,6 +10,7 @@ import { Codec } from '../protocol/codec.js';
 import type { SlabPool } from '../protocol/framing.js';
 import type { ConnectionRole } from '../protocol/handshake.js';
 import type { Limits } from '../protocol/limits.js';
+import type { MessageCodec } from '../protocol/message-codec.js';
 import type { SessionMessage } from '../protocol/messages.js';
 import type { Transport } from '../transports/transport.js';
 import { RPCCommunicator, type CommunicatorSink } from './communicator.js';
@@ -21,6 +22,7 @@ import type { ErrorExposure } from './wire-errors.js';
 export interface PeerSettings {
   readonly scheduler: SchedulerLike;
   readonly limits: Limits;
+  readonly codecs: readonly MessageCodec[];
   readonly slabs: SlabPool;
   readonly registry: LocalRegistry;
   readonly exposeErrors: ErrorExposure;
@@ -75,7 +77,7 @@ export class Peer implements ConnectionSink {
   constructor(transport: Transport, role: ConnectionRole, settings: PeerSettings, sink: PeerSink) {
     this.#settings = settings;
     this.#sink = sink;
-    this.#codec = new Codec(settings.limits);
+    this.#codec = new Codec(settings.limits, settings.codecs);
     const { timeoutMs, heartbeatIntervalMs, limits, slabs } = settings;
     this.connection = new Connection(
       transport,
@@ -96,6 +98,11 @@ export class Peer implements ConnectionSink {
   /** The calls and registrations, once the handshake is done. */
   get communicator(): RPCCommunicator | undefined {
     return this.#communicator;
+  }
+
+  /** The name of the codec in use: the built-in one's until the handshake is done. */
+  get codecName(): string {
+    return this.#codec.agreed.name;
   }
 
   /** Ends the connection. */

@@ -188,6 +188,14 @@ export class RPCServer extends RPCDispatcher {
   }
 
   /**
+   * The name of the codec that was agreed on with a client: `"msgpack"` is the built-in one.
+   * @throws UnknownConnectionError
+   */
+  connectionCodec(connectionID: string): string {
+    return this.#clients.find(connectionID).peer.codecName;
+  }
+
+  /**
    * The object that a client registered under a name.
    * @returns a proxy, the same one at each call; `undefined` when that client registered none of this name
    * @throws UnknownConnectionError
@@ -382,11 +390,20 @@ export class RPCServer extends RPCDispatcher {
   // ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #peerSettings(): PeerSettings {
-    const { scheduler, callbackScheduler, limits, exposeErrors, callTimeoutMs, heartbeatIntervalMs, random } =
-      this.#options;
+    const {
+      scheduler,
+      callbackScheduler,
+      limits,
+      codecs,
+      exposeErrors,
+      callTimeoutMs,
+      heartbeatIntervalMs,
+      random,
+    } = this.#options;
     return {
       scheduler,
       limits,
+      codecs,
       callbackScheduler,
       interception: this.#interception,
       random,
