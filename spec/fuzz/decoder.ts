@@ -2,9 +2,9 @@
  * Frames of every sort against what reads them: nothing but the library's own two errors, quickly, and nothing kept.
  */
 import { LimitExceededError, ProtocolError } from '../../src/errors.js';
-import { Codec } from '../../src/protocol/codec.js';
 import { Inbox } from '../../src/protocol/inbox.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
+import { builtIn, type CodecMaker } from '../helpers/codecs.js';
 import { SeededRandom } from '../simulation/seeded-random.js';
 import { drawFrame, framed } from './frames.js';
 
@@ -22,13 +22,13 @@ export interface DecoderReport {
 const decoderBounds = { slowestMs: 50, grownBytes: 64 * 1024 * 1024 };
 
 /** Reads so many frames. */
-export function fuzzDecoder(frames: number, seed: number): DecoderReport {
+export function fuzzDecoder(frames: number, seed: number, make: CodecMaker = builtIn): DecoderReport {
   const report: DecoderReport = { frames: 0, accepted: 0, slowestMs: 0, grownBytes: 0, faults: [] };
   const random = new SeededRandom(seed);
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   let startBytes = 0;
-  let inbox = new Inbox(new Codec(defaultLimits), defaultLimits);
+  let inbox = new Inbox(make(), defaultLimits);
   for (; report.frames < frames; report.frames++) {
     if (report.frames === Math.floor(frames / 10)) startBytes = process.memoryUsage.rss();
     const frame = framed(drawFrame(random));
@@ -42,11 +42,12 @@ export function fuzzDecoder(frames: number, seed: number): DecoderReport {
         report.faults.push(
           `frame ${report.frames}: ${String(error)}: ${Buffer.from(frame).toString('hex', 0, 200)}`,
         );
-      inbox = new Inbox(new Codec(defaultLimits), defaultLimits);
+      inbox = new Inbox(make(), defaultLimits);
     }
     const ms = performance.now() - startMs;
     // What the system or the collector took is not the frame's: read again, it shows what it costs by itself.
-    const ownMs = ms > decoderBounds.slowestMs ? Math.min(ms, readAgainMs(frame), readAgainMs(frame)) : ms;
+    const ownMs =
+      ms > decoderBounds.slowestMs ? Math.min(ms, readAgainMs(frame, make), readAgainMs(frame, make)) : ms;
     report.slowestMs = Math.max(report.slowestMs, ownMs);
   }
   Error.stackTraceLimit = stackTraceLimit;
@@ -57,8 +58,8 @@ export function fuzzDecoder(frames: number, seed: number): DecoderReport {
   return report;
 }
 
-function readAgainMs(frame: Uint8Array): number {
-  const inbox = new Inbox(new Codec(defaultLimits), defaultLimits);
+function readAgainMs(frame: Uint8Array, make: CodecMaker): number {
+  const inbox = new Inbox(make(), defaultLimits);
   const startMs = performance.now();
   try {
     inbox.push(frame);

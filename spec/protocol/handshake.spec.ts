@@ -3,6 +3,9 @@ import { httpAnswer } from '../../src/protocol/opening.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import { HandCore } from '../helpers/hand-core.js';
 import { ascii, cut, frameOf, joined, openingBytes } from '../helpers/wire.js';
+import { msgpackrCodec } from 'tandem-rpc/msgpackr';
+import { Codec } from '../../src/protocol/codec.js';
+import { establishedDialer, establishedListener } from '../helpers/hand-core.js';
 
 const hello = [32, { version: 1, timeoutMs: 9_000 }];
 const welcome = [33, { version: 1, connectionID: 'c1', timeoutMs: 9_000 }];
@@ -374,5 +377,78 @@ describe("the handshake's deadline", () => {
     const hand = listener().receive(openingBytes).hear(hello).pass(5_000).confirmSuspicion();
     expect(hand.happened).toEqual(['hello', 'suspect', 'closed']);
     expect(hand.takeMessages()).toEqual([[34, 'handshake-timeout', expect.any(String)]]);
+  });
+});
+
+describe('the codec', () => {
+  const speaking = () => new Codec(defaultLimits, [msgpackrCodec()]);
+  // A number beyond 32 bits shows who wrote it.
+  const [asInteger, asFloat] = ['cf0000010000000000', 'cb4270000000000000'];
+  const written = (hand: HandCore): string => {
+    hand.core.send([6, 2 ** 40]);
+    return Buffer.from(hand.takeBytes()).toString('hex');
+  };
+
+  it('is offered in HELLO', () => {
+    expect(new HandCore({ side: 'dialer' }, { codec: speaking() }).takeMessages()).toEqual([
+      [32, { version: 1, timeoutMs: 10_000, streamBytes, codecs: ['msgpackr'] }],
+    ]);
+  });
+
+  it.each([
+    ['is agreed on where the server allows it', ['msgpackr'], 'msgpackr'],
+    ['is agreed on among others', ['other', 'msgpackr', 'other'], 'msgpackr'],
+    ['is the built-in one where the server knows none of those offered', ['other', '__proto__'], undefined],
+    ['is the built-in one where the client offers none', [], undefined],
+    ['is the built-in one where the client does not know of codecs', undefined, undefined],
+  ])('%s', (_what, codecs, codec) => {
+    const hand = new HandCore({ side: 'listener' }, { codec: speaking() });
+    hand.receive(openingBytes).hear([32, { version: 1, timeoutMs: 9_000, ...(codecs && { codecs }) }]);
+    hand.welcome();
+    expect(hand.takeMessages()).toEqual([
+      [33, { version: 1, connectionID: 'c1', timeoutMs: 10_000, streamBytes, ...(codec && { codec }) }],
+    ]);
+    expect(written(hand)).toContain(codec === undefined ? asInteger : asFloat);
+  });
+
+  it('is the built-in one where the server allows no other', () => {
+    const hand = new HandCore({ side: 'listener' });
+    hand.receive(openingBytes).hear([32, { version: 1, timeoutMs: 9_000, codecs: ['msgpackr'] }]);
+    expect(hand.welcome().takeMessages()).toEqual([
+      [33, { version: 1, connectionID: 'c1', timeoutMs: 10_000, streamBytes }],
+    ]);
+    expect(written(hand)).toContain(asInteger);
+  });
+
+  it('is used by the client from WELCOME on', () => {
+    const agreed = new HandCore({ side: 'dialer' }, { codec: speaking() });
+    agreed.takeMessages();
+    agreed.receive(openingBytes).hear([33, { ...(welcome[1] as object), codec: 'msgpackr' }]);
+    expect(agreed.core.isEstablished).toBe(true);
+    expect(written(agreed)).toContain(asFloat);
+    expect(written(establishedDialer({ codec: speaking() }))).toContain(asInteger);
+    expect(written(establishedListener({ codec: speaking() }))).toContain(asInteger);
+  });
+
+  it.each([
+    ['that was not offered', { codec: speaking() }, 'other'],
+    ['where none was offered', {}, 'msgpackr'],
+    ['by the name of the built-in one', { codec: speaking() }, 'msgpack'],
+  ])('of WELCOME is refused %s', (_what, changes, codec) => {
+    const hand = new HandCore({ side: 'dialer' }, changes);
+    hand.takeMessages();
+    hand.receive(openingBytes).hear([33, { ...(welcome[1] as object), codec }]);
+    expect(hand.happened).toEqual(['closed']);
+    expect(hand.closed?.reason).toMatchObject({
+      code: 'protocol-error',
+      by: 'local',
+      message: `the codec "${codec}", which was not offered`,
+    });
+  });
+
+  it('does not change what may come before WELCOME', () => {
+    const hand = new HandCore({ side: 'listener' }, { codec: speaking() });
+    hand.receive(openingBytes).hear([32, { version: 1, timeoutMs: 9_000, codecs: ['msgpackr'] }], [3, 1]);
+    expect(hand.closed?.reason.code).toBe('protocol-error');
   });
 });
