@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as tandem from 'tandem-rpc';
+import * as msgpackr from 'tandem-rpc/msgpackr';
 import * as testing from 'tandem-rpc/testing';
 
 describe('tandem-rpc', () => {
@@ -73,6 +74,12 @@ describe('tandem-rpc', () => {
       ]);
     }
     expect(new Set(errors.map(({ code }) => code)).size).toBe(errors.length);
+  });
+});
+
+describe('tandem-rpc/msgpackr', () => {
+  it('exports these names and no others', () => {
+    expect(Object.keys(msgpackr)).toEqual(['msgpackrCodec']);
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { asyncScheduler } from 'rxjs';
 import { RPCClient, RPCServer, type ClientOptions, type ServerOptions } from 'tandem-rpc';
+import { msgpackrCodec } from 'tandem-rpc/msgpackr';
 import { VirtualWorld } from '../helpers/virtual-world.js';
 
 const server = (options: unknown) => () => new RPCServer(options as ServerOptions);
@@ -29,6 +30,18 @@ describe('options', () => {
     [{ localProxyObjects: { 'a b': {} } }, 'cannot register an object as "a b"'],
     [{ exposeErrors: true }, 'exposeErrors is true; allowed is "code", "message" or "stack"'],
     [{ random: 0.5 }, 'random is 0.5; a function is needed'],
+    [{ codec: null }, 'codec is no codec: it needs a name and the method create()'],
+    [{ codec: 'msgpackr' }, 'codec is no codec'],
+    [{ codec: { name: 'x' } }, 'codec is no codec'],
+    [{ codec: { create: () => undefined } }, 'codec is no codec'],
+    [{ codec: [msgpackrCodec(), undefined] }, 'codec is no codec'],
+    [
+      { codec: { ...msgpackrCodec(), name: 'No name' } },
+      'the name of a codec is "No name"; allowed is ^[a-z]',
+    ],
+    [{ codec: { ...msgpackrCodec(), name: 'a'.repeat(33) } }, 'the name of a codec is "aaa'],
+    [{ codec: { ...msgpackrCodec(), name: 'msgpack' } }, 'the codec "msgpack" is built in'],
+    [{ codec: [msgpackrCodec(), msgpackrCodec()] }, 'there are two codecs "msgpackr"'],
     [{ limits: { maxDepth: 3 } }, 'limits.maxDepth is 3; allowed is a whole number from 4 to 512'],
     [{ limits: { maxDepth: 1_000 } }, 'limits.maxDepth is 1000'],
     [{ limits: { maxArguments: 1.5 } }, 'limits.maxArguments is 1.5'],
