@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { from, lastValueFrom, Observable, toArray } from 'rxjs';
+import { from, lastValueFrom, type Observable, toArray } from 'rxjs';
 import { byReference, RemoteError, transferred, type ClientOptions, type ServerOptions } from 'tandem-rpc';
 import { msgpackrCodec } from 'tandem-rpc/msgpackr';
 import { served, servingSides } from '../helpers/served.js';
 import { rejectionOf, VirtualWorld } from '../helpers/virtual-world.js';
 import { goldenValues } from '../support/golden-values.js';
 
-type Codec = ServerOptions['codec'] & ClientOptions['codec'];
+type Codec = ServerOptions['codec'];
 
 class Account {
   balance = 0;
