@@ -228,9 +228,9 @@ describe.each(codecs)('%s', (_name, codecWith) => {
     });
 
     it.each([
-      ['stay a view where they fill half of a private buffer', 60, 0, true, true],
-      ['are copied where they fill less', 60, 61, true, false],
-      ['are copied where the buffer is not private', 60, 0, false, false],
+      ['stay a view where they fill half of a private buffer', 600, 0, true, true],
+      ['are copied where they fill less', 600, 601, true, false],
+      ['are copied where the buffer is not private', 600, 0, false, false],
     ])('%s', (_, size, rest, isPrivate, isView) => {
       const frame = codecWith()
         .encode([new Uint8Array(size), 'a'.repeat(rest)])

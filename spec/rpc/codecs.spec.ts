@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { from, lastValueFrom, type Observable, toArray } from 'rxjs';
-import { byReference, RemoteError, transferred, type ClientOptions, type ServerOptions } from 'tandem-rpc';
+import { byReference, RemoteError, transferred, type ServerOptions } from 'tandem-rpc';
 import { msgpackrCodec } from 'tandem-rpc/msgpackr';
 import { served, servingSides } from '../helpers/served.js';
 import { rejectionOf, VirtualWorld } from '../helpers/virtual-world.js';

@@ -18,6 +18,12 @@ const maxKeptBytes = 1024 * 1024;
 /** What msgpackr begins with. */
 const firstBytes = 8 * 1024;
 
+/**
+ * Up to so many bytes msgpackr has quicker ways to read keys and texts, which count from where its memory begins. And the
+ * memory that it has seen before needs no view to be made on it.
+ */
+const maxShortBytes = 179;
+
 const nil = 0xc0;
 
 const options: Options = {
@@ -44,6 +50,10 @@ const options: Options = {
 export class MsgpackrCoder implements MessageCoder {
   readonly #packr = new Packr({ ...options });
   readonly #unpackr = new Unpackr({ ...options });
+  /** For what is read from `#short`, of which nothing may be kept. */
+  readonly #copyingUnpackr = new Unpackr({ ...options, copyBuffers: true });
+  readonly #short = new Uint8Array(maxShortBytes);
+  readonly #range = { start: 0, end: 0 };
 
   /** {@inheritDoc MessageCoder.encode} */
   encode(message: readonly unknown[]): Uint8Array {
@@ -54,11 +64,17 @@ export class MsgpackrCoder implements MessageCoder {
   }
 
   /** {@inheritDoc MessageCoder.decode} */
-  decode(bytes: Uint8Array): unknown[] {
-    const messages: unknown[] = this.#unpackr.unpackMultiple(bytes);
+  decode(bytes: Uint8Array, start: number, end: number): unknown {
+    if (end - start <= maxShortBytes) {
+      this.#short.set(bytes.subarray(start, end));
+      return this.#copyingUnpackr.unpack(this.#short, end - start);
+    }
+    this.#range.start = start;
+    this.#range.end = end;
+    const message: unknown = this.#unpackr.unpack(bytes, this.#range);
     // It remembers what it read last.
     if (bytes.buffer.byteLength > maxKeptBytes) this.#unpackr.unpack(Uint8Array.of(nil));
-    return messages;
+    return message;
   }
 
   /** The buffer of msgpackr grows for good, unless it gets another; in that nobody has anything yet. */

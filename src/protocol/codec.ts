@@ -237,21 +237,19 @@ export class Codec {
     return messages;
   }
 
-  /** Has another decoder read what it can, as much as possible at a time. */
+  /** Has another decoder read the messages that it can. */
   #decodeBy(coder: MessageCoder, bytes: Uint8Array): unknown[] {
-    if (this.#foreign.length === 0) return bytes.length === 0 ? [] : coder.decode(bytes);
     const messages: unknown[] = [];
-    let index = 0;
-    let at = 0;
-    for (const next of this.#foreign) {
-      const start = at;
-      for (; index < next; index += 1) at += itemAt(this.#messageBytes, index);
-      if (at > start) append(messages, coder.decode(bytes.subarray(start, at)));
-      const end = at + itemAt(this.#messageBytes, index++);
-      this.#keep(messages, this.#decoder.decode(bytes.subarray(at, end)));
-      at = end;
+    let foreignSeen = 0;
+    let start = 0;
+    for (let index = 0; index < this.#messageBytes.length; index += 1) {
+      const end = start + itemAt(this.#messageBytes, index);
+      if (this.#foreign[foreignSeen] === index) {
+        foreignSeen += 1;
+        this.#keep(messages, this.#decoder.decode(bytes.subarray(start, end)));
+      } else messages.push(coder.decode(bytes, start, end));
+      start = end;
     }
-    if (at < bytes.length) append(messages, coder.decode(bytes.subarray(at)));
     return messages;
   }
 
@@ -302,9 +300,4 @@ export class Codec {
       throw new LimitExceededError(`cannot send a message: ${(cause as ProtocolError).message}`, { cause });
     }
   }
-}
-
-/** A frame may hold more messages than a call takes arguments. */
-function append(messages: unknown[], more: readonly unknown[]): void {
-  for (const message of more) messages.push(message);
 }

@@ -28,13 +28,15 @@ export interface MessageCoder {
    */
   encode(message: readonly unknown[]): Uint8Array;
   /**
-   * Decodes messages that stand one behind the other.
+   * Decodes one message, which is known to be well-formed, within the limits and without extensions.
    *
-   * @param bytes - only read; one message or more, known to be well-formed, within the limits and without extensions
-   * @returns the messages: plain objects and arrays, numbers also for integers of 64 bits; a byte array is a Uint8Array, and may
-   *   be a view on `bytes` but on nothing else
+   * @param bytes - in which it stands; only read
+   * @param start - where it begins
+   * @param end - where it ends
+   * @returns the message: plain objects and arrays, numbers also for integers of 64 bits; a byte array is a Uint8Array, a view
+   *   on `bytes` or one that owns its buffer
    */
-  decode(bytes: Uint8Array): unknown[];
+  decode(bytes: Uint8Array, start: number, end: number): unknown;
 }
 
 /** By this name the built-in encoder and decoder are known. */
