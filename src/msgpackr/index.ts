@@ -13,5 +13,7 @@ export type { MessageCodec, MessageCoder } from '../protocol/message-codec.js';
  * What crosses, what is refused and every limit are the same as without it.
  */
 export function msgpackrCodec(): MessageCodec {
-  return { name: 'msgpackr', create: () => new MsgpackrCoder() };
+  // It keeps nothing from one message to the next, so that one will do for all connections.
+  const coder = new MsgpackrCoder();
+  return { name: 'msgpackr', create: () => coder };
 }

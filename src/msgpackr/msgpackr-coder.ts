@@ -46,7 +46,7 @@ const options: Options = {
   },
 };
 
-/** The coder of one connection. */
+/** A coder, for any number of connections. */
 export class MsgpackrCoder implements MessageCoder {
   readonly #packr = new Packr({ ...options });
   readonly #unpackr = new Unpackr({ ...options });

@@ -10,11 +10,11 @@
 export interface MessageCodec {
   /** By what name both sides know it: up to 32 small letters, digits and dashes, beginning with a letter. */
   readonly name: string;
-  /** Makes a coder for one connection. */
+  /** Gives a coder for one connection; the same for all, if it likes. Must not throw. */
   create(): MessageCoder;
 }
 
-/** Encodes and decodes the messages of one connection, as far as they are plain MessagePack. */
+/** Encodes and decodes messages, as far as they are plain MessagePack. */
 export interface MessageCoder {
   /**
    * Encodes one message as MessagePack, without extensions: whole numbers as integers where they have 32 bits or less, any
