@@ -54,6 +54,7 @@ function checkConsumer(type, tarball) {
       '--loglevel=error',
       tarball,
       `rxjs@${devDependencies.rxjs}`,
+      `msgpackr@${devDependencies.msgpackr}`,
     ],
     { cwd: project },
   );

@@ -1,5 +1,6 @@
 // What a user writes first. The package check compiles and runs it twice: as an ES module, and as CommonJS.
 import { RPCClient, RPCServer } from 'tandem-rpc';
+import { msgpackrCodec } from 'tandem-rpc/msgpackr';
 import * as testing from 'tandem-rpc/testing';
 
 class Greeter {
@@ -9,16 +10,22 @@ class Greeter {
 }
 
 async function main(): Promise<void> {
-  const server = new RPCServer({ port: 0, localProxyObjects: { greeter: new Greeter() } });
+  const server = new RPCServer({
+    port: 0,
+    localProxyObjects: { greeter: new Greeter() },
+    codec: msgpackrCodec(),
+  });
   await server.start();
   const address = server.address();
   if (!address) throw new Error('the server does not listen');
 
-  const client = new RPCClient({ host: address.host, port: address.port });
+  const client = new RPCClient({ host: address.host, port: address.port, codec: msgpackrCodec() });
   client.connectToServer();
   const greeter = await client.whenRemoteProxyObject<Greeter>('greeter');
   const greeting: string = await greeter.greet('Tandem');
   if (greeting !== 'Hello, Tandem') throw new Error(`answered ${greeting}`);
+
+  if (client.codec() !== 'msgpackr') throw new Error(`the codec is ${client.codec()}`);
 
   await client.disconnectFromServer();
   await server.stop();

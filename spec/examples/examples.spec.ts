@@ -12,6 +12,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'the bank handed over 1234 coins',
     'the bank has 0 left',
   ],
+  codec: ['msgpackr: Vega, 1850', 'msgpack: Vega, 1850'],
   'connection-hooks': [
     'menu: anna',
     'menu: anna, ben',
