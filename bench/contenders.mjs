@@ -11,6 +11,11 @@ export const base = 'floor';
 /** This library as it is built. */
 export const ours = new Map([['tandem-rpc', `library:${here('../dist/index.mjs').href}`]]);
 
+/** The same with the codec of another package. */
+export const withMsgpackr = new Map([
+  ['tandem-rpc, msgpackr', `library:${here('../dist/index.mjs').href}#msgpackr`],
+]);
+
 /** What bare sockets do. */
 export const floors = new Map([
   [base, here('floor.mjs').href],

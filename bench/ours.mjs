@@ -8,9 +8,15 @@ const limits = { maxMessageBytes: 32 * 2 ** 20, maxBinaryBytes: 32 * 2 ** 20, ma
 
 const echo = (value) => value;
 
-/** Makes the same two functions as floor.mjs has, for one build of the library. */
+/** Makes the same two functions as floor.mjs has, for one build of the library; with `#msgpackr` behind it, by that codec. */
 export async function openLibrary(entry) {
-  const { RPCClient, RPCServer } = await import(entry);
+  const [index, codecName] = entry.split('#');
+  const { RPCClient, RPCServer } = await import(index);
+  const options = { limits };
+  if (codecName === 'msgpackr') {
+    const { msgpackrCodec } = await import(new URL('msgpackr.mjs', index).href);
+    options.codec = msgpackrCodec();
+  }
   const streamOf = (proxy) => (count, take) => proxy.values$(count).forEach(take);
 
   return {
@@ -19,7 +25,7 @@ export async function openLibrary(entry) {
       let callback;
       const listen = (given) => void (callback ??= given);
       const bench = { echo, listen, values$: makeValues, talk$: sayBack };
-      const server = new RPCServer({ port: 0, localProxyObjects: { bench }, limits });
+      const server = new RPCServer({ port: 0, localProxyObjects: { bench }, ...options });
       server.registerProxyObject('grower', makeGrower(server));
       await server.start();
       let known;
@@ -36,7 +42,7 @@ export async function openLibrary(entry) {
 
     /** Connects to a server of this kind. */
     async connect(port) {
-      const client = new RPCClient({ port, limits });
+      const client = new RPCClient({ port, ...options });
       client.connectToServer();
       const server = await client.whenRemoteProxyObject('bench');
       const grown = {};

@@ -4,6 +4,7 @@
 //   npm run bench -- --full                 all peers, and more and longer rounds
 //   npm run bench -- --peers                all peers in short rounds
 //   npm run bench -- --peer birpc           only the floor, this library and peers whose names contain this; may be repeated
+//   npm run bench -- --msgpackr             this library with the codec of msgpackr as well
 //   npm run bench -- --growth               how costs grow with connections, objects, streams, calls and references
 //   npm run bench -- --rounds 3             so many rounds
 //   npm run bench -- --workload '64'        only the workloads whose names contain this
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     peers: { type: 'boolean', default: false },
     peer: { type: 'string', multiple: true, default: [] },
     growth: { type: 'boolean', default: false },
+    msgpackr: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     workload: { type: 'string', default: '' },
     before: { type: 'string' },
@@ -31,7 +33,8 @@ const withPeers = values.full || values.peers || values.peer.length > 0;
 ensureBuilt();
 if (withPeers) ensureInstalled(fileURLToPath(new URL('.', import.meta.url)));
 // Only now: these need what has just been installed.
-const { base, findPeers, floors, libraryAt, ours, packageFolders } = await import('./contenders.mjs');
+const { base, findPeers, floors, libraryAt, ours, packageFolders, withMsgpackr } =
+  await import('./contenders.mjs');
 const { measureGrowth } = await import('./growth.mjs');
 const { isIdleWanted, measureIdle } = await import('./idle.mjs');
 const { measure } = await import('./measure.mjs');
@@ -52,7 +55,12 @@ if (values.growth) {
 }
 
 async function compare() {
-  const peers = new Map([...floors, ...ours, ...(withPeers ? findPeers() : [])]);
+  const peers = new Map([
+    ...floors,
+    ...ours,
+    ...(withPeers || values.msgpackr ? withMsgpackr : []),
+    ...(withPeers ? findPeers() : []),
+  ]);
   if (values.before !== undefined) peers.set('before', libraryAt(values.before));
   if (values.peer.length > 0) {
     const isWanted = (name) =>
