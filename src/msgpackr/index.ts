@@ -1,6 +1,6 @@
 /**
- * `tandem-rpc/msgpackr`: the codec that has msgpackr encode and decode, about twice as fast as the built-in one. Needs the
- * package `msgpackr` beside this one.
+ * `tandem-rpc/msgpackr`: the codec that has msgpackr encode and decode, faster than the built-in one. Needs the package
+ * `msgpackr` beside this one.
  */
 import type { MessageCodec } from '../protocol/message-codec.js';
 import { MsgpackrCoder } from './msgpackr-coder.js';

@@ -6,7 +6,9 @@
  * up to 8 KiB alive. And hardly anybody else uses that build: msgpackr has one buffer for all who encode with it.
  *
  * Its extension types are the process's, hence anybody's to change. Nothing here relies on them: what has an extension
- * never gets here. PROTOCOL.md, "Codecs".
+ * never gets here. One thing is left to chance: a getter that gave a plain value when it was looked at, and gives a bigint, a Date
+ * or a Set now. The built-in encoder refuses the first and writes the others as empty maps, msgpackr writes a number, its own
+ * timestamp, at which the other side ends the connection, and an array. PROTOCOL.md, "Codecs".
  */
 import { Packr, RESET_BUFFER_MODE, Unpackr, type Options } from 'msgpackr/index-no-eval';
 
