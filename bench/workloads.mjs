@@ -32,7 +32,7 @@ import { checkBytes, checkReply, checkValue, makeBytes, makePayload, markBytes }
 
 /** @type {readonly Workload[]} */
 export const workloads = [
-  { name: 'one at a time', kind: 'calls', caller: 'client', inFlight: 1, onOneCore: true, weight: 2 },
+  { name: 'one at a time', kind: 'calls', caller: 'client', inFlight: 1, onOneCore: true, weight: 5 },
   { name: '64 in flight', kind: 'calls', caller: 'client', inFlight: 64 },
   { name: '1,024 in flight', kind: 'calls', caller: 'client', inFlight: 1_024 },
   { name: 'callback, 64 in flight', kind: 'calls', caller: 'server', inFlight: 64 },
