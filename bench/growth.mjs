@@ -13,8 +13,10 @@ const warmUpMaxMs = 6_000;
 
 const levels = [1, 10, 100, 1_000];
 const inFlightLevels = [1, 10, 100, 1_000, 10_000];
-/** Spread evenly over the connections, so that nothing else differs. */
+/** Spread evenly over the connections: the fewer there are on each, the fewer share a write and a read. */
 const spreadInFlight = 1_000;
+/** On each connection, whatever their number: as many share a write and a read, so that nothing but the number differs. */
+const inFlightOnEach = 64;
 /** Where there may be ten thousand at most, one of them is what is called. */
 const amounts = [100, 1_000, 9_000];
 const kinds = ['registered objects', 'open streams', 'pending calls', 'references'];
@@ -29,7 +31,13 @@ const floorEntry = floors.get(base);
  */
 export async function measureGrowth(tell) {
   tell('connections');
-  const connections = await withPairs(floorEntry, oursEntry, growConnections);
+  const connections = await withPairs(floorEntry, oursEntry, (floor, subject) =>
+    growConnections(floor, subject, (count) => inFlightOnEach * count),
+  );
+  tell('connections that share calls');
+  const sharing = await withPairs(floorEntry, oursEntry, (floor, subject) =>
+    growConnections(floor, subject, () => spreadInFlight),
+  );
   tell('calls in flight');
   const inFlight = await withPairs(floorEntry, oursEntry, growInFlight);
   const held = {};
@@ -37,7 +45,8 @@ export async function measureGrowth(tell) {
     tell(kind);
     held[kind] = await withPairs(oursEntry, oursEntry, (without, having) => growHeld(without, having, kind));
   }
-  return { figures: { connections, inFlight, held }, markdown: toMarkdown(connections, inFlight, held) };
+  const figures = { connections, sharing, inFlight, held };
+  return { figures, markdown: toMarkdown(figures) };
 }
 
 async function withPairs(oneEntry, otherEntry, act) {
@@ -54,7 +63,7 @@ async function withPairs(oneEntry, otherEntry, act) {
   }
 }
 
-async function growConnections(floor, subject) {
+async function growConnections(floor, subject, inFlightFor) {
   const rows = [];
   let held = 0;
   for (const count of levels) {
@@ -62,7 +71,7 @@ async function growConnections(floor, subject) {
     held = count;
     rows.push({
       count,
-      ...(await takeTurns(floor, subject, (pair) => pair.runHeld(spreadInFlight, stretchMs))),
+      ...(await takeTurns(floor, subject, (pair) => pair.runHeld(inFlightFor(count), stretchMs))),
     });
   }
   return rows;
@@ -114,7 +123,7 @@ function costOf({ calls, ms, cpuSeconds }) {
   return { callsPerSecond: (calls / ms) * 1_000, cpuUs: (cpuSeconds / calls) * 1e6 };
 }
 
-function toMarkdown(connections, inFlight, held) {
+function toMarkdown({ connections, sharing, inFlight, held }) {
   const beside = (what, than) => [
     what,
     `${than}: calls/s`,
@@ -132,9 +141,13 @@ function toMarkdown(connections, inFlight, held) {
       ),
     ]);
   return [
-    `${spreadInFlight.toLocaleString('en')} calls in flight, spread over so many connections:`,
+    `${inFlightOnEach} calls in flight on each of so many connections:`,
     '',
     ...toTable(beside('connections', base), rowsOf(connections)),
+    '',
+    `${spreadInFlight.toLocaleString('en')} calls in flight, spread over so many connections:`,
+    '',
+    ...toTable(beside('connections', base), rowsOf(sharing)),
     '',
     'So many calls in flight on one connection:',
     '',
