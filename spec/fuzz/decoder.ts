@@ -2,6 +2,7 @@
  * Frames of every sort against what reads them: nothing but the library's own two errors, quickly, and nothing kept.
  */
 import { LimitExceededError, ProtocolError } from '../../src/errors.js';
+import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { Inbox } from '../../src/protocol/inbox.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import { builtIn, type CodecMaker } from '../helpers/codecs.js';
@@ -21,6 +22,9 @@ export interface DecoderReport {
 /** Bounds: the time of one frame, and the growth of the process. */
 const decoderBounds = { slowestMs: 50, grownBytes: 64 * 1024 * 1024 };
 
+/** All of them share it, as the connections of a process do. */
+const pool = new FragmentPool();
+
 /** Reads so many frames. */
 export function fuzzDecoder(frames: number, seed: number, make: CodecMaker = builtIn): DecoderReport {
   const report: DecoderReport = { frames: 0, accepted: 0, slowestMs: 0, grownBytes: 0, faults: [] };
@@ -28,7 +32,7 @@ export function fuzzDecoder(frames: number, seed: number, make: CodecMaker = bui
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   let startBytes = 0;
-  let inbox = new Inbox(make(), defaultLimits);
+  let inbox = new Inbox(make(), defaultLimits, pool);
   for (; report.frames < frames; report.frames++) {
     if (report.frames === Math.floor(frames / 10)) startBytes = process.memoryUsage.rss();
     const frame = framed(drawFrame(random));
@@ -42,7 +46,7 @@ export function fuzzDecoder(frames: number, seed: number, make: CodecMaker = bui
         report.faults.push(
           `frame ${report.frames}: ${String(error)}: ${Buffer.from(frame).toString('hex', 0, 200)}`,
         );
-      inbox = new Inbox(make(), defaultLimits);
+      inbox = new Inbox(make(), defaultLimits, pool);
     }
     const ms = performance.now() - startMs;
     // What the system or the collector took is not the frame's: read again, it shows what it costs by itself.
@@ -59,7 +63,7 @@ export function fuzzDecoder(frames: number, seed: number, make: CodecMaker = bui
 }
 
 function readAgainMs(frame: Uint8Array, make: CodecMaker): number {
-  const inbox = new Inbox(make(), defaultLimits);
+  const inbox = new Inbox(make(), defaultLimits, pool);
   const startMs = performance.now();
   try {
     inbox.push(frame);

@@ -7,6 +7,7 @@ import {
   type ConnectionEvent,
   type ConnectionSettings,
 } from '../../src/protocol/connection-core.js';
+import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { FrameReader, SlabPool } from '../../src/protocol/framing.js';
 import type { ConnectionRole } from '../../src/protocol/handshake.js';
 import { defaultLimits, maxFrameBytes } from '../../src/protocol/limits.js';
@@ -43,7 +44,7 @@ export class HandCore {
   readonly events: ConnectionEvent[] = [];
   /** The time. */
   nowMs = 0;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(new FragmentPool());
   readonly #codec = new Codec(defaultLimits);
   #hasOpening = false;
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Connection, type ConnectionEnd, type ConnectionSink } from '../../src/link/connection.js';
 import { Codec } from '../../src/protocol/codec.js';
 import type { ConnectionSettings } from '../../src/protocol/connection-core.js';
+import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { FrameReader } from '../../src/protocol/framing.js';
 import type { ConnectionRole } from '../../src/protocol/handshake.js';
 import { defaultLimits, maxFrameBytes } from '../../src/protocol/limits.js';
@@ -95,7 +96,7 @@ function established(side: 'listener' | 'dialer', changes: Partial<ConnectionSet
 
 /** The messages in what was written. */
 function messagesIn(bytes: Uint8Array): unknown[][] {
-  const reader = new FrameReader();
+  const reader = new FrameReader(new FragmentPool());
   reader.push(bytes);
   const messages: unknown[][] = [];
   for (let frame = reader.read(maxFrameBytes); frame !== undefined; frame = reader.read(maxFrameBytes))

@@ -189,12 +189,4 @@ describe('an agreed codec', () => {
     }
     expect(notes).toEqual([]);
   });
-
-  it('is not asked for fragments, whose bytes are not copied', () => {
-    const { codec, notes } = noting();
-    const head = codec.encodeFragmentHead([13, 1, 0, new Uint8Array(3)]);
-    const frame = Uint8Array.from([...head, 1, 2, 3]);
-    expect(codec.decodeFragment(frame, false)).toStrictEqual([[13, 1, 0, Uint8Array.of(1, 2, 3)]]);
-    expect(notes).toEqual([]);
-  });
 });

@@ -1,13 +1,14 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
+import { FragmentPool, headRoomBytes, pooledBytes } from '../../src/protocol/fragment-pool.js';
 import { FrameReader, FrameWriter, SlabPool } from '../../src/protocol/framing.js';
 import { frameTargetBytes, maxFrameBytes } from '../../src/protocol/limits.js';
-import { cut, filler, framed, joined } from '../helpers/wire.js';
+import { cut, filler, framed, frameOf, joined } from '../helpers/wire.js';
 
 const isProtocolError = expect.objectContaining({ code: 'protocol' });
 
 /** Reads every frame of these chunks. */
 function framesOf(chunks: readonly Uint8Array[], maxBytes = maxFrameBytes): Uint8Array[] {
-  const reader = new FrameReader();
+  const reader = new FrameReader(new FragmentPool());
   const frames: Uint8Array[] = [];
   for (const chunk of chunks) {
     reader.push(chunk);
@@ -67,22 +68,22 @@ describe('FrameReader', () => {
   });
 
   it.each([0, maxFrameBytes + 1, 0x7fffffff, 0xffffffff])('refuses a frame of %i bytes', (announced) => {
-    const reader = new FrameReader();
+    const reader = new FrameReader(new FragmentPool());
     reader.push(framed(filler(1), announced));
     expect(() => reader.read(maxFrameBytes)).toThrow(isProtocolError);
   });
 
   it('refuses by the length alone, before any of the content has come', () => {
-    const reader = new FrameReader();
+    const reader = new FrameReader(new FragmentPool());
     reader.push(framed(new Uint8Array(0), 17));
     expect(() => reader.read(16)).toThrow('a frame of 17 bytes, where at most 16 are allowed');
-    const other = new FrameReader();
+    const other = new FrameReader(new FragmentPool());
     other.push(framed(new Uint8Array(0), 0));
     expect(() => other.read(16)).toThrow('a frame of no bytes');
   });
 
   it('says how much of a frame has come', () => {
-    const reader = new FrameReader();
+    const reader = new FrameReader(new FragmentPool());
     const sizes: number[] = [reader.partialBytes];
     for (const chunk of cut(framed(filler(3)), 1)) {
       reader.push(chunk);
@@ -94,7 +95,7 @@ describe('FrameReader', () => {
 
   it.each([1, 7, 1_000, 65_536])('keeps no more than twice what has come, in chunks of %i', (size) => {
     const chunks = cut(framed(filler(50_000)), size);
-    const reader = new FrameReader();
+    const reader = new FrameReader(new FragmentPool());
     let receivedBytes = 0;
     let largestShare = 0;
     watchReserved((reserved) => {
@@ -110,7 +111,7 @@ describe('FrameReader', () => {
   });
 
   it('reserves nothing for an announced length', () => {
-    const reader = new FrameReader();
+    const reader = new FrameReader(new FragmentPool());
     const chunk = framed(Uint8Array.of(1), maxFrameBytes);
     watchReserved((reserved) => {
       reader.push(chunk);
@@ -121,7 +122,7 @@ describe('FrameReader', () => {
   });
 
   it('copies a frame in pieces a number of times that does not grow with it', () => {
-    const reader = new FrameReader();
+    const reader = new FrameReader(new FragmentPool());
     const chunks = cut(framed(filler(65_536)), 1);
     watchReserved((reserved) => {
       for (const chunk of chunks) {
@@ -130,6 +131,86 @@ describe('FrameReader', () => {
       }
       expect(reserved.reduce((total, bytes) => total + bytes, 0)).toBeLessThan(4 * 65_536);
     });
+  });
+});
+
+describe('FrameReader, with fragments', () => {
+  const size = 66_560;
+  const frame = frameOf([13, 1, 0, filler(size)]);
+  const headBytes = frame.length - size;
+
+  /** Reads chunks; tells how many buffers of the pool were lent after each, and the frame at the end. */
+  function readIn(
+    chunks: readonly Uint8Array[],
+    isWithinMessage: boolean,
+  ): { lent: number[]; read: Uint8Array } {
+    const pool = new FragmentPool();
+    const take = jest.spyOn(pool, 'take');
+    const reader = new FrameReader(pool);
+    let read: Uint8Array | undefined;
+    const lent = chunks.map((chunk) => {
+      reader.push(chunk);
+      read = reader.read(maxFrameBytes, isWithinMessage);
+      return take.mock.calls.length;
+    });
+    expect(read).toEqual(frame.subarray(4));
+    expect(reader.isOwn).toBe(true);
+    if (read === undefined) throw new Error('nothing was read');
+    return { lent, read };
+  }
+
+  it('borrows a buffer when half of a fragment has come', () => {
+    const half = pooledBytes / 2;
+    const ends = [4, 5, 6, 100, 10_000, 4 + half, frame.length];
+    const chunks = ends.map((end, at) => frame.slice(ends[at - 1] ?? 0, end));
+    const { lent, read } = readIn(chunks, false);
+    expect(lent).toEqual([0, 0, 0, 0, 0, 1, 1]);
+    expect(read.buffer.byteLength).toBe(pooledBytes);
+  });
+
+  it('borrows it at once within a message, of which a whole fragment has come', () => {
+    expect(readIn([frame.slice(0, 6), frame.slice(6, 7), frame.slice(7)], true).lent).toEqual([1, 1, 1]);
+    expect(readIn([frame.slice(0, 5), frame.slice(5, 6), frame.slice(6)], true).lent).toEqual([0, 0, 1]);
+  });
+
+  it('never has more than twice reserved what has come', () => {
+    for (const chunkBytes of [1_000, 20_000, 33_000, 34_000, 65_536]) {
+      const reader = new FrameReader(new FragmentPool());
+      watchReserved((reserved) => {
+        let receivedBytes = 0;
+        for (const chunk of cut(frame, chunkBytes)) {
+          receivedBytes += chunk.length;
+          reader.push(chunk);
+          reader.read(maxFrameBytes);
+          expect(reserved.at(-1) ?? 0).toBeLessThanOrEqual(2 * receivedBytes);
+        }
+      });
+    }
+  });
+
+  it.each([
+    ['that is no fragment', frameOf([2, 'a', 'b', [filler(60_000)]])],
+    ['that is longer than a buffer', framed(joined(frame.subarray(4), filler(pooledBytes)))],
+  ])('borrows nothing for a frame %s', (_what, wire) => {
+    const pool = new FragmentPool();
+    const take = jest.spyOn(pool, 'take');
+    const reader = new FrameReader(pool);
+    for (const chunk of cut(wire, 40_000)) {
+      reader.push(chunk);
+      reader.read(maxFrameBytes, true);
+    }
+    expect(reader.partialBytes).toBe(0);
+    expect(take).not.toHaveBeenCalled();
+  });
+
+  it('finds the fragment wherever its frame begins in a chunk', () => {
+    const reader = new FrameReader(new FragmentPool());
+    reader.push(joined(framed(Uint8Array.of(1)), frame.slice(0, -1)));
+    expect(reader.read(maxFrameBytes)).toEqual(Uint8Array.of(1));
+    expect(reader.read(maxFrameBytes)).toBeUndefined();
+    reader.push(frame.slice(-1));
+    expect(reader.read(maxFrameBytes)?.buffer.byteLength).toBe(pooledBytes);
+    expect(headBytes).toBeLessThan(headRoomBytes);
   });
 });
 
@@ -168,6 +249,17 @@ describe('SlabPool', () => {
     expect(pool.reserve(10)).toBe(104);
   });
 
+  it('reclaims the buffers of large messages and fragments', () => {
+    const pool = new SlabPool();
+    const writer = new FrameWriter(pool);
+    writer.append(Uint8Array.of(1));
+    writer.addLarge([filler(50_000)], 50_000);
+    writer.append(Uint8Array.of(2));
+    pool.reclaim(writer.takeFrames());
+    expect(pool.fragments.freeCount).toBe(1);
+    expect(pool.reserve(1)).toBe(0);
+  });
+
   it('reclaims pieces from the end, whatever is among them', () => {
     const pool = new SlabPool();
     pool.reserve(300);
@@ -195,17 +287,32 @@ describe('FrameWriter', () => {
     });
   });
 
-  it('adds frames whose bytes are not copied', () => {
+  it('adds bytes that are not copied', () => {
     const writer = new FrameWriter(new SlabPool());
     writer.append(Uint8Array.of(1, 2));
     const bytes = Uint8Array.of(5, 6);
-    writer.addFrame(Uint8Array.of(3, 4), bytes);
-    writer.addFrame(Uint8Array.of(7), new Uint8Array(0));
+    writer.addBytes(Uint8Array.of(0, 0, 0, 4, 3, 4));
+    writer.addKept(bytes);
     writer.append(Uint8Array.of(8));
-    expect(writer.pendingBytes).toBe(4 * 4 + 8);
+    expect(writer.pendingBytes).toBe(3 * 4 + 7);
     const pieces = writer.takeFrames();
     expect(pieces).toContain(bytes);
-    expect(framesOf(pieces)).toEqual([[1, 2], [3, 4, 5, 6], [7], [8]].map((frame) => Uint8Array.from(frame)));
+    expect(framesOf(pieces)).toEqual([[1, 2], [3, 4, 5, 6], [8]].map((frame) => Uint8Array.from(frame)));
+  });
+
+  it('gives a large message a frame of its own, in one piece that is a copy', () => {
+    const pool = new SlabPool();
+    const writer = new FrameWriter(pool);
+    const parts = [Uint8Array.of(1, 2), filler(66_557), Uint8Array.of(3)];
+    writer.append(Uint8Array.of(9));
+    writer.addLarge(parts, 66_560);
+    writer.append(Uint8Array.of(8));
+    expect(writer.pendingBytes).toBe(5 + 66_564 + 5);
+    const expected = joined(...parts);
+    parts[1]?.fill(0);
+    const pieces = writer.takeFrames();
+    expect(framesOf(pieces)).toEqual([Uint8Array.of(9), expected, Uint8Array.of(8)]);
+    expect(pieces.map(({ length }) => length)).toEqual([5, 66_564, 5]);
   });
 
   it('gathers the messages of a turn in one frame', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { encode } from '@msgpack/msgpack';
 import { Codec } from '../../src/protocol/codec.js';
+import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { Inbox } from '../../src/protocol/inbox.js';
 import { defaultLimits, maxHandshakeFrameBytes } from '../../src/protocol/limits.js';
 import { cut, filler, frameOf, framed, joined } from '../helpers/wire.js';
@@ -8,7 +9,7 @@ import { cut, filler, frameOf, framed, joined } from '../helpers/wire.js';
 const isProtocolError = expect.objectContaining({ code: 'protocol' });
 
 function createInbox(): Inbox {
-  return new Inbox(new Codec(defaultLimits), defaultLimits);
+  return new Inbox(new Codec(defaultLimits), defaultLimits, new FragmentPool());
 }
 
 /** Hands in chunks and reads all that they complete. */
@@ -73,6 +74,27 @@ describe('Inbox', () => {
     const [first, last] = fragmentsOf(long);
     const frames = [first, frameOf([3, 1]), last].filter((frame) => frame !== undefined);
     expect(read(inbox, frames)).toEqual([[3, 1], long]);
+  });
+
+  it('never shows one connection the bytes of another, though they share buffers', () => {
+    const pool = new FragmentPool();
+    const inboxes = [1, 2, 3].map(() => new Inbox(new Codec(defaultLimits), defaultLimits, pool));
+    const messages = inboxes.map((_, at) => [2, 'a', 'b', [new Uint8Array(150_000 + at).fill(at + 1)]]);
+    const chunks = messages.map((message) => cut(joined(...fragmentsOf(message)), 65_536));
+    const received: unknown[][] = inboxes.map(() => []);
+    for (let round = 0; round < 3; round += 1) {
+      for (let at = 0; at < 3; at += 1) {
+        inboxes.forEach((inbox, index) => {
+          const chunk = chunks[index]?.[at]?.slice() ?? new Uint8Array(0);
+          received[index]?.push(...read(inbox, [chunk]));
+          chunk.fill(0xc1);
+        });
+      }
+    }
+    inboxes.forEach((_, index) => {
+      expect(received[index]).toEqual([messages[index], messages[index], messages[index]]);
+    });
+    expect(pool.freeCount).toBeGreaterThan(0);
   });
 
   it('gives bytes that do not change with the chunk they came in', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Codec } from '../../src/protocol/codec.js';
+import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { FrameReader, SlabPool } from '../../src/protocol/framing.js';
 import { type LongMessage } from '../../src/protocol/fragments.js';
 import { defaultLimits, fragmentBytes, maxFrameBytes } from '../../src/protocol/limits.js';
@@ -22,7 +23,7 @@ function createOutbox(maxQueuedBytes = defaultLimits.maxQueuedBytes): Outbox {
 
 /** Takes frames and decodes what is in them, each as a list. */
 function takeFrames(outbox: Outbox, roomBytes = room): unknown[][][] {
-  const reader = new FrameReader();
+  const reader = new FrameReader(new FragmentPool());
   reader.push(joined(...outbox.takeFrames(roomBytes)));
   const codec = new Codec(defaultLimits);
   const frames: unknown[][][] = [];
@@ -96,6 +97,15 @@ describe('Outbox', () => {
       [1, 1],
     ]);
     expect(outbox.hasLongMessages).toBe(false);
+  });
+
+  it('gives a large message a frame of its own, between the short ones of the turn', () => {
+    const outbox = createOutbox();
+    outbox.send(short);
+    const large = messageOf(40_000);
+    expect(outbox.send(large)).toBe(2);
+    outbox.send(short);
+    expect(takeFrames(outbox)).toEqual([[short], [large], [short]]);
   });
 
   it('gives each fragment a frame of its own, behind the short messages of the turn', () => {

@@ -13,10 +13,10 @@ import {
   type ConnectionEvent,
   type ConnectionSettings,
 } from '../protocol/connection-core.js';
-import type { SlabPool } from '../protocol/framing.js';
 import type { Identity, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { Transport, TransportSink } from '../transports/transport.js';
+import { WrittenFrames } from './written-frames.js';
 
 /** How a connection ended. */
 export interface ConnectionEnd {
@@ -74,7 +74,7 @@ export class Connection implements TransportSink {
   readonly #scheduler: SchedulerLike;
   readonly #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
-  readonly #slabs: SlabPool;
+  readonly #written: WrittenFrames;
   readonly #flush = (): void => {
     // Still counts as scheduled, so that what is sent along does not schedule another.
     this.#offerRoom();
@@ -111,7 +111,7 @@ export class Connection implements TransportSink {
     this.#scheduler = scheduler;
     this.#sink = sink;
     this.#maxQueuedBytes = settings.limits.maxQueuedBytes;
-    this.#slabs = settings.slabs;
+    this.#written = new WrittenFrames(settings.slabs);
     this.#core = new ConnectionCore(settings, scheduler.now());
   }
 
@@ -258,6 +258,7 @@ export class Connection implements TransportSink {
 
   /** {@inheritDoc TransportSink.onWritable} */
   onWritable(): void {
+    this.#written.release(this.#transport.queuedBytes);
     if (this.#core.hasLongMessages || this.#isFlushWanted) this.#scheduleFlush();
   }
 
@@ -334,10 +335,9 @@ export class Connection implements TransportSink {
     this.#write(this.#core.takeFrames(0));
   }
 
-  /** What the transport has given to the system by the time that it returns may be written over. */
   #write(frames: readonly Uint8Array[]): boolean {
     const isAccepting = this.#transport.write(...frames);
-    if (this.#transport.queuedBytes === 0) this.#slabs.reclaim(frames);
+    this.#written.add(frames, this.#transport.queuedBytes);
     return isAccepting;
   }
 

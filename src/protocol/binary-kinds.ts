@@ -56,11 +56,8 @@ export function writeBinary(kind: BinaryKind, bytes: Uint8Array): Extension {
  * @param size - how many bytes there are
  */
 export function binaryHeader(kind: BinaryKind | undefined, size: number): Uint8Array {
-  const header = new Uint8Array(kind === undefined ? 5 : 6);
-  header[0] = kind === undefined ? 0xc6 : 0xc9;
-  new DataView(header.buffer).setUint32(1, size);
-  if (kind !== undefined) header[5] = kind.type;
-  return header;
+  const length = [size >>> 24, size >>> 16, size >>> 8, size] as const;
+  return kind === undefined ? Uint8Array.of(0xc6, ...length) : Uint8Array.of(0xc9, ...length, kind.type);
 }
 
 /**

@@ -146,13 +146,12 @@ function isLongUtf8(bytes: Uint8Array, start: number, end: number): boolean {
 const isLittleEndianMachine = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
- * Puts pieces together, in a buffer of their own.
+ * Puts pieces together.
  *
  * @param pieces - in order
- * @param size - of all of them
+ * @param whole - where to: as long as all of them together, at least
  */
-export function joinBytes(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
+export function joinBytes(pieces: readonly Uint8Array[], whole: Uint8Array): Uint8Array {
   let at = 0;
   for (const piece of pieces) {
     whole.set(piece, at);

@@ -11,14 +11,12 @@ import { Decoder } from '@msgpack/msgpack';
 
 import { LimitExceededError, ProtocolError, UnserializableValueError } from '../errors.js';
 import { AgreedCodec } from './agreed-codec.js';
-import { binaryHeader } from './binary-kinds.js';
-import { byteAt, itemAt, joinBytes } from './bytes.js';
+import { byteAt, itemAt } from './bytes.js';
 import { Extensions } from './extensions.js';
-import { maxFrameBytes, type Limits } from './limits.js';
+import type { Limits } from './limits.js';
 import { Marshal } from './marshal.js';
 import { Prescan } from './prescan.js';
 import type { MessageCodec, MessageCoder } from './message-codec.js';
-import type { FragmentMessage } from './messages.js';
 import type { Lender, Reference } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 import { bytesInHoles, type Hole } from './transferred.js';
@@ -41,7 +39,6 @@ export class Codec {
   /** Whether something was marshalled since the last `encode` that only the built-in encoder can write. */
   #isConverted = false;
   #holes: Hole[] | undefined;
-  #fragments: Codec | undefined;
 
   /**
    * @param limits - the bounds of what is sent and of what is received
@@ -166,36 +163,6 @@ export class Codec {
       if (cause instanceof ProtocolError) throw cause;
       throw new ProtocolError('a frame could not be decoded', { cause });
     }
-  }
-
-  /**
-   * Encodes a fragment short of its bytes, which follow and are not copied; they are part of a message that was within the
-   * limits as a whole.
-   *
-   * @param message - a FRAGMENT
-   */
-  encodeFragmentHead([type, id, end, bytes]: FragmentMessage): Uint8Array {
-    const head = this.#encoder.encode([type, id, end]);
-    // An array of one item more.
-    head[0] = Number(head[0]) + 1;
-    const header = binaryHeader(undefined, bytes.length);
-    return joinBytes([head, header], head.length + header.length);
-  }
-
-  /**
-   * Decodes a frame that begins like a fragment; the limits on values hold for the message that the fragments make up.
-   *
-   * @param frame - untrusted
-   * @param isPrivate - whether nobody else uses the frame's buffer from now on: then its bytes may be referred to
-   * @throws {@link ProtocolError} if anything in the frame is not as it must be
-   */
-  decodeFragment(frame: Uint8Array, isPrivate: boolean): unknown[][] {
-    this.#fragments ??= new Codec({
-      ...this.#limits,
-      maxMessageBytes: maxFrameBytes,
-      maxBinaryBytes: maxFrameBytes,
-    });
-    return this.#fragments.decodeFrame(frame, isPrivate);
   }
 
   /** A message was made anew: its references are found by the new one. */

@@ -101,7 +101,7 @@ export class ConnectionCore {
    */
   constructor(settings: ConnectionSettings, nowMs: number) {
     this.#settings = settings;
-    this.#inbox = new Inbox(settings.codec, settings.limits);
+    this.#inbox = new Inbox(settings.codec, settings.limits, settings.slabs.fragments);
     this.#outbox = new Outbox(settings.codec, settings.slabs, settings.limits.maxQueuedBytes);
     this.#timeoutMs = settings.timeoutMs;
     this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;

@@ -8,13 +8,16 @@
  */
 
 import { ProtocolError } from '../errors.js';
-import { itemAt } from './bytes.js';
+import { itemAt, joinBytes } from './bytes.js';
+import { isFragmentFrame } from './fragment-frame.js';
+import { FragmentPool, pooledBytes } from './fragment-pool.js';
 import { frameTargetBytes } from './limits.js';
 
 const headerBytes = 4;
 
 /** Cuts a stream of bytes into frames. */
 export class FrameReader {
+  readonly #pool: FragmentPool;
   #chunk: Uint8Array = new Uint8Array(0);
   #offset = 0;
   #length = 0;
@@ -22,6 +25,11 @@ export class FrameReader {
   #gathered: Uint8Array | undefined;
   #gatheredLength = 0;
   #isOwn = false;
+
+  /** @param pool - lends the buffers for fragments, which whoever reads them gives back */
+  constructor(pool: FragmentPool) {
+    this.#pool = pool;
+  }
 
   /** Whether the frame read last is in a buffer of its own, not a view of a chunk. */
   get isOwn(): boolean {
@@ -42,10 +50,11 @@ export class FrameReader {
   /**
    * Reads the next complete frame.
    * @param maxBytes - what a frame may hold at present
+   * @param isWithinMessage - whether a fragment of a message has come that is not complete
    * @returns the frame's bytes (a view of the chunk, or a buffer of its own), or `undefined` when more must come
    * @throws ProtocolError when the announced length is zero or above `maxBytes`
    */
-  read(maxBytes: number): Uint8Array | undefined {
+  read(maxBytes: number, isWithinMessage = false): Uint8Array | undefined {
     if (!this.#readHeader(maxBytes)) return undefined;
     const available = this.#chunk.length - this.#offset;
     if (this.#gatheredLength === 0 && available >= this.#length) {
@@ -55,7 +64,7 @@ export class FrameReader {
       this.#isOwn = false;
       return frame;
     }
-    return this.#gather(available);
+    return this.#gather(available, isWithinMessage);
   }
 
   #readHeader(maxBytes: number): boolean {
@@ -77,10 +86,10 @@ export class FrameReader {
     }
   }
 
-  #gather(available: number): Uint8Array | undefined {
+  #gather(available: number, isWithinMessage: boolean): Uint8Array | undefined {
     const taken = Math.min(available, this.#length - this.#gatheredLength);
     if (taken === 0) return undefined;
-    const buffer = this.#reserve(this.#gatheredLength + taken);
+    const buffer = this.#reserve(this.#gatheredLength + taken, isWithinMessage);
     buffer.set(this.#chunk.subarray(this.#offset, this.#offset + taken), this.#gatheredLength);
     this.#offset += taken;
     this.#gatheredLength += taken;
@@ -94,13 +103,24 @@ export class FrameReader {
   }
 
   /** Doubling keeps gathering linear, and memory within twice what has come. */
-  #reserve(needed: number): Uint8Array {
+  #reserve(needed: number, isWithinMessage: boolean): Uint8Array {
     const buffer = this.#gathered;
     if (buffer !== undefined && buffer.length >= needed) return buffer;
-    const grown = new Uint8Array(Math.min(this.#length, needed * 2));
+    const grown = this.#mayBorrow(needed, isWithinMessage)
+      ? this.#pool.take()
+      : this.#pool.make(Math.min(this.#length, needed * 2));
     if (buffer !== undefined) grown.set(buffer.subarray(0, this.#gatheredLength));
     this.#gathered = grown;
     return grown;
+  }
+
+  /**
+   * A buffer of the pool is as much as has come already, be it of this frame or of fragments before it: so no peer has more
+   * than twice its bytes reserved here either.
+   */
+  #mayBorrow(needed: number, isWithinMessage: boolean): boolean {
+    if (this.#length > pooledBytes || !(isWithinMessage || needed * 2 >= pooledBytes)) return false;
+    return isFragmentFrame(this.#gathered ?? this.#chunk.subarray(this.#offset));
   }
 }
 
@@ -117,6 +137,8 @@ const leastReservedBytes = 512;
  * the same few lines of the processor's cache; new slabs would have the garbage collector look at everything again and again.
  */
 export class SlabPool {
+  /** Buffers for what is longer than a slab is good for. */
+  readonly fragments = new FragmentPool();
   #slab = new Uint8Array(0);
   #used = 0;
 
@@ -153,6 +175,7 @@ export class SlabPool {
     for (let at = pieces.length - 1; at >= 0; at -= 1) {
       const { buffer, byteOffset, length } = itemAt(pieces, at);
       if (byteOffset + length === this.#used && buffer === this.#slab.buffer) this.#used = byteOffset;
+      else this.fragments.giveBack(itemAt(pieces, at));
     }
   }
 }
@@ -196,17 +219,27 @@ export class FrameWriter {
     if (this.#slab !== undefined) this.#finish(this.#slab, this.#end - this.#start - headerBytes);
   }
 
-  /** Adds a frame of a beginning, which is copied, and bytes that are not: whoever gave them must not change them. */
-  addFrame(head: Uint8Array, bytes: Uint8Array): void {
-    this.finishFrame();
-    const slab = this.#begin(headerBytes, head.length);
-    slab.set(head, this.#end);
-    this.#end += head.length;
-    this.#finish(slab, head.length + bytes.length);
-    if (bytes.length > 0) this.#addPiece(bytes);
+  /**
+   * Adds one large message, copied into a buffer of its own: a slab would be used up by it, and not be used again where the
+   * transport cannot take it at once.
+   *
+   * @param parts - of the message, in order
+   * @param size - of all of them: no more than a fragment has
+   */
+  addLarge(parts: readonly Uint8Array[], size: number): void {
+    const frame = this.#pool.fragments.take().subarray(0, headerBytes + size);
+    writeLength(frame, 0, size);
+    joinBytes(parts, frame.subarray(headerBytes));
+    this.addKept(frame);
   }
 
-  /** Adds bytes that are no frame: the opening. They are copied, so that they leave in one write with what follows. */
+  /** Adds bytes as they are, which are not copied: whoever gave them must not change them. */
+  addKept(bytes: Uint8Array): void {
+    this.finishFrame();
+    this.#addPiece(bytes);
+  }
+
+  /** Adds bytes as they are: the opening, and beginnings of frames. They are copied. */
   addBytes(bytes: Uint8Array): void {
     this.finishFrame();
     const slab = this.#begin(0, bytes.length);
@@ -249,11 +282,7 @@ export class FrameWriter {
   }
 
   #finish(slab: Uint8Array, length: number): void {
-    const start = this.#start;
-    slab[start] = length >>> 24;
-    slab[start + 1] = length >>> 16;
-    slab[start + 2] = length >>> 8;
-    slab[start + 3] = length;
+    writeLength(slab, this.#start, length);
     this.#close(slab);
   }
 
@@ -278,4 +307,11 @@ export class FrameWriter {
       last.length + bytes.length,
     );
   }
+}
+
+function writeLength(target: Uint8Array, start: number, length: number): void {
+  target[start] = length >>> 24;
+  target[start + 1] = length >>> 16;
+  target[start + 2] = length >>> 8;
+  target[start + 3] = length;
 }

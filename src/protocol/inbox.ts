@@ -6,6 +6,8 @@
 import { ProtocolError } from '../errors.js';
 import { itemAt } from './bytes.js';
 import type { Codec } from './codec.js';
+import { isFragmentFrame, readFragmentFrame } from './fragment-frame.js';
+import type { FragmentPool } from './fragment-pool.js';
 import { Reassembly } from './fragments.js';
 import { FrameReader } from './framing.js';
 import { maxFrameBytes, maxHandshakeBytes, maxHandshakeFrameBytes, type Limits } from './limits.js';
@@ -23,7 +25,7 @@ import { asReceived, parseMessage } from './parse-message.js';
 /** The incoming half of a connection. */
 export class Inbox {
   readonly #codec: Codec;
-  readonly #reader = new FrameReader();
+  readonly #reader: FrameReader;
   readonly #reassembly: Reassembly;
   #handshakeBytes = 0;
   #receivedCount = 0;
@@ -31,10 +33,12 @@ export class Inbox {
   /**
    * @param codec - the connection's codec
    * @param limits - bounds on what is received
+   * @param pool - lends the buffers for fragments
    */
-  constructor(codec: Codec, limits: Limits) {
+  constructor(codec: Codec, limits: Limits, pool: FragmentPool) {
     this.#codec = codec;
-    this.#reassembly = new Reassembly(limits.maxMessageBytes);
+    this.#reader = new FrameReader(pool);
+    this.#reassembly = new Reassembly(limits.maxMessageBytes, pool);
   }
 
   /** Session messages received so far, each fragment counted. */
@@ -59,11 +63,12 @@ export class Inbox {
    * @throws ProtocolError, LimitExceededError for whatever is not as it must be
    */
   read(isStranger: boolean): (SessionMessage | ConnectionMessage)[] | undefined {
-    const frame = this.#reader.read(isStranger ? maxHandshakeFrameBytes : maxFrameBytes);
+    const maxBytes = isStranger ? maxHandshakeFrameBytes : maxFrameBytes;
+    const frame = this.#reader.read(maxBytes, this.#reassembly.isWithinMessage);
     if (frame === undefined) return undefined;
     if (isStranger) this.#countHandshakeBytes(frame.length);
     // A fragment is alone in its frame, and has bounds of its own: it is told by its first field.
-    if (frame[1] === MessageType.fragment) return this.#readFragment(frame, isStranger);
+    if (isFragmentFrame(frame)) return this.#readFragment(frame, isStranger);
     const values = this.#codec.decodeFrame(frame, this.#reader.isOwn);
     const messages: (SessionMessage | ConnectionMessage)[] = [];
     for (let at = 0; at < values.length; at += 1) {
@@ -80,9 +85,7 @@ export class Inbox {
   }
 
   #readFragment(frame: Uint8Array, isStranger: boolean): SessionMessage[] {
-    const values = this.#codec.decodeFragment(frame, this.#reader.isOwn);
-    const fragment = parseMessage(values[0]);
-    if (values.length !== 1 || fragment[0] !== MessageType.fragment) throw notAlone();
+    const fragment = readFragmentFrame(frame);
     this.#count(fragment, isStranger);
     const whole = this.#join(fragment);
     return whole === undefined ? [] : [whole];
@@ -103,7 +106,7 @@ export class Inbox {
   }
 
   #join(fragment: FragmentMessage): SessionMessage | undefined {
-    const whole = this.#reassembly.receive(fragment);
+    const whole = this.#reassembly.receive(fragment, this.#reader.isOwn);
     if (whole === undefined) return undefined;
     const values = this.#codec.decodeFrame(whole, true);
     const message = parseMessage(values[0]);

@@ -24,7 +24,8 @@ import {
   writePayload,
   writeText,
 } from './extensions.js';
-import { fragmentBytes, type Limits } from './limits.js';
+import { largeBytes } from './fragment-pool.js';
+import type { Limits } from './limits.js';
 import { type Lender, lentFields, LentReference, referenceKey } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 import { describeRefused, Shapes, tagOf } from './shapes.js';
@@ -276,17 +277,22 @@ export class Marshal {
     return this.#binary(given, buffer, offset, given.byteLength, true);
   }
 
-  #hole(kind: BinaryKind | undefined, bytes: Uint8Array, onHole: (hole: Hole) => void): Extension {
+  #hole(
+    kind: BinaryKind | undefined,
+    bytes: Uint8Array,
+    isGiven: boolean,
+    onHole: (hole: Hole) => void,
+  ): Extension {
     // The encoder asks for the data when it knows their place: six bytes behind the header's beginning.
     return new Extension(emptyPlace, (at) => {
-      onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes });
+      onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes, isGiven });
       return new Uint8Array(0);
     });
   }
 
   /**
-   * Large bytes are left out, and put back where the message is cut into fragments: those that were given away are not
-   * copied at all, others once.
+   * Large bytes are left out, and put back where the message is written or cut into fragments: those that were given away are
+   * not copied at all, others once.
    */
   #binary(value: object, buffer: ArrayBufferLike, offset: number, size: number, isGiven = false): unknown {
     if (size > this.#limits.maxBinaryBytes) throw this.#tooLarge('binary bytes', size, 'maxBinaryBytes');
@@ -297,9 +303,9 @@ export class Marshal {
     const isPlain = tag === 'Uint8Array';
     if (kind === undefined && !isPlain) throw this.#refuse(describeRefused(value));
     const bytes = new Uint8Array(buffer, offset, size);
-    if (size >= (isGiven ? leastTransferredBytes : fragmentBytes) && this.#payloads === 0 && this.onHole) {
-      const own = isGiven ? bytes : bytes.slice();
-      return this.#hole(kind, kind === undefined ? own : orderBytes(own, kind.elementBytes), this.onHole);
+    if (size >= (isGiven ? leastTransferredBytes : largeBytes) && this.#payloads === 0 && this.onHole) {
+      const ordered = kind === undefined ? bytes : orderBytes(bytes, kind.elementBytes);
+      return this.#hole(kind, ordered, isGiven, this.onHole);
     }
     // The marker of given bytes is no value; and bytes of another realm are an object to some encoders.
     if (kind === undefined) return isGiven || !(value instanceof Uint8Array) ? bytes : value;

@@ -7,12 +7,13 @@
 import { LimitExceededError } from '../errors.js';
 import { joinBytes } from './bytes.js';
 import type { Codec } from './codec.js';
+import { largeBytes } from './fragment-pool.js';
 import { LongMessage } from './fragments.js';
 import { FrameWriter, type SlabPool } from './framing.js';
 import { fragmentBytes } from './limits.js';
-import type { ConnectionMessage, FragmentMessage, SessionMessage } from './messages.js';
+import type { ConnectionMessage, SessionMessage } from './messages.js';
 import { opening } from './opening.js';
-import { fillHoles } from './transferred.js';
+import { fillHoles, type Piece, pieceOf } from './transferred.js';
 
 /**
  * What `send` gives back: the number of the message, or the long message that gets its number later; 0 for one that was
@@ -24,6 +25,7 @@ export type Sent = number | LongMessage;
 export class Outbox {
   readonly #codec: Codec;
   readonly #maxQueuedBytes: number;
+  readonly #slabs: SlabPool;
   readonly #writer: FrameWriter;
   #long: LongMessage[] = [];
   #longCount = 0;
@@ -41,6 +43,7 @@ export class Outbox {
   constructor(codec: Codec, slabs: SlabPool, maxQueuedBytes: number) {
     this.#codec = codec;
     this.#maxQueuedBytes = maxQueuedBytes;
+    this.#slabs = slabs;
     this.#writer = new FrameWriter(slabs);
   }
 
@@ -97,21 +100,25 @@ export class Outbox {
     if (holes !== undefined) return this.#sendPieces(fillHoles(bytes, holes), mostBytes);
     checkSize(bytes.length, mostBytes);
     this.#lastMessageBytes = bytes.length;
-    return bytes.length <= fragmentBytes ? this.#append(bytes) : this.#sendLong([bytes.slice()]);
+    if (bytes.length > fragmentBytes) return this.#sendLong([pieceOf(bytes)]);
+    return bytes.length < largeBytes ? this.#append(bytes) : this.#appendLarge([bytes], bytes.length);
   }
 
   /** A message with bytes that are not copied; a short one is a message like any other. */
-  #sendPieces(pieces: readonly Uint8Array[], mostBytes: number): Sent {
-    const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  #sendPieces(pieces: readonly Piece[], mostBytes: number): Sent {
+    const size = pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
     checkSize(size, mostBytes);
     this.#lastMessageBytes = size;
-    return size <= fragmentBytes ? this.#append(joinBytes(pieces, size)) : this.#sendLong(pieces);
+    if (size > fragmentBytes) return this.#sendLong(pieces);
+    const parts = pieces.map(({ bytes }) => bytes);
+    if (size >= largeBytes) return this.#appendLarge(parts, size);
+    return this.#append(joinBytes(parts, new Uint8Array(size)));
   }
 
-  #sendLong(pieces: readonly Uint8Array[]): LongMessage {
+  #sendLong(pieces: readonly Piece[]): LongMessage {
     this.#checkRoom();
     this.#longCount += 1;
-    const long = new LongMessage(this.#longCount, pieces);
+    const long = new LongMessage(this.#longCount, pieces, this.#slabs.fragments);
     this.#long.push(long);
     return long;
   }
@@ -122,7 +129,10 @@ export class Outbox {
     if (typeof sent === 'number' || sent.lastNumber > 0) return false;
     if (!this.#long.includes(sent)) return true;
     this.#long = this.#long.filter((message) => message !== sent);
-    if (sent.hasBegun) this.#appendFragment(sent.abandonment());
+    if (sent.hasBegun) {
+      sent.abandon(this.#writer);
+      this.#sentCount += 1;
+    }
     return true;
   }
 
@@ -145,11 +155,11 @@ export class Outbox {
   takeFrames(roomBytes: number): readonly Uint8Array[] {
     let room = roomBytes;
     for (let message = this.#long[0]; message !== undefined && room > 0; message = this.#long[0]) {
-      const fragment = message.takeFragment();
-      room -= fragment[3].length;
-      const number = this.#appendFragment(fragment);
+      room -= Math.min(fragmentBytes, message.remainingBytes);
+      message.writeFragment(this.#writer);
+      this.#sentCount += 1;
       if (message.remainingBytes > 0) continue;
-      message.lastNumber = number;
+      message.lastNumber = this.#sentCount;
       this.#long.shift();
     }
     this.#handedOverCount = this.#sentCount;
@@ -175,9 +185,8 @@ export class Outbox {
     throw new LimitExceededError(`${queuedBytes} bytes wait to be sent, where ${bound}`);
   }
 
-  /** A frame for each: it is known at its first bytes, and decoded within bounds of its own. */
-  #appendFragment(fragment: FragmentMessage): number {
-    this.#writer.addFrame(this.#codec.encodeFragmentHead(fragment), fragment[3]);
+  #appendLarge(parts: readonly Uint8Array[], size: number): number {
+    this.#writer.addLarge(parts, size);
     this.#sentCount += 1;
     return this.#sentCount;
   }

@@ -52,21 +52,32 @@ export interface Hole {
   readonly header: Uint8Array;
   /** The bytes behind it. */
   readonly bytes: Uint8Array;
+  /** Whether their sender has given them away, so that they need not be copied. */
+  readonly isGiven: boolean;
 }
+
+/** A part of an encoded message. */
+export type Piece = Pick<Hole, 'bytes' | 'isGiven'>;
 
 /** What the encoder wrote for a hole: the header of an extension of no bytes. */
 const placeBytes = 6;
 
-/** The pieces of a message, in order: what was encoded, copied, and between them what was left out. */
-export function fillHoles(encoded: Uint8Array, holes: readonly Hole[]): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
+/** The pieces of a message, in order: what was encoded, and between that what was left out. Nothing is copied. */
+export function fillHoles(encoded: Uint8Array, holes: readonly Hole[]): Piece[] {
+  const pieces: Piece[] = [];
   let from = 0;
-  for (const { start, header, bytes } of holes) {
-    pieces.push(encoded.slice(from, start), header, bytes);
+  for (const hole of holes) {
+    const { start, header } = hole;
+    pieces.push(pieceOf(encoded.subarray(from, start)), pieceOf(header), hole);
     from = start + placeBytes;
   }
-  pieces.push(encoded.slice(from));
-  return pieces.filter((piece) => piece.length > 0);
+  pieces.push(pieceOf(encoded.subarray(from)));
+  return pieces.filter(({ bytes }) => bytes.length > 0);
+}
+
+/** A piece that is copied when it is sent. */
+export function pieceOf(bytes: Uint8Array): Piece {
+  return { bytes, isGiven: false };
 }
 
 /** By how many bytes a message is longer than what was encoded of it. */
