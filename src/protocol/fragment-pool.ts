@@ -6,6 +6,7 @@
  * the heap of JavaScript it has the garbage collector look at everything again and again.
  */
 
+import { HeapPace } from './heap-pace.js';
 import { fragmentBytes } from './limits.js';
 
 /** Where a fragment's bytes begin in a buffer: what is before them in its frame fits here, however the peer writes it. */
@@ -25,6 +26,7 @@ export class FragmentPool {
   readonly #free: Uint8Array[] = [];
   /** Those that are lent. Known weakly: what is dropped with a connection need not be given back. */
   readonly #lent = new WeakSet<ArrayBufferLike>();
+  readonly #pace = new HeapPace();
 
   /** Buffers that are kept for the next taker. */
   get freeCount(): number {
@@ -40,6 +42,7 @@ export class FragmentPool {
 
   /** Makes an array of any size, for its taker to keep. */
   make(bytes: number): Uint8Array<ArrayBuffer> {
+    this.#pace.follow(bytes);
     return new Uint8Array(bytes);
   }
 
