@@ -55,6 +55,7 @@ export class RawPeer {
         },
         onIdentity: () => undefined,
         onHeartbeat: () => undefined,
+        onLoopLag: () => undefined,
         onClosed: (end) => {
           this.end = end;
         },

@@ -41,6 +41,9 @@ class Log implements ConnectionSink {
   onHeartbeat(roundTripMs: number): void {
     this.#tell(`heartbeat ${roundTripMs}`);
   }
+  onLoopLag(loopLagMs: number): void {
+    this.#tell(`lag ${loopLagMs}`);
+  }
   onClosed(end: ConnectionEnd): void {
     this.end = end;
     this.#tell(`closed ${end.reason.code}`);

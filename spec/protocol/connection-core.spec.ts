@@ -43,7 +43,7 @@ describe.each(sides)('an established %s', (_side, establish) => {
     hand.receive(joined(frameOf([3, 1]), frameOf([36, 1]), frameOf([3, 2])));
     expect(hand.events.slice(-3)).toEqual([
       { type: 'messages', messages: [[3, 1]] },
-      { type: 'heartbeat', roundTripMs: expect.closeTo(0.67, 1) },
+      { type: 'heartbeat', roundTripMs: expect.closeTo(0.67, 1), loopLagMs: 0 },
       { type: 'messages', messages: [[3, 2]] },
     ]);
   });
@@ -54,6 +54,34 @@ describe.each(sides)('an established %s', (_side, establish) => {
       [36, 1],
       [36, 7],
       [36, Number.MAX_SAFE_INTEGER],
+    ]);
+  });
+
+  it('says with each heartbeat how late its last tick was', () => {
+    const hand = ready(establish())
+      .block(3_333.5 + 1_500)
+      .hear([35, 1]);
+    expect(hand.takeMessages()).toEqual([
+      [35, 1, 1_500],
+      [36, 1, 1_500],
+    ]);
+    hand.pass(3_334).hear([35, 2]);
+    expect(hand.takeMessages()).toEqual([
+      [35, 2],
+      [36, 2],
+    ]);
+  });
+
+  it('tells what is new of the lag of its peer, and with each answered ping what it was', () => {
+    const hand = ready(establish()).pass(3_334);
+    hand.receive(
+      joined(frameOf([3, 1]), frameOf([35, 1, 40]), frameOf([36, 1, 40]), frameOf([35, 2]), frameOf([35, 3])),
+    );
+    expect(hand.events.slice(-4)).toEqual([
+      { type: 'messages', messages: [[3, 1]] },
+      { type: 'lag', loopLagMs: 40 },
+      { type: 'heartbeat', roundTripMs: expect.closeTo(0.67, 1), loopLagMs: 40 },
+      { type: 'lag', loopLagMs: 0 },
     ]);
   });
 

@@ -174,7 +174,7 @@ describe('heartbeats', () => {
     await world.pass(3.5);
     for (const seen of beats) {
       expect(seen).toHaveLength(3);
-      expect(seen[0]).toEqual({ connectionID: id, roundTripMs: 20, at: expect.any(Number) });
+      expect(seen[0]).toEqual({ connectionID: id, roundTripMs: 20, loopLagMs: 0, at: expect.any(Number) });
     }
   });
 

@@ -42,8 +42,10 @@ export interface ConnectionSink {
   onHandover(port: number, ticket: string): void;
   /** A probe was answered; `onClosed` follows. */
   onIdentity(identity: Identity): void;
-  /** A ping was answered. */
-  onHeartbeat(roundTripMs: number): void;
+  /** A ping was answered, by a peer whose main loop had not turned for so long. */
+  onHeartbeat(roundTripMs: number, loopLagMs: number): void;
+  /** The peer told something new of how long its main loop had not turned. */
+  onLoopLag(loopLagMs: number): void;
   /** What was sent in this turn is about to leave: about so many bytes more may be sent along. */
   onFlush(roomBytes: number): void;
   /** The end, once. */
@@ -300,7 +302,10 @@ export class Connection implements TransportSink {
         this.#sink.onIdentity(event.identity);
         return;
       case 'heartbeat':
-        this.#sink.onHeartbeat(event.roundTripMs);
+        this.#sink.onHeartbeat(event.roundTripMs, event.loopLagMs);
+        return;
+      case 'lag':
+        this.#sink.onLoopLag(event.loopLagMs);
         return;
       case 'suspect':
         this.#transport.afterReading(() => {

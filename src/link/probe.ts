@@ -74,6 +74,7 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
         onFlush: ignore,
         onHandover: ignore,
         onHeartbeat: ignore,
+        onLoopLag: ignore,
         handleDeadline: ignore,
       });
       connection.open();

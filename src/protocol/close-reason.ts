@@ -13,6 +13,8 @@ export type CloseCode =
   | 'server-full'
   /** Nothing was heard for longer than the timeout. */
   | 'timeout'
+  /** Its main loop had not turned for longer than the other side bears. */
+  | 'unresponsive'
   /** The handshake was not complete in time. */
   | 'handshake-timeout'
   /** A side sent what the protocol does not allow, or something else than this protocol. */
@@ -30,6 +32,7 @@ const codes: ReadonlySet<string> = new Set<CloseCode>([
   'server-stopped',
   'server-full',
   'timeout',
+  'unresponsive',
   'handshake-timeout',
   'protocol-error',
   'limit-exceeded',

@@ -60,8 +60,10 @@ export type ConnectionEvent =
   | { readonly type: 'handover'; readonly port: number; readonly ticket: string }
   /** The answer to a probe. */
   | { readonly type: 'identity'; readonly identity: Identity }
-  /** A ping was answered. */
-  | { readonly type: 'heartbeat'; readonly roundTripMs: number }
+  /** A ping was answered; `loopLagMs` as in `lag`. */
+  | { readonly type: 'heartbeat'; readonly roundTripMs: number; readonly loopLagMs: number }
+  /** The peer told, and it is news, for how long its main loop had not turned. */
+  | { readonly type: 'lag'; readonly loopLagMs: number }
   /** Something that was due has not come: read what has arrived, then call `confirmSuspicion`. */
   | { readonly type: 'suspect' }
   /** The end; nothing follows. `occupant` says what seems to be there when it is not a Tandem peer. */
@@ -93,6 +95,7 @@ export class ConnectionCore {
   #events: ConnectionEvent[] = [];
   #messages: SessionMessage[] = [];
   #retryAfterMs: number | undefined;
+  #peerLagMs = 0;
   #peerStreamBytes = defaultPeerStreamBytes;
 
   /**
@@ -159,7 +162,7 @@ export class ConnectionCore {
       this.#events.push({ type: 'suspect' });
     } else if (this.#heartbeat !== undefined) {
       const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
-      if (ping !== undefined) this.#outbox.sendControl([MessageType.ping, ping]);
+      if (ping !== undefined) this.#sendHeartbeat(MessageType.ping, ping);
       if (isSuspect) this.#events.push({ type: 'suspect' });
     }
   }
@@ -375,9 +378,11 @@ export class ConnectionCore {
   #receiveEstablished(message: ConnectionMessage, nowMs: number): void {
     switch (message[0]) {
       case MessageType.ping:
-        this.#outbox.sendControl([MessageType.pong, message[1]]);
+        this.#noteLag(message[2] ?? 0);
+        this.#sendHeartbeat(MessageType.pong, message[1]);
         return;
       case MessageType.pong:
+        this.#noteLag(message[2] ?? 0);
         this.#receivePong(message[1], nowMs);
         return;
       case MessageType.timeout:
@@ -401,7 +406,20 @@ export class ConnectionCore {
     const roundTripMs = this.#heartbeat.receivePong(id, nowMs);
     if (roundTripMs === undefined) return;
     this.#emitMessages();
-    this.#events.push({ type: 'heartbeat', roundTripMs });
+    this.#events.push({ type: 'heartbeat', roundTripMs, loopLagMs: this.#peerLagMs });
+  }
+
+  /** A lag of less than a millisecond is not worth its bytes. */
+  #sendHeartbeat(type: typeof MessageType.ping | typeof MessageType.pong, id: number): void {
+    const loopLagMs = Math.floor(this.#heartbeat?.loopLagMs ?? 0);
+    this.#outbox.sendControl(loopLagMs === 0 ? [type, id] : [type, id, loopLagMs]);
+  }
+
+  #noteLag(loopLagMs: number): void {
+    if (loopLagMs === this.#peerLagMs) return;
+    this.#peerLagMs = loopLagMs;
+    this.#emitMessages();
+    this.#events.push({ type: 'lag', loopLagMs });
   }
 
   #isOverdue(nowMs: number): boolean {

@@ -216,13 +216,18 @@ export interface Identity {
   readonly service: string;
 }
 
+/** A sign of life; `loopLagMs`: for how long the sender's main loop had not turned, whole milliseconds, 0 if it does not say. */
+export type PingMessage = readonly [type: typeof MessageType.ping, id: number, loopLagMs?: number];
+/** Answers a PING. */
+export type PongMessage = readonly [type: typeof MessageType.pong, id: number, loopLagMs?: number];
+
 /** A message of the connection: never counted. */
 export type ConnectionMessage =
   | readonly [type: typeof MessageType.hello, hello: Hello]
   | readonly [type: typeof MessageType.welcome, welcome: Welcome]
   | readonly [type: typeof MessageType.refuse, code: string, message: string, retryAfterMs?: number]
-  | readonly [type: typeof MessageType.ping, id: number]
-  | readonly [type: typeof MessageType.pong, id: number]
+  | PingMessage
+  | PongMessage
   | readonly [type: typeof MessageType.goodbye, code: string, message: string, lastReceived: number]
   | readonly [type: typeof MessageType.timeout, timeoutMs: number]
   | readonly [type: typeof MessageType.probe]

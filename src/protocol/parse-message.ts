@@ -50,8 +50,8 @@ const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = 
   [MessageType.hello, ['HELLO', (f: Fields) => f.length === 2 && isHello(f[1])]],
   [MessageType.welcome, ['WELCOME', (f: Fields) => f.length === 2 && isWelcome(f[1])]],
   [MessageType.refuse, ['REFUSE', isRefuse]],
-  [MessageType.ping, ['PING', (f: Fields) => f.length === 2 && isID(f[1])]],
-  [MessageType.pong, ['PONG', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [MessageType.ping, ['PING', isHeartbeat]],
+  [MessageType.pong, ['PONG', isHeartbeat]],
   [
     MessageType.goodbye,
     ['GOODBYE', (f: Fields) => f.length === 4 && isText(f[1]) && isText(f[2]) && isCount(f[3])],
@@ -123,6 +123,10 @@ function isFragment(f: Fields): boolean {
   return (
     f.length === 4 && isID(f[1]) && (f[2] === 0 || f[2] === 1 || f[2] === 2) && f[3] instanceof Uint8Array
   );
+}
+
+function isHeartbeat(f: Fields): boolean {
+  return (f.length === 2 || (f.length === 3 && isCount(f[2]))) && isID(f[1]);
 }
 
 function isRefuse(f: Fields): boolean {

@@ -323,10 +323,14 @@ export class RPCClient extends RPCDispatcher {
       onHandover: (port, given) => {
         handover = { port, ticket: given };
       },
-      onHeartbeat: (roundTripMs) => {
+      onHeartbeat: (roundTripMs, loopLagMs) => {
         backoff.confirmed();
         const connectionID = peer.communicator?.connectionID ?? '';
-        this.#lifecycle.heartbeat.emit({ connectionID, roundTripMs, at: scheduler.now() });
+        this.#lifecycle.heartbeat.emit({ connectionID, roundTripMs, loopLagMs, at: scheduler.now() });
+      },
+      onUnresponsive: (isUnresponsive) => {
+        const connectionID = peer.communicator?.connectionID ?? '';
+        this.#lifecycle.setUnresponsive(connectionID, isUnresponsive);
       },
       onClosed: (end) => {
         this.#lifecycle.during(() => {
@@ -383,6 +387,7 @@ export class RPCClient extends RPCDispatcher {
     if (communicator !== undefined) this.#objects.lost();
     if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
     if (communicator === undefined) return;
+    this.#lifecycle.setUnresponsive(communicator.connectionID, false);
     this.#lifecycle.disconnectionMade.emit({ connectionID: communicator.connectionID, reason });
   }
 
@@ -409,6 +414,8 @@ export class RPCClient extends RPCDispatcher {
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,
+      unresponsiveAfterMs,
+      disconnectUnresponsive,
       random,
     } = this.#options;
     return {
@@ -421,6 +428,8 @@ export class RPCClient extends RPCDispatcher {
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,
+      unresponsiveAfterMs,
+      disconnectUnresponsive,
       slabs: sharedSlabs,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,

@@ -33,6 +33,11 @@ export abstract class RPCDispatcher implements LifecycleHooks {
   /** Each answered heartbeat. Does not replay; completes on `dispose()`. */
   readonly heartbeat$: Observable<HeartbeatEvent>;
   /**
+   * The ids of the connections whose other side lives but has not turned its main loop for `unresponsiveAfterInSeconds`, now
+   * and after each change: their calls wait. On a client at most one. Completes on `dispose()`.
+   */
+  readonly unresponsive$: Observable<readonly string[]>;
+  /**
    * What went wrong and has nobody else to tell: throwing hooks and subscribers, faulty peers, notified methods that
    * threw. Without a subscriber, a warning is emitted once for each kind. Does not replay; completes on `dispose()`.
    */
@@ -47,6 +52,7 @@ export abstract class RPCDispatcher implements LifecycleHooks {
     this.remoteProxyObjectRegistered$ = lifecycle.registered.observable;
     this.remoteProxyObjectUnregistered$ = lifecycle.unregistered.observable;
     this.heartbeat$ = lifecycle.heartbeat.observable;
+    this.unresponsive$ = lifecycle.unresponsive.observable;
     this.errors$ = lifecycle.errors.errors$;
   }
 
@@ -58,6 +64,7 @@ export abstract class RPCDispatcher implements LifecycleHooks {
         'remoteProxyObjectRegistered$',
         'remoteProxyObjectUnregistered$',
         'heartbeat$',
+        'unresponsive$',
         'errors$',
       ],
     });

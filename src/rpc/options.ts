@@ -49,6 +49,13 @@ export interface DispatcherOptions {
   readonly timeoutInSeconds?: number;
   /** Seconds between heartbeats. Default a third of the timeout; where the other side needs more, more are sent. */
   readonly heartbeatIntervalInSeconds?: number;
+  /**
+   * Seconds after which the other side, although it is alive, counts as unresponsive because its main loop has not turned; see
+   * `unresponsive$`. Default 60; from 0.01 to 2,147,483. Too small, and each long computation is reported.
+   */
+  readonly unresponsiveAfterInSeconds?: number;
+  /** Whether to disconnect a peer as soon as it is unresponsive. Default false: it is reported, and its calls wait. */
+  readonly disconnectUnresponsive?: boolean;
   /** Seconds that a call may take unless its own options say otherwise; `null` (default): as long as its connection lives. */
   readonly callTimeoutInSeconds?: number | null;
   /** Where hooks and subscribers are called. Default `mainThreadScheduler`. */
@@ -109,6 +116,8 @@ export interface ResolvedOptions {
   readonly localProxyObjects: Readonly<Record<string, object>>;
   readonly timeoutMs: number;
   readonly heartbeatIntervalMs: number | undefined;
+  readonly unresponsiveAfterMs: number;
+  readonly disconnectUnresponsive: boolean;
   readonly callTimeoutMs: number | undefined;
   readonly callbackScheduler: SchedulerLike;
   readonly scheduler: SchedulerLike;
@@ -153,6 +162,8 @@ const commonNames = [
   'localProxyObjects',
   'timeoutInSeconds',
   'heartbeatIntervalInSeconds',
+  'unresponsiveAfterInSeconds',
+  'disconnectUnresponsive',
   'callTimeoutInSeconds',
   'callbackScheduler',
   'scheduler',
@@ -215,6 +226,8 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
   const {
     timeoutInSeconds = 10,
     heartbeatIntervalInSeconds,
+    unresponsiveAfterInSeconds = 60,
+    disconnectUnresponsive,
     callTimeoutInSeconds = null,
     localProxyObjects = {},
     callbackScheduler = mainThreadScheduler,
@@ -235,6 +248,8 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
       heartbeatIntervalInSeconds === undefined
         ? undefined
         : checkDuration('heartbeatIntervalInSeconds', heartbeatIntervalInSeconds),
+    unresponsiveAfterMs: checkTimeout('unresponsiveAfterInSeconds', unresponsiveAfterInSeconds),
+    disconnectUnresponsive: checkBoolean('disconnectUnresponsive', disconnectUnresponsive) ?? false,
     callTimeoutMs:
       callTimeoutInSeconds === null ? undefined : checkDuration('callTimeoutInSeconds', callTimeoutInSeconds),
     callbackScheduler: checkScheduler('callbackScheduler', callbackScheduler),

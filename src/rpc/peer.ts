@@ -32,6 +32,8 @@ export interface PeerSettings {
   readonly random: () => number;
   readonly timeoutMs: number;
   readonly heartbeatIntervalMs: number | undefined;
+  readonly unresponsiveAfterMs: number;
+  readonly disconnectUnresponsive: boolean;
 }
 
 /** What happens to a peer. */
@@ -43,7 +45,9 @@ export interface PeerSink extends CommunicatorSink {
   /** The server continues on another port; only on a client. */
   onHandover(port: number, ticket: string): void;
   /** A ping was answered. */
-  onHeartbeat(roundTripMs: number): void;
+  onHeartbeat(roundTripMs: number, loopLagMs: number): void;
+  /** The other side's main loop does not turn, or turns again; not told again at the end. */
+  onUnresponsive(isUnresponsive: boolean): void;
   /** The end, once, after every open call has been settled. */
   onClosed(end: ConnectionEnd): void;
 }
@@ -67,6 +71,7 @@ export class Peer implements ConnectionSink {
   readonly #sink: PeerSink;
   readonly #codec: Codec;
   #communicator: RPCCommunicator | undefined;
+  #isUnresponsive = false;
 
   /**
    * @param transport - owned by this peer from now on
@@ -160,8 +165,20 @@ export class Peer implements ConnectionSink {
   }
 
   /** {@inheritDoc ConnectionSink.onHeartbeat} */
-  onHeartbeat(roundTripMs: number): void {
-    this.#sink.onHeartbeat(roundTripMs);
+  onHeartbeat(roundTripMs: number, loopLagMs: number): void {
+    this.#sink.onHeartbeat(roundTripMs, loopLagMs);
+  }
+
+  /** {@inheritDoc ConnectionSink.onLoopLag} */
+  onLoopLag(loopLagMs: number): void {
+    const { unresponsiveAfterMs, disconnectUnresponsive } = this.#settings;
+    const isUnresponsive = loopLagMs >= unresponsiveAfterMs;
+    if (isUnresponsive === this.#isUnresponsive) return;
+    this.#isUnresponsive = isUnresponsive;
+    this.#sink.onUnresponsive(isUnresponsive);
+    if (!isUnresponsive || !disconnectUnresponsive) return;
+    const text = `the main loop of the peer had not turned for ${loopLagMs} ms (unresponsiveAfterInSeconds)`;
+    this.close('unresponsive', text);
   }
 
   /** {@inheritDoc ConnectionSink.onClosed} */

@@ -103,9 +103,12 @@ export class ServerConnections {
       onIdentified: (identifier) => {
         if (connection !== undefined) connection.identifier = identifier;
       },
-      onHeartbeat: (roundTripMs) => {
+      onHeartbeat: (roundTripMs, loopLagMs) => {
         const at = options.scheduler.now();
-        this.#lifecycle.heartbeat.emit({ connectionID: connection?.id ?? '', roundTripMs, at });
+        this.#lifecycle.heartbeat.emit({ connectionID: connection?.id ?? '', roundTripMs, loopLagMs, at });
+      },
+      onUnresponsive: (isUnresponsive) => {
+        this.#lifecycle.setUnresponsive(connection?.id ?? '', isUnresponsive);
       },
       onClosed: (end) => {
         this.#ended(peer, connection, end);
@@ -267,6 +270,7 @@ export class ServerConnections {
       return;
     }
     this.ids$.set(this.ids);
+    this.#lifecycle.setUnresponsive(id, false);
     this.#lifecycle.disconnectionMade.emit({ connectionID: id, reason: end.reason });
     streams.status.complete();
     streams.names.complete();

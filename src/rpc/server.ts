@@ -398,6 +398,8 @@ export class RPCServer extends RPCDispatcher {
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,
+      unresponsiveAfterMs,
+      disconnectUnresponsive,
       random,
     } = this.#options;
     return {
@@ -410,6 +412,8 @@ export class RPCServer extends RPCDispatcher {
       exposeErrors,
       callTimeoutMs,
       heartbeatIntervalMs,
+      unresponsiveAfterMs,
+      disconnectUnresponsive,
       slabs: sharedSlabs,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,

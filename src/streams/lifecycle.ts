@@ -32,6 +32,11 @@ export interface HeartbeatEvent {
   readonly connectionID: string;
   /** Milliseconds from the ping to its answer. */
   readonly roundTripMs: number;
+  /**
+   * Milliseconds for which the main loop of the other side had not turned when it answered: where its heartbeats are on a
+   * thread of their own, a process can be alive and do nothing.
+   */
+  readonly loopLagMs: number;
   /** When the answer came, in milliseconds on the clock of the `scheduler`. */
   readonly at: number;
 }
@@ -63,8 +68,10 @@ export class Lifecycle {
   readonly registered: EventStream<RegistrationEvent>;
   readonly unregistered: EventStream<RegistrationEvent>;
   readonly heartbeat: EventStream<HeartbeatEvent>;
+  readonly unresponsive: StateStream<readonly string[]>;
   readonly errors: ErrorStream;
   readonly #delivery: Delivery;
+  #unresponsive: readonly string[] = [];
   /** Reports what went wrong and has nobody else to tell. */
   readonly report = (error: unknown): void => {
     this.errors.report(error);
@@ -79,6 +86,7 @@ export class Lifecycle {
     this.registered = new EventStream(settings);
     this.unregistered = new EventStream(settings);
     this.heartbeat = new EventStream(settings);
+    this.unresponsive = this.state<readonly string[]>(this.#unresponsive, isSameList);
     this.errors = new ErrorStream({ delivery: this.#delivery, warn: options.warn });
   }
 
@@ -86,6 +94,13 @@ export class Lifecycle {
   state<T>(initial: T, equal?: (left: T, right: T) => boolean): StateStream<T> {
     const settings = { delivery: this.#delivery, report: this.report, initial };
     return new StateStream(equal === undefined ? settings : { ...settings, equal });
+  }
+
+  /** The main loop of a connection's other side does not turn, or turns again. */
+  setUnresponsive(connectionID: string, isUnresponsive: boolean): void {
+    const others = this.#unresponsive.filter((id) => id !== connectionID);
+    this.#unresponsive = isUnresponsive ? [...others, connectionID] : others;
+    this.unresponsive.set(this.#unresponsive);
   }
 
   /** Does an act of the library as a whole: what it emits reaches the user when it is complete. */
@@ -120,6 +135,7 @@ export class Lifecycle {
       this.registered,
       this.unregistered,
       this.heartbeat,
+      this.unresponsive,
     ]) {
       stream.complete();
     }
