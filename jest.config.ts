@@ -5,6 +5,7 @@ const config: Config = {
   // `src` is listed although no spec lives there: files outside the roots vanish from the coverage figures.
   roots: ['<rootDir>/src', '<rootDir>/spec'],
   testMatch: ['<rootDir>/spec/**/*.spec.ts'],
+  globalSetup: '<rootDir>/spec/support/global-setup.mjs',
   testEnvironment: 'node',
   testTimeout: 20_000,
   // Jest would leave one core to the watcher that nobody runs here: half the suite's time on a machine of two.

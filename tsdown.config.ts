@@ -1,4 +1,9 @@
 import type { UserConfig } from 'tsdown';
+// @ts-expect-error -- a script, which has no types
+import { writeIOWorker } from './scripts/io-worker.mjs';
+
+// Part of the sources that is made of others.
+writeIOWorker();
 
 const config: UserConfig = {
   entry: { index: 'src/index.ts', msgpackr: 'src/msgpackr/index.ts', testing: 'src/testing/index.ts' },

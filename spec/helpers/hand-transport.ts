@@ -13,7 +13,7 @@ export class HandTransport implements Transport {
   hasRoom = true;
   /** Whether written bytes stay in the queue until the spec takes them. */
   isKeeping = false;
-  /** What happened, in order: `write`, `close`, `destroy`. */
+  /** What happened, in order: `write`, `pause`, `resume`, `close`, `destroy`. */
   readonly acts: string[] = [];
   #written: Uint8Array[] = [];
   #flushes: (() => void)[] = [];
@@ -38,6 +38,14 @@ export class HandTransport implements Transport {
 
   afterReading(callback: () => void): void {
     this.#readings.push(callback);
+  }
+
+  pause(): void {
+    this.acts.push('pause');
+  }
+
+  resume(): void {
+    this.acts.push('resume');
   }
 
   close(): void {

@@ -12,6 +12,11 @@ import { MemoryNetwork } from '../../src/transports/memory.js';
 import { settingsOf } from '../helpers/hand-core.js';
 import { HandTransport } from '../helpers/hand-transport.js';
 import { VirtualClock } from '../helpers/virtual-clock.js';
+import type {
+  HeartbeatSettings,
+  HeartbeatSink,
+  TransportHeartbeats,
+} from '../../src/transports/transport.js';
 import { filler, frameOf, framed, joined, openingBytes } from '../helpers/wire.js';
 
 /** A sink that keeps what it is told, and runs what the spec hung on it. */
@@ -71,9 +76,13 @@ interface Bench {
   readonly connection: Connection;
 }
 
-function bench(role: ConnectionRole, changes: Partial<ConnectionSettings> = {}): Bench {
+function bench(
+  role: ConnectionRole,
+  changes: Partial<ConnectionSettings> = {},
+  heartbeats?: HandHeartbeats,
+): Bench {
   const clock = new VirtualClock();
-  const transport = new HandTransport();
+  const transport = Object.assign(new HandTransport(), { heartbeats });
   const log = new Log();
   const connection = new Connection(transport, settingsOf(role, changes), clock, log);
   connection.open();
@@ -81,8 +90,12 @@ function bench(role: ConnectionRole, changes: Partial<ConnectionSettings> = {}):
 }
 
 /** A connection that is established and ready, with nothing to write. */
-function established(side: 'listener' | 'dialer', changes: Partial<ConnectionSettings> = {}): Bench {
-  const all = bench({ side }, changes);
+function established(
+  side: 'listener' | 'dialer',
+  changes: Partial<ConnectionSettings> = {},
+  heartbeats?: HandHeartbeats,
+): Bench {
+  const all = bench({ side }, changes, heartbeats);
   const { transport, log, connection } = all;
   if (side === 'dialer') {
     transport.arrive(openingBytes, frameOf([33, { version: 1, connectionID: 'c1', timeoutMs: 10_000 }]));
@@ -105,6 +118,20 @@ function messagesIn(bytes: Uint8Array): unknown[][] {
   for (let frame = reader.read(maxFrameBytes); frame !== undefined; frame = reader.read(maxFrameBytes))
     messages.push(...new Codec(defaultLimits).decodeFrame(frame, false));
   return messages;
+}
+
+/** The heartbeats of a transport that keeps them, worked by hand. */
+class HandHeartbeats implements TransportHeartbeats {
+  readonly told: unknown[] = [];
+  sink: HeartbeatSink | undefined;
+
+  start(settings: HeartbeatSettings, sink: HeartbeatSink): void {
+    this.told.push(settings);
+    this.sink = sink;
+  }
+  setTimeout(timeoutMs: number): void {
+    this.told.push(timeoutMs);
+  }
 }
 
 const long: NotifyMessage = [2, 'a', 'b', [filler(1_000_000)]];
@@ -539,5 +566,52 @@ describe('two connections over a network in memory', () => {
     clock.pass(60_000);
     expect(dialer.log.told.at(-1)).toMatch(/^closed/);
     expect([clock.armed, network.links.length]).toEqual([0, 0]);
+  });
+});
+
+describe.each(sides)('a %s on a transport that keeps the heartbeats', (side) => {
+  function kept(): Bench & { heartbeats: HandHeartbeats } {
+    const heartbeats = new HandHeartbeats();
+    return { ...established(side, { timeoutMs: 2_000, heartbeatIntervalMs: 250 }, heartbeats), heartbeats };
+  }
+
+  it('has them start when the handshake is done, and sends none of its own', () => {
+    const { heartbeats, clock, transport } = kept();
+    expect(heartbeats.told).toEqual([{ timeoutMs: 2_000, peerTimeoutMs: 10_000, intervalMs: 250 }]);
+    clock.pass(60_000);
+    expect(messagesIn(transport.turn().take())).toEqual([]);
+  });
+
+  it('tells it and the peer of another timeout', () => {
+    const { heartbeats, connection, transport } = kept();
+    connection.setTimeout(500);
+    expect(heartbeats.told.at(-1)).toBe(500);
+    expect(messagesIn(transport.turn().take())).toEqual([[39, 500]]);
+  });
+
+  it('hands on what they tell, and what the sink does then is told when it has returned', () => {
+    const { heartbeats, log, connection } = kept();
+    log.on.set('lag', () => {
+      connection.close('disconnected', 'a spec');
+    });
+    heartbeats.sink?.onHeartbeat(3, 40);
+    heartbeats.sink?.onLoopLag(41);
+    heartbeats.sink?.onLoopLag(42);
+    heartbeats.sink?.onHeartbeat(3, 42);
+    expect(log.told).toEqual(['heartbeat 3', 'lag 41', 'closed disconnected']);
+  });
+
+  it('ends with the code timeout when they hear nothing', () => {
+    const { heartbeats, log, transport } = kept();
+    heartbeats.sink?.onSilence();
+    expect(log.end?.reason).toMatchObject({ code: 'timeout', by: 'local' });
+    expect(transport.acts.at(-1)).toBe('close');
+  });
+
+  it('ends for a fault that the transport has found', () => {
+    const { connection, log, transport } = kept();
+    connection.onFault('protocol-error', 'a spec');
+    expect(log.end?.reason).toMatchObject({ code: 'protocol-error', message: 'a spec', by: 'local' });
+    expect(messagesIn(transport.turn().take())).toEqual([[38, 'protocol-error', 'a spec', 0]]);
   });
 });

@@ -85,6 +85,22 @@ describe.each(sides)('an established %s', (_side, establish) => {
     ]);
   });
 
+  it('leaves heartbeats to a transport that keeps them', () => {
+    const hand = ready(establish({ areHeartbeatsElsewhere: true }));
+    expect(hand.core.nextDeadlineMs).toBe(Infinity);
+    hand.hear([35, 1], [36, 1, 50], [39, 500]);
+    expect(hand.takeMessages()).toEqual([]);
+    expect(hand.events.filter(({ type }) => type === 'lag' || type === 'heartbeat')).toEqual([]);
+    hand.core.setTimeout(4_000, 0);
+    expect(hand.takeMessages()).toEqual([[39, 4_000]]);
+    hand.core.reportSilence();
+    expect(hand.receive().closed?.reason).toMatchObject({
+      code: 'timeout',
+      by: 'local',
+      message: 'nothing was heard from the peer for 4000 ms (timeoutInSeconds)',
+    });
+  });
+
   it('ignores a second PONG for a ping', () => {
     const hand = ready(establish()).pass(3_334).hear([36, 1]).hear([36, 1]);
     expect(hand.happened.filter((type) => type === 'heartbeat')).toHaveLength(1);

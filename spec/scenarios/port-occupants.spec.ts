@@ -13,15 +13,15 @@ async function occupied(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function failureToStart(port: number): Promise<unknown> {
-  const server = new RPCServer({ port });
+async function failureToStart(port: number, thread: boolean): Promise<unknown> {
+  const server = new RPCServer({ port, thread });
   return server.start().then(
     () => server.stop(),
     (error: unknown) => error,
   );
 }
 
-describe('starting a server where another program listens', () => {
+describe.each([false, true])('starting a server where another program listens, thread: %s', (thread) => {
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();
     for (const each of open.splice(0)) await each.close();
@@ -37,7 +37,7 @@ describe('starting a server where another program listens', () => {
   ])('says so within 1.5 s: %s', async (occupant, make) => {
     const port = await occupied(make());
     const beganAt = performance.now();
-    const error = await failureToStart(port);
+    const error = await failureToStart(port, thread);
     expect(performance.now() - beganAt).toBeLessThan(1_500);
     expect(error).toBeInstanceOf(PortInUseError);
     expect(error).toMatchObject({
@@ -48,13 +48,13 @@ describe('starting a server where another program listens', () => {
   });
 
   it('says that it is a Tandem server, which takes the question for no connection', async () => {
-    const first = new RPCServer({ port: 0 });
+    const first = new RPCServer({ port: 0, thread });
     open.push({ close: () => first.dispose() });
     const heard: unknown[] = [];
     first.connectionMade$.subscribe((id) => heard.push(id));
     first.errors$.subscribe((error) => heard.push(error));
     await first.start();
-    const error = await failureToStart(first.address()?.port ?? 0);
+    const error = await failureToStart(first.address()?.port ?? 0, thread);
     expect(error).toBeInstanceOf(ServerAlreadyRunningException);
     expect([heard, first.connections()]).toEqual([[], []]);
   });

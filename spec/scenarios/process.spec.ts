@@ -1,17 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { runProgram } from '../helpers/child-process.js';
 
-const pair = `
+const pairOf = (thread: boolean): string => `
   import { RPCClient, RPCServer } from 'tandem-rpc';
   const service = { echo: (value: unknown) => value, fail: () => { throw new Error('thrown'); } };
-  const server = new RPCServer({ port: 0, localProxyObjects: { service } });
+  const server = new RPCServer({ port: 0, thread: ${thread}, localProxyObjects: { service } });
   await server.start();
-  const client = new RPCClient({ port: server.address()!.port });
+  const client = new RPCClient({ port: server.address()!.port, thread: ${thread} });
   client.connectToServer();
   const proxy = await client.whenRemoteProxyObject<typeof service>('service');
 `;
 
-describe('a process', () => {
+describe.each([false, true])('a process, thread: %s', (thread) => {
+  const pair = pairOf(thread);
+
   it('ends by itself once its client and server have stopped', async () => {
     const { code, output } = await runProgram(`${pair}
       const beganAt = performance.now();
@@ -25,7 +27,7 @@ describe('a process', () => {
 
   it('ends by itself once they were disposed of, with a client that never found its server', async () => {
     const { code, output } = await runProgram(`${pair}
-      const lonely = new RPCClient({ port: 1 });
+      const lonely = new RPCClient({ port: 1, thread: ${thread} });
       lonely.connectToServer();
       await Promise.all([client.dispose(), server.dispose(), lonely.dispose()]);
     `);

@@ -46,7 +46,7 @@ function first<T>(stream$: Parameters<typeof firstValueFrom<T>>[0], fits: (value
   return firstValueFrom(stream$.pipe(filter(fits), timeout(2_000)));
 }
 
-describe.each(['memory', 'tcp'] as const)('over %s', (carrier) => {
+describe.each(['memory', 'tcp', 'tcp on the I/O thread'] as const)('over %s', (carrier) => {
   let network: TestNetwork;
   let server: CustomServer;
   let port = 0;
@@ -54,8 +54,10 @@ describe.each(['memory', 'tcp'] as const)('over %s', (carrier) => {
   let clientCommands: Commands;
   const clients: RPCClient[] = [];
 
-  const options = (): Pick<ServerOptions, 'transport' | 'port'> =>
-    carrier === 'memory' ? { transport: network.options.transport, port: 9_000 } : { port };
+  const options = (): Pick<ServerOptions, 'transport' | 'port' | 'thread'> =>
+    carrier === 'memory'
+      ? { transport: network.options.transport, port: 9_000 }
+      : { port, thread: carrier !== 'tcp' };
   const makeClient = (extras: object = {}): RPCClient => {
     const client = new RPCClient({
       ...options(),

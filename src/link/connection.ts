@@ -15,7 +15,7 @@ import {
 } from '../protocol/connection-core.js';
 import type { Identity, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
-import type { Transport, TransportSink } from '../transports/transport.js';
+import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
 import { WrittenFrames } from './written-frames.js';
 
 /** How a connection ended. */
@@ -70,13 +70,15 @@ const lingerMs = 1_000;
 const firstEarlyBytes = 4_096;
 
 /** One live connection. */
-export class Connection implements TransportSink {
+export class Connection implements TransportSink, HeartbeatSink {
   readonly #transport: Transport;
   readonly #core: ConnectionCore;
   readonly #scheduler: SchedulerLike;
   readonly #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
   readonly #written: WrittenFrames;
+  readonly #heartbeatIntervalMs: number | undefined;
+  #timeoutMs: number;
   readonly #flush = (): void => {
     // Still counts as scheduled, so that what is sent along does not schedule another.
     this.#offerRoom();
@@ -114,7 +116,11 @@ export class Connection implements TransportSink {
     this.#sink = sink;
     this.#maxQueuedBytes = settings.limits.maxQueuedBytes;
     this.#written = new WrittenFrames(settings.slabs);
-    this.#core = new ConnectionCore(settings, scheduler.now());
+    this.#heartbeatIntervalMs = settings.heartbeatIntervalMs;
+    this.#timeoutMs = settings.timeoutMs;
+    const areHeartbeatsElsewhere = transport.heartbeats !== undefined;
+    const coreSettings = areHeartbeatsElsewhere ? { ...settings, areHeartbeatsElsewhere } : settings;
+    this.#core = new ConnectionCore(coreSettings, scheduler.now());
   }
 
   /** Names both ends, for messages to people. */
@@ -212,6 +218,8 @@ export class Connection implements TransportSink {
 
   /** Changes how long this side bears silence. */
   setTimeout(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    this.#transport.heartbeats?.setTimeout(timeoutMs);
     this.#core.setTimeout(timeoutMs, this.#scheduler.now());
     this.#settle();
   }
@@ -264,6 +272,31 @@ export class Connection implements TransportSink {
     if (this.#core.hasLongMessages || this.#isFlushWanted) this.#scheduleFlush();
   }
 
+  /** {@inheritDoc HeartbeatSink.onHeartbeat} */
+  onHeartbeat(roundTripMs: number, loopLagMs: number): void {
+    this.#tell(() => {
+      this.#sink.onHeartbeat(roundTripMs, loopLagMs);
+    });
+  }
+
+  /** {@inheritDoc HeartbeatSink.onLoopLag} */
+  onLoopLag(loopLagMs: number): void {
+    this.#tell(() => {
+      this.#sink.onLoopLag(loopLagMs);
+    });
+  }
+
+  /** {@inheritDoc HeartbeatSink.onSilence} */
+  onSilence(): void {
+    this.#core.reportSilence();
+    this.#settle();
+  }
+
+  /** {@inheritDoc TransportSink.onFault} */
+  onFault(code: CloseCode, message: string): void {
+    this.close(code, message);
+  }
+
   /** {@inheritDoc TransportSink.onClosed} */
   onClosed(error: Error | undefined): void {
     this.#stopTimer();
@@ -284,6 +317,15 @@ export class Connection implements TransportSink {
     this.#arm(this.#core.nextDeadlineMs);
   }
 
+  /** A call of the sink like any other, of something that the transport tells. */
+  #tell(call: () => void): void {
+    if (this.#isEnded) return;
+    this.#isDispatching = true;
+    call();
+    this.#isDispatching = false;
+    this.#settle();
+  }
+
   #dispatch(event: ConnectionEvent): void {
     switch (event.type) {
       case 'messages':
@@ -293,6 +335,7 @@ export class Connection implements TransportSink {
         this.#sink.onHello(event.ticket);
         return;
       case 'established':
+        this.#startHeartbeats(event.peerTimeoutMs);
         this.#sink.onEstablished(event.connectionID);
         return;
       case 'handover':
@@ -316,6 +359,11 @@ export class Connection implements TransportSink {
       case 'closed':
         this.#end(event);
     }
+  }
+
+  #startHeartbeats(peerTimeoutMs: number): void {
+    const settings = { timeoutMs: this.#timeoutMs, peerTimeoutMs, intervalMs: this.#heartbeatIntervalMs };
+    this.#transport.heartbeats?.start(settings, this);
   }
 
   #announceSent(): void {
@@ -342,7 +390,8 @@ export class Connection implements TransportSink {
 
   #write(frames: readonly Uint8Array[]): boolean {
     const isAccepting = this.#transport.write(...frames);
-    this.#written.add(frames, this.#transport.queuedBytes);
+    // What was copied is nobody's any more.
+    this.#written.add(frames, this.#transport.isCopying === true ? 0 : this.#transport.queuedBytes);
     return isAccepting;
   }
 

@@ -40,6 +40,8 @@ export interface ConnectionSettings {
   readonly heartbeatIntervalMs: number | undefined;
   /** How long the peer may take from the first byte to `markReady`, in milliseconds. */
   readonly handshakeTimeoutMs: number;
+  /** Whether the transport keeps the heartbeats. */
+  readonly areHeartbeatsElsewhere?: boolean;
   /** Bounds on what is received and sent. */
   readonly limits: Limits;
   /** Turns messages into bytes and back; used by this connection alone. */
@@ -52,8 +54,8 @@ export interface ConnectionSettings {
 export type ConnectionEvent =
   /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
   | { readonly type: 'hello'; readonly ticket: string | undefined }
-  /** The handshake is done. */
-  | { readonly type: 'established'; readonly connectionID: string }
+  /** The handshake is done; the peer bears that much silence. */
+  | { readonly type: 'established'; readonly connectionID: string; readonly peerTimeoutMs: number }
   /** Session messages that arrived together. */
   | { readonly type: 'messages'; readonly messages: readonly SessionMessage[] }
   /** The server continues on another port. */
@@ -182,8 +184,13 @@ export class ConnectionCore {
         : 'did not complete the handshake';
       this.close('handshake-timeout', `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
     } else if (this.#heartbeat?.isDead() === true) {
-      this.close('timeout', `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
+      this.reportSilence();
     }
+  }
+
+  /** The transport, which keeps the heartbeats, has heard nothing for the timeout. */
+  reportSilence(): void {
+    this.close('timeout', `nothing was heard from the peer for ${this.#timeoutMs} ms (timeoutInSeconds)`);
   }
 
   /** The transport has ended. */
@@ -378,10 +385,12 @@ export class ConnectionCore {
   #receiveEstablished(message: ConnectionMessage, nowMs: number): void {
     switch (message[0]) {
       case MessageType.ping:
+        if (this.#heartbeat === undefined) return;
         this.#noteLag(message[2] ?? 0);
         this.#sendHeartbeat(MessageType.pong, message[1]);
         return;
       case MessageType.pong:
+        if (this.#heartbeat === undefined) return;
         this.#noteLag(message[2] ?? 0);
         this.#receivePong(message[1], nowMs);
         return;
@@ -438,9 +447,10 @@ export class ConnectionCore {
     this.#state = 'established';
     this.#peerStreamBytes = peer.streamBytes ?? defaultPeerStreamBytes;
     this.#hello = undefined;
-    const { heartbeatIntervalMs } = this.#settings;
-    this.#heartbeat = new Heartbeat(this.#timeoutMs, peer.timeoutMs, heartbeatIntervalMs, nowMs);
-    this.#events.push({ type: 'established', connectionID });
+    const { heartbeatIntervalMs, areHeartbeatsElsewhere = false } = this.#settings;
+    if (!areHeartbeatsElsewhere)
+      this.#heartbeat = new Heartbeat(this.#timeoutMs, peer.timeoutMs, heartbeatIntervalMs, nowMs);
+    this.#events.push({ type: 'established', connectionID, peerTimeoutMs: peer.timeoutMs });
   }
 
   #emitMessages(): void {

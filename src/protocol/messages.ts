@@ -221,6 +221,9 @@ export type PingMessage = readonly [type: typeof MessageType.ping, id: number, l
 /** Answers a PING. */
 export type PongMessage = readonly [type: typeof MessageType.pong, id: number, loopLagMs?: number];
 
+/** How long the sender bears silence from now on. */
+export type TimeoutMessage = readonly [type: typeof MessageType.timeout, timeoutMs: number];
+
 /** A message of the connection: never counted. */
 export type ConnectionMessage =
   | readonly [type: typeof MessageType.hello, hello: Hello]
@@ -229,7 +232,7 @@ export type ConnectionMessage =
   | PingMessage
   | PongMessage
   | readonly [type: typeof MessageType.goodbye, code: string, message: string, lastReceived: number]
-  | readonly [type: typeof MessageType.timeout, timeoutMs: number]
+  | TimeoutMessage
   | readonly [type: typeof MessageType.probe]
   | readonly [type: typeof MessageType.identity, identity: Identity]
   | readonly [type: typeof MessageType.handover, port: number, ticket: string];

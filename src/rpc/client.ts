@@ -283,6 +283,7 @@ export class RPCClient extends RPCDispatcher {
     this.#objects.complete();
     this.#interception?.dispose();
     this.#lifecycle.complete();
+    this.#options.transports.dispose?.();
     return done;
   }
 

@@ -9,6 +9,7 @@ import type { SchedulerLike } from 'rxjs';
 import { monotonicScheduler } from '../link/monotonic-scheduler.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
+import { threadTransports } from '../threads/thread-transports.js';
 import { MainThreadScheduler } from '../streams/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
 import type { TransportProvider } from '../transports/transport.js';
@@ -70,6 +71,12 @@ export interface DispatcherOptions {
    * used, to the same effect. Default: none but that.
    */
   readonly codec?: MessageCodec | readonly MessageCodec[];
+  /**
+   * Whether sockets, frames and heartbeats are on a thread of their own, one for the process: then a busy main thread makes no peer
+   * believe that it is gone, and calls wait instead. Default false. Costs a thread, and more of each call; needs real time and TCP,
+   * so it goes with neither `scheduler` nor `transport`.
+   */
+  readonly thread?: boolean;
   /** What carries the bytes. Default: TCP. */
   readonly transport?: TransportProvider;
   /**
@@ -169,6 +176,7 @@ const commonNames = [
   'scheduler',
   'limits',
   'codec',
+  'thread',
   'transport',
   'exposeErrors',
   'interceptors',
@@ -234,11 +242,13 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     scheduler = monotonicScheduler,
     limits = {},
     codec = [],
-    transport = tcpTransports(),
+    thread,
+    transport,
     exposeErrors = 'message',
     interceptors = [],
     random = Math.random,
   } = options;
+  const checkedLimits = checkLimits(limits);
   return {
     host: checkHost(options.host),
     port: checkPort(options.port, minPort),
@@ -254,15 +264,30 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
       callTimeoutInSeconds === null ? undefined : checkDuration('callTimeoutInSeconds', callTimeoutInSeconds),
     callbackScheduler: checkScheduler('callbackScheduler', callbackScheduler),
     scheduler: checkScheduler('scheduler', scheduler),
-    limits: checkLimits(limits),
+    limits: checkedLimits,
     codecs: checkCodecs(codec),
-    transports: checkTransport(transport),
+    transports: transportsFor(checkedLimits, transport, checkBoolean('thread', thread) ?? false, options),
     exposeErrors: checkExposure(exposeErrors),
     interceptors: checkInterceptors(interceptors),
     random: checkFunction('random', random),
     createID: () => crypto.randomUUID(),
     warn,
   };
+}
+
+/** @throws TypeError where a thread is asked for together with what can be on no other thread */
+function transportsFor(
+  limits: Limits,
+  transport: TransportProvider | undefined,
+  isThreaded: boolean,
+  options: DispatcherOptions,
+): TransportProvider {
+  if (!isThreaded) return transport === undefined ? tcpTransports() : checkTransport(transport);
+  for (const name of ['transport', 'scheduler'] as const) {
+    if (options[name] !== undefined)
+      throw new TypeError(`thread: true needs TCP and real time: it goes without the option ${name}`);
+  }
+  return threadTransports(limits);
 }
 
 function warn(message: string, kind: string): void {

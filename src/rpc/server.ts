@@ -380,6 +380,7 @@ export class RPCServer extends RPCDispatcher {
     this.#clients.ids$.complete();
     this.#interception?.dispose();
     this.#lifecycle.complete();
+    this.#options.transports.dispose?.();
   }
 
   #setStatus(status: ServerStatus): void {

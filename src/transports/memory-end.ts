@@ -31,6 +31,7 @@ export class MemoryEnd implements Transport {
   #state: 'live' | 'closing' | 'ended' = 'live';
   #isReported = false;
   #owesWritable = false;
+  #isPaused = false;
 
   constructor(
     description: string,
@@ -102,6 +103,18 @@ export class MemoryEnd implements Transport {
     });
   }
 
+  /** Holds deliveries back; they wait in the pipe. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Takes deliveries again. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#owner.peer().outgoing.arm();
+  }
+
   /** Sends the end behind what is queued; ended when the other end has answered, two latencies later. */
   close(): void {
     if (this.#state !== 'live') return;
@@ -126,7 +139,7 @@ export class MemoryEnd implements Transport {
   }
 
   #isReceiving(): boolean {
-    return this.#sink !== undefined || this.#state !== 'live';
+    return (this.#sink !== undefined && !this.#isPaused) || this.#state !== 'live';
   }
 
   #receive(bytes: Uint8Array): void {

@@ -239,6 +239,14 @@ class TcpTransport implements Transport {
     });
   }
 
+  pause(): void {
+    if (!this.#isClosing) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (this.#sink !== undefined) this.#socket.resume();
+  }
+
   close(): void {
     if (this.#isClosing || this.#socket.destroyed) return;
     this.#isClosing = true;

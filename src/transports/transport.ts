@@ -6,6 +6,8 @@
  * this page.
  */
 
+import type { CloseCode } from '../protocol/close-reason.js';
+
 /** Where a server listens. */
 export interface Address {
   /** A host name or literal IP address. */
@@ -18,6 +20,10 @@ export interface Address {
 export interface TransportSink {
   /** Bytes arrived. They are the receiver's until it returns: the transport may read into the same memory again. */
   onChunk(chunk: Uint8Array): void;
+  /**
+   * What came is not what the protocol allows, and nothing more of it is delivered; of transports that look at what they carry.
+   */
+  onFault?(code: CloseCode, message: string): void;
   /** The queue has drained after `write` answered false. */
   onWritable(): void;
   /**
@@ -27,10 +33,45 @@ export interface TransportSink {
   onClosed(error: Error | undefined): void;
 }
 
+/** How a transport keeps heartbeats, where it does; all in milliseconds. */
+export interface HeartbeatSettings {
+  /** How long this side bears silence. */
+  readonly timeoutMs: number;
+  /** How long the other side does. */
+  readonly peerTimeoutMs: number;
+  /** Between pings, where short enough for the peer; `undefined`: a third of the timeout. */
+  readonly intervalMs: number | undefined;
+}
+
+/** Receives what heartbeats tell; nothing after `onClosed` of the transport. */
+export interface HeartbeatSink {
+  /** A ping was answered, by a peer whose main loop had not turned for so long. */
+  onHeartbeat(roundTripMs: number, loopLagMs: number): void;
+  /** The peer told something new of how long its main loop had not turned. */
+  onLoopLag(loopLagMs: number): void;
+  /** Nothing was heard for the timeout. */
+  onSilence(): void;
+}
+
+/**
+ * The heartbeats of a transport that lives on a thread of its own, where they go on while the thread of its owner is busy. What
+ * such a transport delivers are whole frames, heartbeats among them that it has answered.
+ */
+export interface TransportHeartbeats {
+  /** Begins, once both sides have agreed; called once, before anything else is written. */
+  start(settings: HeartbeatSettings, sink: HeartbeatSink): void;
+  /** Changes how long this side bears silence. */
+  setTimeout(timeoutMs: number): void;
+}
+
 /** One live pipe of bytes. Whoever received it owns it, and must `close` or `destroy` it. */
 export interface Transport {
   /** Names both ends for messages to people, the dialling one first: `tcp 127.0.0.1:51234 -> 127.0.0.1:4000`. */
   readonly description: string;
+  /** Keeps the heartbeats of the connection, where the transport can: then its owner does not. */
+  readonly heartbeats?: TransportHeartbeats | undefined;
+  /** Whether `write` copies, so that what was given may be written over at once. */
+  readonly isCopying?: boolean;
   /** Bytes given to `write` that have not been handed to the system yet. */
   readonly queuedBytes: number;
   /** Starts delivery to the sink; called once. What arrived before it is delivered after it returned. */
@@ -47,6 +88,10 @@ export interface Transport {
   scheduleFlush(flush: () => void): void;
   /** Calls back once everything that had already reached this machine has been handed to `onChunk`; never after `onClosed`. */
   afterReading(callback: () => void): void;
+  /** Delivers nothing more until `resume`: what comes waits with the system. The end may be told only after that. */
+  pause(): void;
+  /** Delivers again. Has no effect where nothing was paused, and before `open` has taken effect. */
+  resume(): void;
   /**
    * Writes what is queued, then ends the pipe; nothing more is read. Has no effect on an ended pipe. The end is reported
    * when the peer has ended too, which a peer that hangs never does: whoever cannot wait calls `destroy` in the end.
@@ -103,4 +148,6 @@ export interface TransportProvider {
   listen(address: Address, sink: ListenSink): Listener;
   /** Starts to connect. */
   dial(address: Address, sink: DialSink): Dial;
+  /** Its user is done with it: what it holds besides the transports that it made goes with the last of them. */
+  dispose?(): void;
 }

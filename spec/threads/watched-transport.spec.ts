@@ -1,0 +1,234 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Codec } from '../../src/protocol/codec.js';
+import { FragmentPool } from '../../src/protocol/fragment-pool.js';
+import { defaultLimits } from '../../src/protocol/limits.js';
+import type { ThreadEvent } from '../../src/threads/thread-messages.js';
+import { WatchedTransport, windowBytes } from '../../src/threads/watched-transport.js';
+import { HandTransport } from '../helpers/hand-transport.js';
+import { filler, frameOf, framed, joined, openingBytes } from '../helpers/wire.js';
+
+const beats = { timeoutMs: 9_000, peerTimeoutMs: 9_000, intervalMs: undefined };
+
+/** A transport under watch, in time that the spec lets pass. */
+class Hand {
+  readonly transport = new HandTransport();
+  readonly told: ThreadEvent[] = [];
+  readonly watched: WatchedTransport;
+  lagMs = 0;
+  ended = 0;
+  #nowMs = 0;
+
+  constructor() {
+    this.watched = new WatchedTransport({
+      id: 7,
+      transport: this.transport,
+      isAccepted: true,
+      codec: new Codec(defaultLimits),
+      pool: new FragmentPool(),
+      now: () => this.#nowMs,
+      loopLagMs: () => this.lagMs,
+      tell: (event) => this.told.push(event),
+      onEnded: () => {
+        this.ended += 1;
+      },
+    });
+  }
+
+  /** Open, with the opening seen and heartbeats begun. */
+  beating(settings = beats): this {
+    this.watched.open(defaultLimits);
+    this.transport.arrive(openingBytes.slice());
+    this.watched.startHeartbeats(settings);
+    this.take();
+    return this;
+  }
+
+  pass(ms: number): this {
+    for (const endMs = this.#nowMs + ms; this.#nowMs < endMs;) {
+      const stepMs = Math.min(100, endMs - this.#nowMs);
+      this.#nowMs += stepMs;
+      jest.advanceTimersByTime(stepMs);
+    }
+    return this;
+  }
+
+  /** What was told since. */
+  take(): ThreadEvent[] {
+    return this.told.splice(0);
+  }
+}
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe('WatchedTransport', () => {
+  it('tells the main thread what comes, in memory of its own', () => {
+    const hand = new Hand();
+    hand.watched.open(defaultLimits);
+    const chunk = joined(openingBytes, frameOf([3, 1]));
+    hand.transport.arrive(chunk);
+    const expected = chunk.slice();
+    chunk.fill(0);
+    expect(hand.take()).toEqual([{ type: 'bytes', id: 7, bytes: expected }]);
+  });
+
+  it('pings and answers by itself, and tells for how long the main loop has not turned', () => {
+    const hand = new Hand().beating();
+    hand.lagMs = 2_500;
+    hand.pass(3_000);
+    expect(hand.transport.take()).toEqual(frameOf([35, 1, 2_500]));
+    hand.transport.arrive(frameOf([35, 4]));
+    expect(hand.transport.take()).toEqual(frameOf([36, 4, 2_500]));
+    hand.transport.arrive(frameOf([36, 1, 80]));
+    expect(hand.take()).toEqual([
+      { type: 'lag', id: 7, loopLagMs: 80 },
+      { type: 'heartbeat', id: 7, roundTripMs: 0, loopLagMs: 80 },
+    ]);
+  });
+
+  it('tells of silence when it has read once more, and nothing was there', () => {
+    const hand = new Hand().beating();
+    hand.pass(9_000);
+    expect(hand.take()).toEqual([]);
+    hand.transport.arrive(frameOf([3, 1])).finishReading();
+    expect(hand.take()).toEqual([{ type: 'bytes', id: 7, bytes: frameOf([3, 1]) }]);
+    hand.pass(9_100).transport.finishReading();
+    expect(hand.take()).toEqual([{ type: 'silence', id: 7 }]);
+  });
+
+  it('bears as much silence as it is told from then on', () => {
+    const hand = new Hand().beating();
+    hand.watched.setTimeout(300);
+    hand.pass(700).transport.finishReading();
+    expect(hand.take()).toEqual([{ type: 'silence', id: 7 }]);
+  });
+
+  it('tells of a fault', () => {
+    const hand = new Hand().beating();
+    hand.transport.arrive(framed(Uint8Array.of(0xc1)));
+    expect(hand.take()).toEqual([
+      { type: 'fault', id: 7, code: 'protocol-error', message: expect.stringContaining('0xC1') },
+    ]);
+  });
+
+  describe('in front of a busy main thread', () => {
+    const frame = frameOf([13, 1, 0, filler(60_000)]);
+    const count = Math.ceil(windowBytes / frame.length);
+
+    /** With as much waiting as may. */
+    function full(): Hand {
+      const hand = new Hand().beating();
+      for (let sent = 1; sent < count; sent++) hand.transport.arrive(frame.slice());
+      expect(hand.transport.acts).not.toContain('pause');
+      hand.transport.arrive(frame.slice());
+      hand.transport.acts.splice(0);
+      hand.take();
+      return hand;
+    }
+
+    it('stops reading when a window of bytes waits', () => {
+      const hand = new Hand().beating();
+      for (let sent = 1; sent <= count; sent++) hand.transport.arrive(frame.slice());
+      expect(hand.transport.acts.filter((act) => act === 'pause')).toHaveLength(1);
+    });
+
+    it('goes on pinging, and blames nobody for silence of its own making', () => {
+      const hand = full();
+      hand.lagMs = 30_000;
+      for (let ping = 1; ping <= 10; ping++) {
+        hand.pass(3_000).transport.finishReading();
+        expect(hand.transport.take()).toEqual(frameOf([35, ping, 30_000]));
+      }
+      expect(hand.take()).toEqual([]);
+    });
+
+    it('reads again once half of it was consumed, and then bears another whole timeout', () => {
+      const hand = full().pass(20_000);
+      hand.watched.grant(windowBytes / 2 - frame.length);
+      expect(hand.transport.acts).not.toContain('resume');
+      hand.watched.grant(2 * frame.length);
+      expect(hand.transport.acts).toContain('resume');
+      hand.pass(8_900).transport.finishReading();
+      expect(hand.take()).toEqual([]);
+      hand.pass(200).transport.finishReading();
+      expect(hand.take()).toEqual([{ type: 'silence', id: 7 }]);
+    });
+  });
+
+  describe('writing', () => {
+    it('tells what was handed to the system', () => {
+      const hand = new Hand().beating();
+      hand.watched.write(filler(100));
+      expect(hand.take()).toEqual([{ type: 'written', id: 7, bytes: 100 }]);
+    });
+
+    it.each(['drains', 'is taken without a word'])('tells the rest when the queue %s', (how) => {
+      const hand = new Hand().beating();
+      hand.transport.queuedBytes = 30;
+      hand.watched.write(filler(100));
+      expect(hand.take()).toEqual([{ type: 'written', id: 7, bytes: 70 }]);
+      hand.pass(100);
+      expect(hand.take()).toEqual([]);
+      hand.transport.queuedBytes = 0;
+      if (how === 'drains') hand.transport.drain();
+      else hand.pass(100);
+      expect(hand.take()).toEqual([{ type: 'written', id: 7, bytes: 30 }]);
+    });
+
+    it('does not count its own heartbeats', () => {
+      const hand = new Hand().beating();
+      hand.transport.queuedBytes = 3;
+      hand.transport.arrive(frameOf([35, 1]));
+      expect(hand.take()).toEqual([]);
+    });
+  });
+
+  it('answers when everything that had arrived was told', () => {
+    const hand = new Hand().beating();
+    hand.watched.read(5);
+    expect(hand.take()).toEqual([]);
+    hand.transport.finishReading();
+    expect(hand.take()).toEqual([{ type: 'read', id: 7, token: 5 }]);
+  });
+
+  describe('the end', () => {
+    it('is told with its error, and is the last thing', () => {
+      const hand = new Hand().beating();
+      hand.transport.queuedBytes = 50;
+      hand.watched.write(filler(50));
+      hand.transport.end(Object.assign(new Error('gone'), { code: 'ECONNRESET' }));
+      expect(hand.take()).toEqual([
+        { type: 'closed', id: 7, error: { message: 'gone', code: 'ECONNRESET' } },
+      ]);
+      expect(hand.ended).toBe(1);
+      hand.watched.write(filler(1));
+      hand.transport.queuedBytes = 0;
+      hand.pass(20_000);
+      expect(hand.take()).toEqual([]);
+    });
+
+    it('follows on close and on destroy', () => {
+      const hand = new Hand().beating();
+      hand.transport.acts.splice(0);
+      hand.watched.close();
+      hand.watched.destroy();
+      expect(hand.transport.acts).toEqual(['close', 'destroy']);
+      expect(hand.ended).toBe(0);
+      hand.transport.end();
+      expect(hand.take()).toEqual([{ type: 'closed', id: 7, error: undefined }]);
+    });
+
+    it.each(['close', 'destroy'] as const)('is not told by one that was never opened, after %s', (act) => {
+      const hand = new Hand();
+      hand.watched[act]();
+      expect(hand.transport.acts).toEqual([act]);
+      expect(hand.ended).toBe(1);
+      expect(hand.take()).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,3 @@
+/** What `#io-worker` is: the I/O thread's program, bundled to one text by `scripts/io-worker.mjs`. */
+declare const text: string;
+export default text;

@@ -1,0 +1,54 @@
+/**
+ * Starts the I/O thread from its text, which the build puts in (`scripts/io-worker.mjs`).
+ *
+ * Not from a file: its place would differ between sources, `dist`, and what each bundler makes of either, and most bundlers do not
+ * copy it at all (webpack breaks even its address). The text costs 40 KB, and nobody has to set anything up.
+ */
+import { Worker } from 'node:worker_threads';
+import text from '#io-worker';
+import type { ThreadSink, ThreadWorker } from './io-thread.js';
+import type { ThreadData } from './thread-messages.js';
+
+/**
+ * The heap that the I/O thread may use, in MiB. What it holds for each connection is bounded, and lies outside of the heap: more
+ * means that something is wrong, and then it is better that the thread ends than the process.
+ */
+const maxHeapMiB = 256;
+
+/**
+ * Starts a thread.
+ * @throws whatever the platform throws where threads are not to be had
+ */
+export function spawnIOWorker(data: ThreadData, sink: ThreadSink): ThreadWorker {
+  const worker = new Worker(text, {
+    eval: true,
+    name: 'tandem-io',
+    workerData: data,
+    // Nothing of the program's own: no loaders, no preloaded modules, no flags that a worker refuses.
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB },
+  });
+  worker.on('message', (events: Parameters<ThreadSink['onEvents']>[0]) => {
+    sink.onEvents(events);
+  });
+  worker.on('error', (error) => {
+    sink.onDeath(error.message);
+  });
+  worker.on('exit', (code) => {
+    sink.onDeath(`it exited with ${code}`);
+  });
+  return {
+    post: (commands, buffers) => {
+      worker.postMessage(commands, buffers);
+    },
+    ref: () => {
+      worker.ref();
+    },
+    unref: () => {
+      worker.unref();
+    },
+    terminate: () => {
+      void worker.terminate();
+    },
+  };
+}

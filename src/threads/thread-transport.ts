@@ -1,0 +1,239 @@
+/**
+ * A transport whose socket, frames and heartbeats are on the I/O thread. What it delivers are whole frames that were scanned.
+ *
+ * It grants the thread as many bytes as its sink has taken, so that what a busy main thread has not seen is bounded.
+ */
+import type { Limits } from '../protocol/limits.js';
+import type {
+  HeartbeatSettings,
+  HeartbeatSink,
+  Transport,
+  TransportHeartbeats,
+  TransportSink,
+} from '../transports/transport.js';
+import type { IOThread, ThreadEnd } from './io-thread.js';
+import { fromThreadError, type ThreadCommand, type ThreadEvent } from './thread-messages.js';
+
+/** `write` answers false while more than this is under way to the system. */
+const highWaterBytes = 256 * 1024;
+
+/** Bytes taken that are granted at once: an eighth of the window, so that granting costs little and is never late. */
+const grantBytes = 1024 * 1024;
+
+const resolved = Promise.resolve();
+
+/** A transport on the I/O thread. Whoever received it owns it. */
+export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeats {
+  readonly description: string;
+  readonly isCopying = true;
+  /** {@inheritDoc Transport.heartbeats} */
+  readonly heartbeats: TransportHeartbeats = this;
+  readonly #thread: IOThread;
+  readonly #id: number;
+  readonly #limits: Limits;
+  readonly #readings = new Map<number, () => void>();
+  #sink: TransportSink | undefined;
+  #heartbeatSink: HeartbeatSink | undefined;
+  #held: Uint8Array[] | undefined;
+  #lastToken = 0;
+  #queuedBytes = 0;
+  #takenBytes = 0;
+  #isFull = false;
+  #isOpened = false;
+  #owesWritable = false;
+  #isReading = false;
+  #isClosing = false;
+  #isDestroyed = false;
+  #end: { readonly error: Error | undefined } | undefined;
+  #isReported = false;
+
+  /**
+   * @param thread - where it lives
+   * @param id - its number there
+   * @param description - names both ends
+   * @param limits - for the scan
+   */
+  constructor(thread: IOThread, id: number, description: string, limits: Limits) {
+    this.#thread = thread;
+    this.#id = id;
+    this.description = description;
+    this.#limits = limits;
+    thread.attach(id, this);
+  }
+
+  get queuedBytes(): number {
+    return this.#end === undefined && !this.#isDestroyed ? this.#queuedBytes : 0;
+  }
+
+  open(sink: TransportSink): void {
+    this.#isOpened = true;
+    this.#tell({ type: 'open', id: this.#id, limits: this.#limits });
+    process.nextTick(() => {
+      this.#sink = sink;
+      this.#reportWritable();
+      this.#reportEnd();
+    });
+  }
+
+  write(...pieces: readonly Uint8Array[]): boolean {
+    if (this.#end !== undefined || this.#isClosing) return true;
+    const bytes = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    this.#queuedBytes += bytes.length;
+    this.#tell({ type: 'write', id: this.#id, bytes: new Uint8Array(bytes.buffer) }, bytes.buffer);
+    this.#isFull ||= this.#queuedBytes > highWaterBytes;
+    return !this.#isFull;
+  }
+
+  scheduleFlush(flush: () => void): void {
+    const onTick = (): void => {
+      if (!this.#isReported) flush();
+    };
+    // As in transports/tcp: behind the microtasks that the chunk at hand causes.
+    if (this.#isReading) void resolved.then(() => process.nextTick(onTick));
+    else process.nextTick(onTick);
+  }
+
+  afterReading(callback: () => void): void {
+    this.#lastToken += 1;
+    this.#readings.set(this.#lastToken, callback);
+    this.#tell({ type: 'read', id: this.#id, token: this.#lastToken });
+  }
+
+  pause(): void {
+    this.#held ??= [];
+  }
+
+  resume(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined) return;
+    process.nextTick(() => {
+      for (const bytes of held) this.#deliver(bytes);
+      this.#reportEnd();
+    });
+  }
+
+  close(): void {
+    if (this.#isClosing || this.#end !== undefined) return;
+    this.#isClosing = true;
+    this.#tell({ type: 'close', id: this.#id });
+    this.#endUnopened();
+  }
+
+  destroy(): void {
+    this.#isClosing = true;
+    this.#isDestroyed = true;
+    this.#tell({ type: 'destroy', id: this.#id });
+    this.#endUnopened();
+  }
+
+  /** {@inheritDoc TransportHeartbeats.start} */
+  start(settings: HeartbeatSettings, sink: HeartbeatSink): void {
+    this.#heartbeatSink = sink;
+    this.#tell({ type: 'heartbeats', id: this.#id, settings });
+  }
+
+  /** {@inheritDoc TransportHeartbeats.setTimeout} */
+  setTimeout(timeoutMs: number): void {
+    this.#tell({ type: 'timeout', id: this.#id, timeoutMs });
+  }
+
+  /** {@inheritDoc ThreadEnd.onEvent} */
+  onEvent(event: ThreadEvent): void {
+    switch (event.type) {
+      case 'bytes':
+        this.#receive(event.bytes);
+        return;
+      case 'written':
+        this.#written(event.bytes);
+        return;
+      case 'closed':
+        this.#ended(event.error && fromThreadError(event.error));
+        return;
+      case 'read':
+        this.#readings.get(event.token)?.();
+        this.#readings.delete(event.token);
+        return;
+      case 'heartbeat':
+        this.#heartbeatSink?.onHeartbeat(event.roundTripMs, event.loopLagMs);
+        return;
+      case 'lag':
+        this.#heartbeatSink?.onLoopLag(event.loopLagMs);
+        return;
+      case 'silence':
+        this.#heartbeatSink?.onSilence();
+        return;
+      case 'fault':
+        if (!this.#isClosing) this.#sink?.onFault?.(event.code, event.message);
+        return;
+      default:
+      // What else there is concerns dials and listeners.
+    }
+  }
+
+  /** {@inheritDoc ThreadEnd.onThreadLost} */
+  onThreadLost(error: Error): void {
+    this.#ended(error);
+  }
+
+  /** What has ended is not known there any more. */
+  #tell(command: ThreadCommand, buffer?: ArrayBuffer): void {
+    if (this.#end === undefined) this.#thread.tell(command, buffer);
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#held === undefined) this.#deliver(bytes);
+    else this.#held.push(bytes);
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    this.#takenBytes += bytes.length;
+    if (!this.#isClosing) {
+      this.#isReading = true;
+      this.#sink?.onChunk(bytes);
+      this.#isReading = false;
+    }
+    if (this.#takenBytes < grantBytes) return;
+    this.#tell({ type: 'grant', id: this.#id, bytes: this.#takenBytes });
+    this.#takenBytes = 0;
+  }
+
+  #written(bytes: number): void {
+    this.#queuedBytes -= bytes;
+    if (!this.#isFull || this.#queuedBytes > 0) return;
+    this.#isFull = false;
+    this.#owesWritable = true;
+    this.#reportWritable();
+  }
+
+  #reportWritable(): void {
+    if (!this.#owesWritable || this.#sink === undefined || this.#isClosing) return;
+    this.#owesWritable = false;
+    this.#sink.onWritable();
+  }
+
+  /** The thread forgets what is ended before it was opened, and tells of no end. */
+  #endUnopened(): void {
+    if (!this.#isOpened) this.#ended(undefined);
+  }
+
+  #ended(error: Error | undefined): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    this.#thread.detach(this.#id);
+    this.#reportEnd();
+  }
+
+  #reportEnd(): void {
+    if (this.#end === undefined || this.#sink === undefined || this.#isReported || this.#held !== undefined)
+      return;
+    this.#isReported = true;
+    this.#readings.clear();
+    this.#sink.onClosed(this.#end.error);
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * One transport on the I/O thread: what it reads goes through a FrameWatch, which keeps its heartbeats, to the main thread, as much
+ * as the main thread has room for.
+ *
+ * Reading stops while more than a window of bytes waits for the main thread, so that a busy one costs no memory; our own pings
+ * go on, hence the peer knows that we live, and how long the main loop has not turned. The peer's silence is excused as
+ * long as it is our own doing.
+ */
+import type { Codec } from '../protocol/codec.js';
+import type { FragmentPool } from '../protocol/fragment-pool.js';
+import { FrameWatch } from '../protocol/frame-watch.js';
+import type { Limits } from '../protocol/limits.js';
+import type { HeartbeatSettings, Transport, TransportSink } from '../transports/transport.js';
+import { toThreadError, type ThreadEvent } from './thread-messages.js';
+
+/**
+ * Bytes that may wait for the main thread: so many that streams and calls of ordinary size never stop the reading of heartbeats
+ * behind them, for each of them is bounded below it (`maxStreamBytes`).
+ */
+export const windowBytes = 8 * 1024 * 1024;
+
+/** How soon it is asked again whether what waits was written, in milliseconds: short queues report nothing by themselves. */
+const writtenCheckMs = 20;
+
+/** What a watched transport needs of its thread. */
+export interface WatchedTransportSettings {
+  readonly id: number;
+  readonly transport: Transport;
+  /** Whether the peer dialled. */
+  readonly isAccepted: boolean;
+  /** For heartbeats; shared by all. */
+  readonly codec: Codec;
+  /** For fragments; shared by all. */
+  readonly pool: FragmentPool;
+  readonly now: () => number;
+  /** For how long the main loop has not turned, in milliseconds. */
+  readonly loopLagMs: () => number;
+  /** Tells the main thread. */
+  readonly tell: (event: ThreadEvent) => void;
+  /** The transport has ended: it is forgotten. */
+  readonly onEnded: () => void;
+}
+
+/** A transport under watch. Owned by the IOWorker. */
+export class WatchedTransport implements TransportSink {
+  readonly #settings: WatchedTransportSettings;
+  readonly #transport: Transport;
+  #watch: FrameWatch | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Infinity;
+  #waitingBytes = 0;
+  #isPaused = false;
+  #isJudging = false;
+  #unwrittenBytes = 0;
+  #writtenTimer: NodeJS.Timeout | undefined;
+  #isEnded = false;
+
+  /** @param settings - `transport` is owned by this from now on */
+  constructor(settings: WatchedTransportSettings) {
+    this.#settings = settings;
+    this.#transport = settings.transport;
+  }
+
+  /** The main thread takes what comes. */
+  open(limits: Limits): void {
+    const { isAccepted, codec, pool } = this.#settings;
+    this.#watch = new FrameWatch(limits, isAccepted, codec, pool);
+    this.#transport.open(this);
+  }
+
+  /** Writes bytes of the main thread: whole frames. */
+  write(bytes: Uint8Array): void {
+    if (this.#isEnded) return;
+    this.#unwrittenBytes += bytes.length;
+    this.#transport.write(bytes);
+    this.#tellWritten();
+  }
+
+  /** The main thread has consumed so many bytes. */
+  grant(bytes: number): void {
+    this.#waitingBytes -= bytes;
+    if (!this.#isPaused || this.#waitingBytes > windowBytes / 2) return;
+    this.#isPaused = false;
+    this.#watch?.excuseSilence(this.#settings.now());
+    this.#transport.resume();
+    this.#arm();
+  }
+
+  /** Heartbeats begin. */
+  startHeartbeats({ timeoutMs, peerTimeoutMs, intervalMs }: HeartbeatSettings): void {
+    this.#watch?.startHeartbeats(timeoutMs, peerTimeoutMs, intervalMs, this.#settings.now());
+    this.#settle();
+  }
+
+  /** Changes how long silence is borne. */
+  setTimeout(timeoutMs: number): void {
+    this.#watch?.setTimeout(timeoutMs, this.#settings.now());
+    this.#settle();
+  }
+
+  /** Tells the main thread once everything that has arrived was told. */
+  read(token: number): void {
+    const { id, tell } = this.#settings;
+    this.#transport.afterReading(() => {
+      tell({ type: 'read', id, token });
+    });
+  }
+
+  /** Ends politely. One that was never opened tells of no end. */
+  close(): void {
+    // What the peer still sends is to be read and dropped, whether the main thread has room or not.
+    this.#isPaused = false;
+    this.#transport.close();
+    if (this.#watch === undefined) this.#settings.onEnded();
+  }
+
+  /** Ends at once. */
+  destroy(): void {
+    this.#transport.destroy();
+    if (this.#watch === undefined) this.#settings.onEnded();
+  }
+
+  /** {@inheritDoc TransportSink.onChunk} */
+  onChunk(chunk: Uint8Array): void {
+    const { now, loopLagMs } = this.#settings;
+    this.#watch?.receive(chunk, now(), loopLagMs());
+    this.#settle();
+  }
+
+  /** {@inheritDoc TransportSink.onWritable} */
+  onWritable(): void {
+    this.#tellWritten();
+  }
+
+  /** {@inheritDoc TransportSink.onClosed} */
+  onClosed(error: Error | undefined): void {
+    const { id, tell, onEnded } = this.#settings;
+    this.#isEnded = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#writtenTimer);
+    tell({ type: 'closed', id, error: error && toThreadError(error) });
+    onEnded();
+  }
+
+  /** After any input of the watch: its outputs, then its timer. */
+  #settle(): void {
+    if (this.#watch === undefined || this.#isEnded) return;
+    this.#forward(this.#watch.takeForwarded());
+    for (const event of this.#watch.takeEvents()) this.#settings.tell({ ...event, id: this.#settings.id });
+    const replies = this.#watch.takeReplies();
+    if (replies.length > 0) this.#transport.write(...replies);
+    this.#arm();
+  }
+
+  /** A copy, which is given away: chunks lie in memory that is read into again. */
+  #forward(pieces: readonly Uint8Array[]): void {
+    if (pieces.length === 0) return;
+    const { id, pool, tell } = this.#settings;
+    const bytes = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+      pool.giveBack(piece);
+    }
+    tell({ type: 'bytes', id, bytes: new Uint8Array(bytes.buffer) });
+    this.#waitingBytes += bytes.length;
+    if (this.#isPaused || this.#waitingBytes < windowBytes) return;
+    this.#isPaused = true;
+    this.#transport.pause();
+  }
+
+  #tellWritten(): void {
+    const { id, tell } = this.#settings;
+    const bytes = this.#unwrittenBytes - Math.min(this.#unwrittenBytes, this.#transport.queuedBytes);
+    if (bytes > 0) {
+      this.#unwrittenBytes -= bytes;
+      tell({ type: 'written', id, bytes });
+    }
+    clearTimeout(this.#writtenTimer);
+    if (this.#unwrittenBytes === 0 || this.#isEnded) return;
+    this.#writtenTimer = setTimeout(() => {
+      this.#tellWritten();
+    }, writtenCheckMs);
+  }
+
+  #arm(): void {
+    const atMs = this.#watch?.nextDeadlineMs ?? Infinity;
+    if (atMs >= this.#timerAtMs || this.#isEnded) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(
+      () => {
+        this.#handleDeadline();
+      },
+      Math.max(1, atMs - this.#settings.now()),
+    );
+  }
+
+  #handleDeadline(): void {
+    const { now, loopLagMs } = this.#settings;
+    this.#timerAtMs = Infinity;
+    if (this.#isPaused) this.#watch?.excuseSilence(now());
+    const isSuspect = this.#watch?.handleDeadline(now(), loopLagMs()) === true;
+    if (isSuspect && !this.#isJudging) {
+      this.#isJudging = true;
+      this.#transport.afterReading(() => {
+        this.#judge();
+      });
+    }
+    this.#settle();
+  }
+
+  #judge(): void {
+    const { id, now, tell } = this.#settings;
+    // Told once: then the main thread ends it, as soon as it can.
+    if (this.#watch?.isDead(now()) === true) tell({ type: 'silence', id });
+    else this.#isJudging = false;
+    this.#settle();
+  }
+}
