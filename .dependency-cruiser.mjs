@@ -7,7 +7,10 @@ const rooms = {
   streams: { rooms: ['errors', 'protocol'], packages: ['rxjs'] },
   proxies: { rooms: ['errors', 'protocol', 'streams'], packages: ['rxjs'] },
   link: { rooms: ['errors', 'protocol', 'transports'], packages: ['rxjs'] },
-  rpc: { rooms: ['errors', 'protocol', 'transports', 'streams', 'proxies', 'link'], packages: ['rxjs'] },
+  rpc: {
+    rooms: ['errors', 'protocol', 'transports', 'streams', 'proxies', 'link', 'threads'],
+    packages: ['rxjs'],
+  },
   msgpackr: { rooms: ['protocol'], packages: ['msgpackr'] },
   threads: { rooms: ['errors', 'protocol', 'transports', 'link'], packages: ['rxjs'] },
 };

@@ -16,6 +16,11 @@ export const withMsgpackr = new Map([
   ['tandem-rpc, msgpackr', `library:${here('../dist/index.mjs').href}#msgpackr`],
 ]);
 
+/** The same with sockets and heartbeats on a thread of their own, at both ends. */
+export const threaded = new Map([
+  ['tandem-rpc, threads', `library:${here('../dist/index.mjs').href}#thread`],
+]);
+
 /** What bare sockets do. */
 export const floors = new Map([
   [base, here('floor.mjs').href],

@@ -8,12 +8,13 @@ const limits = { maxMessageBytes: 32 * 2 ** 20, maxBinaryBytes: 32 * 2 ** 20, ma
 
 const echo = (value) => value;
 
-/** Makes the same two functions as floor.mjs has, for one build of the library; with `#msgpackr` behind it, by that codec. */
+/** Makes the same two functions as floor.mjs has, for one build of the library; with `#msgpackr` behind it, by that codec, with `#thread`, by the I/O thread. */
 export async function openLibrary(entry) {
-  const [index, codecName] = entry.split('#');
+  const [index, variant] = entry.split('#');
   const { RPCClient, RPCServer } = await import(index);
   const options = { limits };
-  if (codecName === 'msgpackr') {
+  if (variant === 'thread') options.thread = true;
+  if (variant === 'msgpackr') {
     const { msgpackrCodec } = await import(new URL('msgpackr.mjs', index).href);
     options.codec = msgpackrCodec();
   }

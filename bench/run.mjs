@@ -5,6 +5,7 @@
 //   npm run bench -- --peers                all peers in short rounds
 //   npm run bench -- --peer birpc           only the floor, this library and peers whose names contain this; may be repeated
 //   npm run bench -- --msgpackr             this library with the codec of msgpackr as well
+//   npm run bench -- --threads              this library with its sockets on a thread of their own as well
 //   npm run bench -- --growth               how costs grow with connections, objects, streams, calls and references
 //   npm run bench -- --rounds 3             so many rounds
 //   npm run bench -- --workload '64'        only the workloads whose names contain this
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     peer: { type: 'string', multiple: true, default: [] },
     growth: { type: 'boolean', default: false },
     msgpackr: { type: 'boolean', default: false },
+    threads: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     workload: { type: 'string', default: '' },
     before: { type: 'string' },
@@ -33,7 +35,7 @@ const withPeers = values.full || values.peers || values.peer.length > 0;
 ensureBuilt();
 if (withPeers) ensureInstalled(fileURLToPath(new URL('.', import.meta.url)));
 // Only now: these need what has just been installed.
-const { base, findPeers, floors, libraryAt, ours, packageFolders, withMsgpackr } =
+const { base, findPeers, floors, libraryAt, ours, packageFolders, threaded, withMsgpackr } =
   await import('./contenders.mjs');
 const { measureGrowth } = await import('./growth.mjs');
 const { isIdleWanted, measureIdle } = await import('./idle.mjs');
@@ -59,6 +61,7 @@ async function compare() {
     ...floors,
     ...ours,
     ...(withPeers || values.msgpackr ? withMsgpackr : []),
+    ...(values.threads ? threaded : []),
     ...(withPeers ? findPeers() : []),
   ]);
   if (values.before !== undefined) peers.set('before', libraryAt(values.before));

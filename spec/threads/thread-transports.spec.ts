@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import { threadTransports } from '../../src/threads/thread-transports.js';
 import type { TransportProvider } from '../../src/transports/transport.js';

@@ -24,7 +24,9 @@ const resolved = Promise.resolve();
 
 /** A transport on the I/O thread. Whoever received it owns it. */
 export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeats {
+  /** {@inheritDoc Transport.description} */
   readonly description: string;
+  /** {@inheritDoc Transport.isCopying} */
   readonly isCopying = true;
   /** {@inheritDoc Transport.heartbeats} */
   readonly heartbeats: TransportHeartbeats = this;
@@ -61,10 +63,12 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     thread.attach(id, this);
   }
 
+  /** {@inheritDoc Transport.queuedBytes} */
   get queuedBytes(): number {
     return this.#end === undefined && !this.#isDestroyed ? this.#queuedBytes : 0;
   }
 
+  /** {@inheritDoc Transport.open} */
   open(sink: TransportSink): void {
     this.#isOpened = true;
     this.#tell({ type: 'open', id: this.#id, limits: this.#limits });
@@ -75,6 +79,7 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     });
   }
 
+  /** {@inheritDoc Transport.write} */
   write(...pieces: readonly Uint8Array[]): boolean {
     if (this.#end !== undefined || this.#isClosing) return true;
     const bytes = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0));
@@ -89,6 +94,7 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     return !this.#isFull;
   }
 
+  /** {@inheritDoc Transport.scheduleFlush} */
   scheduleFlush(flush: () => void): void {
     const onTick = (): void => {
       if (!this.#isReported) flush();
@@ -98,16 +104,19 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     else process.nextTick(onTick);
   }
 
+  /** {@inheritDoc Transport.afterReading} */
   afterReading(callback: () => void): void {
     this.#lastToken += 1;
     this.#readings.set(this.#lastToken, callback);
     this.#tell({ type: 'read', id: this.#id, token: this.#lastToken });
   }
 
+  /** {@inheritDoc Transport.pause} */
   pause(): void {
     this.#held ??= [];
   }
 
+  /** {@inheritDoc Transport.resume} */
   resume(): void {
     const held = this.#held;
     this.#held = undefined;
@@ -118,6 +127,7 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     });
   }
 
+  /** {@inheritDoc Transport.close} */
   close(): void {
     if (this.#isClosing || this.#end !== undefined) return;
     this.#isClosing = true;
@@ -125,6 +135,7 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     this.#endUnopened();
   }
 
+  /** {@inheritDoc Transport.destroy} */
   destroy(): void {
     this.#isClosing = true;
     this.#isDestroyed = true;
