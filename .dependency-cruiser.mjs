@@ -7,9 +7,12 @@ const rooms = {
   streams: { rooms: ['errors', 'protocol'], packages: ['rxjs'] },
   proxies: { rooms: ['errors', 'protocol', 'streams'], packages: ['rxjs'] },
   link: { rooms: ['errors', 'protocol', 'transports'], packages: ['rxjs'] },
-  rpc: { rooms: ['errors', 'protocol', 'transports', 'streams', 'proxies', 'link'], packages: ['rxjs'] },
+  rpc: {
+    rooms: ['errors', 'protocol', 'transports', 'streams', 'proxies', 'link', 'threads'],
+    packages: ['rxjs'],
+  },
   msgpackr: { rooms: ['protocol'], packages: ['msgpackr'] },
-  threads: { rooms: ['errors', 'protocol', 'transports', 'link'], packages: ['rxjs'] },
+  threads: { rooms: ['errors', 'protocol', 'transports', 'streams', 'link'], packages: ['rxjs'] },
 };
 
 const everyRoom = ['errors', ...Object.keys(rooms), 'testing', 'index'];
@@ -55,6 +58,13 @@ export default {
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^src/index\\.ts$' },
+    },
+    {
+      name: 'rpc-takes-of-threads-its-scheduler-only',
+      comment: 'where callbacks run by default; whatever else a thread does for rpc is given to it',
+      severity: 'error',
+      from: { path: room('rpc') },
+      to: { path: room('threads'), pathNot: '^src/threads/main-thread-scheduler\\.ts$' },
     },
     {
       name: 'nothing-imports-msgpackr',

@@ -37,6 +37,7 @@ describe('tandem-rpc', () => {
       'mainThreadScheduler',
       'notify',
       'rx',
+      'setMainThreadHost',
       'transferred',
       'withCallOptions',
       'withOverflow',
