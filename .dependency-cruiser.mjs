@@ -12,7 +12,7 @@ const rooms = {
     packages: ['rxjs'],
   },
   msgpackr: { rooms: ['protocol'], packages: ['msgpackr'] },
-  threads: { rooms: ['errors', 'protocol', 'transports', 'link'], packages: ['rxjs'] },
+  threads: { rooms: ['errors', 'protocol', 'transports', 'streams', 'link'], packages: ['rxjs'] },
 };
 
 const everyRoom = ['errors', ...Object.keys(rooms), 'testing', 'index'];
@@ -58,6 +58,13 @@ export default {
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^src/index\\.ts$' },
+    },
+    {
+      name: 'rpc-takes-of-threads-its-scheduler-only',
+      comment: 'where callbacks run by default; whatever else a thread does for rpc is given to it',
+      severity: 'error',
+      from: { path: room('rpc') },
+      to: { path: room('threads'), pathNot: '^src/threads/main-thread-scheduler\\.ts$' },
     },
     {
       name: 'nothing-imports-msgpackr',

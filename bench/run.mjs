@@ -7,6 +7,7 @@
 //   npm run bench -- --msgpackr             this library with the codec of msgpackr as well
 //   npm run bench -- --threads              this library with its sockets on a thread of their own as well
 //   npm run bench -- --growth               how costs grow with connections, objects, streams, calls and references
+//   npm run bench -- --main-thread          runOnMainThreadWithResult, and the event loop's delay under mainThreadScheduler
 //   npm run bench -- --rounds 3             so many rounds
 //   npm run bench -- --workload '64'        only the workloads whose names contain this
 //   npm run bench -- --before <dist folder> another build of this library beside this one, in the same rounds
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     peers: { type: 'boolean', default: false },
     peer: { type: 'string', multiple: true, default: [] },
     growth: { type: 'boolean', default: false },
+    'main-thread': { type: 'boolean', default: false },
     msgpackr: { type: 'boolean', default: false },
     threads: { type: 'boolean', default: false },
     rounds: { type: 'string' },
@@ -52,6 +54,11 @@ if (values.growth) {
   const growth = await measureGrowth(tell);
   console.log(`${describe(machine)}\n\n${growth.markdown}`);
   keep({ date, machine, growth: growth.figures });
+} else if (values['main-thread']) {
+  const { measureMainThread } = await import('./main-thread.mjs');
+  const mainThread = await measureMainThread(tell);
+  console.log(`${describe(machine)}\n\n${mainThread.markdown}`);
+  keep({ date, machine, mainThread: mainThread.figures });
 } else {
   await compare();
 }

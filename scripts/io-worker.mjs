@@ -21,7 +21,7 @@ export function writeIOWorker() {
     legalComments: 'none',
   });
   mkdirSync(dirname(output), { recursive: true });
-  writeFileSync(output, `export default ${JSON.stringify(outputFiles[0].text)};\n`);
+  writeFileSync(output, `export const ioWorkerText = ${JSON.stringify(outputFiles[0].text)};\n`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeIOWorker();

@@ -36,7 +36,6 @@ export { RPCDispatcher } from './rpc/dispatcher.js';
 export {
   type ClientOptions,
   type DispatcherOptions,
-  mainThreadScheduler,
   type ReconnectOptions,
   type ServerOptions,
 } from './rpc/options.js';
@@ -49,6 +48,15 @@ export { eachValueFrom } from './streams/each-value-from.js';
 export type { DisconnectionEvent, HeartbeatEvent, RegistrationEvent } from './streams/lifecycle.js';
 export { type Overflow, type OverflowOptions, withOverflow } from './streams/overflow.js';
 export { droppedCount } from './streams/remote-stream.js';
+export type { MainThreadHost } from './streams/main-thread-scheduler.js';
+export { mainThreadCallable } from './threads/main-thread-callable.js';
+export { mainThreadScheduler, setMainThreadHost } from './threads/main-thread-scheduler.js';
+export {
+  type MainThreadCallOptions,
+  runOnMainThread,
+  runOnMainThreadWithResult,
+  type RunOnMainThreadWithResult,
+} from './threads/run-on-main-thread.js';
 export type {
   Address,
   Dial,

@@ -39,6 +39,16 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   exposure: ['open: deposit, close', 'narrow: deposit'],
   greeter: ['Hello, Tandem!'],
   hello: ['at the server: Hello World!', 'at the client: Hello World!'],
+  'main-thread-host': ['server: connectionMade, within a frame', 'client: connectionMade, within a frame'],
+  'menu-on-main-thread': [
+    'menu: 0 items',
+    'menu: 1 items',
+    'menu: 2 items',
+    'menu: 1 items',
+    'menu: 0 items',
+    'server: the menu has 1 items',
+    'server: the menu has 2 items',
+  ],
   reactive: [
     'server: 0 connected',
     'server: 1 connected',

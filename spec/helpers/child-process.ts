@@ -15,25 +15,34 @@ export interface Ended {
 }
 
 /**
- * Runs a program until it ends by itself, ten seconds at most.
+ * Runs a program until it ends by itself.
  * @param source - TypeScript that imports the package by its name
+ * @param args - its arguments
+ * @param limitMs - when it is killed
  */
-export async function runProgram(source: string): Promise<Ended> {
+export async function runProgram(
+  source: string,
+  args: readonly string[] = [],
+  limitMs = 10_000,
+): Promise<Ended> {
   const folder = mkdtempSync(join(tmpdir(), 'tandem-program-'));
   try {
     const file = join(folder, 'program.mjs');
     const flags = ['--bundle', '--platform=node', '--format=esm', '--loader=ts', `--outfile=${file}`];
     const built = spawnSync('node_modules/.bin/esbuild', flags, { input: source, encoding: 'utf8' });
     if (built.status !== 0) throw new Error(built.stderr);
-    return await ended(file);
+    return await ended(file, args, limitMs);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function ended(file: string): Promise<Ended> {
+function ended(file: string, args: readonly string[], limitMs: number): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [file], { timeout: 10_000, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [file, ...args], {
+      timeout: limitMs,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (text) => {

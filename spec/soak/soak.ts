@@ -1,7 +1,7 @@
 /**
  * The long forms of the randomised specs, one after the other; `npm run soak` starts this. `--minutes N` gives the
  * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth), and
- * `--only simulation`, `decoder`, `server`, `processes`, `flood` or `leaks` one of them.
+ * `--only simulation`, `decoder`, `server`, `processes`, `flood`, `leaks` or `threads` one of them.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { fuzzDecoder } from '../fuzz/decoder.js';
 import { fuzzServer } from '../fuzz/live-server.js';
 import { scenarios } from '../processes/scenarios.js';
 import { describeFailure, runSeeds } from '../simulation/run-seeds.js';
+import { storm } from '../threads/storm.js';
 import { flood, floodKinds, type FloodKind } from './flood.js';
 import { leak, leakKinds, type LeakKind } from './leaks.js';
 
@@ -111,6 +112,18 @@ async function leaks(kind: LeakKind): Promise<Omit<Row, 'seconds'>> {
   return { what: kind, runs, figures: `heap ${mebibytes(grownBytes)}`, faults };
 }
 
+async function threads(): Promise<Omit<Row, 'seconds'>> {
+  const calls = Math.ceil(25_000 * part) * 4;
+  const report = await storm(calls, calls);
+  const lost = 5 * calls - report.queued - report.blocking;
+  return {
+    what: 'calls of four workers to the main thread',
+    runs: 5 * calls,
+    figures: `${report.queued} queued, ${report.blocking} waited for, ${lost} lost`,
+    faults: [...report.faults, ...(lost === 0 ? [] : [`${lost} calls were lost`])],
+  };
+}
+
 function mebibytes(bytes: number): string {
   return `${bytes < 0 ? '' : '+'}${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
@@ -126,6 +139,7 @@ const runs: Readonly<Record<string, readonly (() => Promise<Omit<Row, 'seconds'>
         rounds(name, scenario),
   ),
   flood: floodKinds.map((kind) => () => floods(kind)),
+  threads: [threads],
   leaks: Object.keys(leakKinds).map((kind) => () => leaks(kind as LeakKind)),
 };
 for (const run of values.only === undefined ? Object.values(runs).flat() : (runs[values.only] ?? [])) {

@@ -388,4 +388,127 @@ describe('MainThreadScheduler', () => {
       expect(runs).toBe(2);
     });
   });
+
+  describe('with a host', () => {
+    /** A host whose main loop turns when the spec says so. */
+    function handHost() {
+      const posted: (() => void)[] = [];
+      return { posted, post: (work: () => void) => posted.push(work) };
+    }
+
+    it('posts works to it, and runs none before the host does', () => {
+      const clock = handClock();
+      const host = handHost();
+      clock.scheduler.setHost(host);
+      const ran: string[] = [];
+      clock.scheduler.schedule(() => ran.push('first'));
+      clock.scheduler.schedule(() => ran.push('second'));
+      clock.turnUntilIdle();
+      expect([ran, host.posted.length]).toEqual([[], 1]);
+      host.posted[0]!();
+      expect(ran).toEqual(['first', 'second']);
+      host.posted[0]!();
+      expect([ran.length, host.posted.length, clock.dueTurns()]).toEqual([2, 1, 0]);
+    });
+
+    it('runs a slice at each post, the event loop having its turn between them', () => {
+      const clock = handClock();
+      const host = handHost();
+      clock.scheduler.setHost(host);
+      for (let index = 0; index < 3; index += 1) clock.scheduler.schedule(() => clock.pass(8));
+      host.posted.shift()!();
+      expect([clock.nowMs(), host.posted.length, clock.dueTurns()]).toEqual([8, 0, 1]);
+      clock.turn();
+      host.posted.shift()!();
+      clock.turn();
+      host.posted.shift()!();
+      expect([clock.nowMs(), clock.turnUntilIdle()]).toEqual([24, 0]);
+    });
+
+    it('runs works at once on a host that runs within post, and slices a flood all the same', () => {
+      const clock = handClock();
+      const order: string[] = [];
+      clock.scheduler.setHost({
+        post: (work) => {
+          order.push('enter');
+          work();
+          order.push('leave');
+        },
+      });
+      clock.scheduler.schedule(() => {
+        order.push('outer');
+        clock.scheduler.schedule(() => order.push('inner'));
+        clock.pass(8);
+      });
+      clock.scheduler.schedule(() => order.push('behind'));
+      expect(order).toEqual(['enter', 'outer', 'leave']);
+      expect(clock.turnUntilIdle()).toBe(1);
+      expect(order.slice(3)).toEqual(['enter', 'inner', 'behind', 'leave']);
+    });
+
+    it('hands what waits over when the host changes, and what was posted to the old one does nothing', () => {
+      const clock = handClock();
+      const [one, other] = [handHost(), handHost()];
+      clock.scheduler.setHost(one);
+      const ran: string[] = [];
+      clock.scheduler.schedule(() => ran.push('waiting'));
+      clock.scheduler.setHost(other);
+      clock.turn();
+      one.posted[0]!();
+      expect([ran, other.posted.length]).toEqual([[], 1]);
+      clock.scheduler.setHost(undefined);
+      clock.turn();
+      expect(ran).toEqual(['waiting']);
+      other.posted[0]!();
+      clock.scheduler.schedule(() => ran.push('at once'));
+      expect([ran, clock.errors]).toEqual([['waiting', 'at once'], []]);
+    });
+
+    it('takes what is deferred to the host that there is by then', () => {
+      const clock = handClock();
+      const host = handHost();
+      const ran: string[] = [];
+      clock.scheduler.schedule(() => clock.pass(8));
+      clock.scheduler.schedule(() => ran.push('deferred'));
+      clock.scheduler.setHost(host);
+      clock.turnUntilIdle();
+      expect([ran, host.posted.length]).toEqual([[], 1]);
+      host.posted[0]!();
+      expect(ran).toEqual(['deferred']);
+    });
+
+    it('runs works without it if its post throws, and reports that', () => {
+      const clock = handClock();
+      const cause = new Error('closed');
+      clock.scheduler.setHost({
+        post: () => {
+          throw cause;
+        },
+      });
+      let runs = 0;
+      clock.scheduler.schedule(() => (runs += 1));
+      expect(runs).toBe(0);
+      clock.turnUntilIdle();
+      expect([runs, clock.errors]).toEqual([
+        1,
+        [new Error("the post of the main thread's host threw: Error: closed", { cause })],
+      ]);
+    });
+
+    it('lets a host turn its loop within a work: the rest comes after that work', () => {
+      const clock = handClock();
+      const host = handHost();
+      clock.scheduler.setHost(host);
+      const order: string[] = [];
+      clock.scheduler.schedule(() => {
+        order.push('modal');
+        clock.scheduler.schedule(() => order.push('inner'));
+        host.posted[0]!();
+        order.push('modal ends');
+      });
+      clock.scheduler.schedule(() => order.push('behind'));
+      host.posted[0]!();
+      expect(order).toEqual(['modal', 'modal ends', 'behind', 'inner']);
+    });
+  });
 });

@@ -11,7 +11,7 @@
 import { ProtocolError } from '../errors.js';
 import { byteAt, itemAt } from './bytes.js';
 import { printable, type CloseCode } from './close-reason.js';
-import { Codec } from './codec.js';
+import { type Codec } from './codec.js';
 import type { FragmentPool } from './fragment-pool.js';
 import { FrameReader } from './framing.js';
 import { Heartbeat } from './heartbeat.js';

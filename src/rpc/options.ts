@@ -10,7 +10,7 @@ import { monotonicScheduler } from '../link/monotonic-scheduler.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
 import { threadTransports } from '../threads/thread-transports.js';
-import { MainThreadScheduler } from '../streams/main-thread-scheduler.js';
+import { mainThreadScheduler } from '../threads/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
 import type { TransportProvider } from '../transports/transport.js';
 import {
@@ -150,18 +150,6 @@ export interface ResolvedClientOptions extends ResolvedOptions {
   readonly initialDelayMs: number;
   readonly maxDelayMs: number;
 }
-
-/** The default callback scheduler: on the thread it is used on, at once when idle, in order, in time slices under load. */
-export const mainThreadScheduler: SchedulerLike = new MainThreadScheduler({
-  now: () => monotonicScheduler.now(),
-  defer: (work) => {
-    setImmediate(work);
-  },
-  delayed: monotonicScheduler,
-  onError: (error) => {
-    warn(`a callback on mainThreadScheduler threw: ${String(error)}`, 'callback');
-  },
-});
 
 const commonNames = [
   'port',

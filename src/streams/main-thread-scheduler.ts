@@ -30,22 +30,32 @@ export interface MainThreadSchedulerOptions {
   readonly sliceMs?: number;
 }
 
+/** A program around this one that has a main loop of its own: a native user interface, a zone of Angular. */
+export interface MainThreadHost {
+  /**
+   * Has `work` run on the host's main loop, at once or later. Called when works begin to wait, and once for each further
+   * slice; `work` runs a slice of them, in order, and never throws. What is posted and not run is waited for; run twice,
+   * it does nothing the second time. If `post` itself throws, that is reported, and the works run without the host.
+   */
+  readonly post: (work: () => void) => void;
+}
+
 /**
  * A scheduler for the main thread. `schedule(work, 0)` runs `work` before it returns if nothing is queued, nothing of this
  * scheduler is running, and its works have run less than `sliceMs` within the last `2 * sliceMs`; else the work queues.
  * Works start in the order of their scheduling, never one inside another. A work is never interrupted: one that takes
- * longer than a slice makes its slice longer.
+ * longer than a slice makes its slice longer. With a host, it is the host that decides what "at once" is.
  */
 export class MainThreadScheduler implements SchedulerLike {
   readonly #options: MainThreadSchedulerOptions;
   readonly #sliceMs: number;
   readonly #budget: RunBudget;
   readonly #queue = new Fifo<Turn>();
-  readonly #drain = (): void => {
-    this.#drainSlice();
-  };
+  #host: MainThreadHost | undefined = undefined;
   #running = false;
-  #isDrainDue = false; // also while a drain runs: it looks again at its end
+  #isDrainDue = false;
+  /** The drain that is due; those that were issued before it do nothing. */
+  #drains = 0;
 
   /** @param options - the clock, the ways to wait, and where errors go */
   constructor(options: MainThreadSchedulerOptions) {
@@ -71,33 +81,72 @@ export class MainThreadScheduler implements SchedulerLike {
     return new MainThreadAction<T>(this.#run, this.#options.delayed, work).schedule(state, delay);
   }
 
+  /**
+   * Has all works run through a host from now on, those that wait already included.
+   *
+   * @param host - the host; `undefined` for none
+   */
+  setHost(host: MainThreadHost | undefined): void {
+    this.#host = host;
+    // The host before may have been posted a drain that it never runs.
+    if (this.#isDrainDue) this.#deferDrain();
+  }
+
   /** Runs a turn now if the thread is idle, else queues it. */
   readonly #run = (turn: Turn): void => {
     if (this.#running || this.#queue.length > 0) {
-      this.#enqueue(turn);
-      return;
+      this.#queue.push(turn);
+      return; // whoever runs looks at the queue at its end; where one waits, a drain is due
     }
     const fromMs = this.now();
     if (this.#budget.isSpent(fromMs)) {
-      this.#enqueue(turn);
-      return;
+      this.#queue.push(turn);
+      this.#deferDrain();
+    } else if (this.#host === undefined) {
+      this.#running = true;
+      this.#take(turn);
+      this.#end(fromMs, this.now());
+    } else {
+      this.#queue.push(turn);
+      this.#postDrain();
     }
-    this.#running = true;
-    this.#take(turn);
-    this.#running = false;
-    this.#budget.record(fromMs, this.now());
   };
 
-  #enqueue(turn: Turn): void {
-    this.#queue.push(turn);
-    if (!this.#isDrainDue) {
-      this.#isDrainDue = true;
-      this.#options.defer(this.#drain);
+  /** Has a drain run after the event loop had its turn, also if the host would run it within `post`. */
+  #deferDrain(): void {
+    const isCurrent = this.#issueDrain();
+    this.#options.defer(() => {
+      if (isCurrent()) this.#postDrain();
+    });
+  }
+
+  #postDrain(): void {
+    const isCurrent = this.#issueDrain();
+    const drain = (): void => {
+      if (isCurrent()) this.#drainSlice();
+    };
+    if (this.#host === undefined) {
+      drain();
+      return;
     }
+    try {
+      this.#host.post(drain);
+    } catch (error) {
+      this.#report(new Error(`the post of the main thread's host threw: ${String(error)}`, { cause: error }));
+      this.#options.defer(drain);
+    }
+  }
+
+  #issueDrain(): () => boolean {
+    this.#isDrainDue = true;
+    const drain = ++this.#drains;
+    return () => drain === this.#drains;
   }
 
   /** Runs what is queued until the slice is used up; the rest waits for the next turn of the event loop. */
   #drainSlice(): void {
+    this.#isDrainDue = false;
+    if (this.#running) return; // a host that runs it once more within a work: the rest comes after that work
     const fromMs = this.now();
     let untilMs = fromMs;
     this.#running = true;
@@ -109,12 +158,13 @@ export class MainThreadScheduler implements SchedulerLike {
       this.#take(turn);
       untilMs = this.now();
     }
+    this.#end(fromMs, untilMs);
+  }
+
+  #end(fromMs: number, untilMs: number): void {
     this.#running = false;
     this.#budget.record(fromMs, untilMs);
-    this.#isDrainDue = this.#queue.length > 0;
-    if (this.#isDrainDue) {
-      this.#options.defer(this.#drain);
-    }
+    if (this.#queue.length > 0 && !this.#isDrainDue) this.#deferDrain();
   }
 
   #take(turn: Turn): void {

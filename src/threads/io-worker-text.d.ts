@@ -1,3 +1,2 @@
 /** What `#io-worker` is: the I/O thread's program, bundled to one text by `scripts/io-worker.mjs`. */
-declare const text: string;
-export default text;
+export const ioWorkerText: string;

@@ -4,10 +4,10 @@
  * Not from a file: its place would differ between sources, `dist`, and what each bundler makes of either, and most bundlers do not
  * copy it at all (webpack breaks even its address). The text costs 40 KB, and nobody has to set anything up.
  */
-import { Worker } from 'node:worker_threads';
-import text from '#io-worker';
+import { ioWorkerText } from '#io-worker';
 import type { ThreadSink, ThreadWorker } from './io-thread.js';
 import type { ThreadData } from './thread-messages.js';
+import { workerThreads } from './worker-threads.js';
 
 /**
  * The heap that the I/O thread may use, in MiB. What it holds for each connection is bounded, and lies outside of the heap: more
@@ -20,7 +20,8 @@ const maxHeapMiB = 256;
  * @throws whatever the platform throws where threads are not to be had
  */
 export function spawnIOWorker(data: ThreadData, sink: ThreadSink): ThreadWorker {
-  const worker = new Worker(text, {
+  const { Worker } = workerThreads();
+  const worker = new Worker(ioWorkerText, {
     eval: true,
     name: 'tandem-io',
     workerData: data,

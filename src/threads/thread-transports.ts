@@ -13,18 +13,16 @@ import type {
   TransportFailure,
   TransportProvider,
 } from '../transports/transport.js';
+import { sharedByCopies } from './shared-by-copies.js';
 import { IOThread, type ThreadEnd } from './io-thread.js';
 import { spawnIOWorker } from './spawn-io-worker.js';
 import { fromThreadError, type ThreadEvent } from './thread-messages.js';
 import { ThreadTransport } from './thread-transport.js';
 
-/** Under this key the process has its I/O thread: an ESM and a CommonJS copy of one version of this package share it. */
-const sharedKey = Symbol.for('tandem-rpc.io-thread.0.1');
-
 /** The I/O thread of this process. */
 function sharedThread(): IOThread {
-  const shared = globalThis as unknown as Record<symbol, IOThread | undefined>;
-  return (shared[sharedKey] ??= new IOThread(spawnIOWorker, () => performance.now()));
+  // Copies of another version speak other words with their thread: the number changes with those.
+  return sharedByCopies('io-thread.1', () => new IOThread(spawnIOWorker, () => performance.now()));
 }
 
 /**

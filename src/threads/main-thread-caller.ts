@@ -1,0 +1,154 @@
+/**
+ * The caller's side: a worker thread sends calls to the main thread, and sleeps until one is answered if it has to.
+ *
+ * Calls leave in the order in which they are made, on one line. Knows what a call means to its caller (errors, time), not what
+ * carries it.
+ */
+import { RPCTimeoutError, UnknownMethodError, UnserializableValueError } from '../errors.js';
+import { maxCallNumber, type Sleep } from './call-word.js';
+import type { CallerEnd, ThreadReply } from './call-line.js';
+import { unpackThrown } from './packed-thrown.js';
+
+/** What a {@link MainThreadCaller} needs from outside. */
+export interface MainThreadCallerOptions {
+  /**
+   * Opens a line to the main thread at the first call.
+   * @param onRefused - called when it turns out that nobody listens there: what was sent is lost
+   */
+  readonly open: (onRefused: () => void) => CallerEnd;
+  /** The time in milliseconds; must not go backwards. */
+  readonly now: () => number;
+  /** How to wait: `Atomics.wait`. */
+  readonly sleep: Sleep;
+  /** Gets what has nobody to be thrown at. */
+  readonly warn: (message: string, code: string) => void;
+}
+
+/** Makes the calls of one thread. Its line lives as long as the thread; a refused one is replaced at the next call. */
+export class MainThreadCaller {
+  readonly #options: MainThreadCallerOptions;
+  #line: CallerEnd | undefined = undefined;
+  #lastCall = 0;
+  /** Calls that nobody waits for, since the line was opened. */
+  #queuedCalls = 0;
+
+  /** @param options - the line, the clock, and how to wait */
+  constructor(options: MainThreadCallerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Has the main thread run a callable some time, after what was sent before.
+   *
+   * @param name - that of the callable
+   * @param args - cloned before this returns
+   * @throws {@link UnserializableValueError} if an argument cannot be cloned
+   */
+  run(name: string, args: readonly unknown[]): void {
+    send(this.#openLine(), name, args, 0);
+    this.#queuedCalls += 1;
+  }
+
+  /**
+   * Has the main thread run a callable, after what was sent before, and sleeps until it has its result.
+   *
+   * @param name - that of the callable
+   * @param args - cloned
+   * @param timeoutMs - how long to wait, `Infinity` for as long as it takes
+   * @returns a clone of the result, awaited
+   * @throws what the callable throws; {@link UnserializableValueError}; {@link RPCTimeoutError}, which says truly whether
+   *   the callable was begun
+   */
+  runWithResult(name: string, args: readonly unknown[], timeoutMs: number): unknown {
+    const line = this.#openLine();
+    const call = (this.#lastCall % maxCallNumber) + 1;
+    this.#lastCall = call;
+    line.word.begin(call);
+    send(line, name, args, call);
+    const outcome = line.word.wait(call, timeoutMs, this.#options.now, this.#options.sleep);
+    if (outcome === 'answered') return resultOf(replyTo(call, line), name);
+    throw timeoutError(name, timeoutMs, outcome === 'not-ended');
+  }
+
+  #openLine(): CallerEnd {
+    this.#line ??= this.#options.open(() => {
+      this.#line = undefined;
+      const lost = this.#queuedCalls;
+      this.#queuedCalls = 0;
+      this.#options.warn(
+        `nobody listens on the main thread${lost === 0 ? '' : `: ${lost} calls of runOnMainThread are lost`}; ${LISTENING}`,
+        'main-thread',
+      );
+    });
+    return this.#line;
+  }
+}
+
+function send(line: CallerEnd, name: string, args: readonly unknown[], call: number): void {
+  try {
+    line.send({ name, args, call });
+  } catch (error) {
+    const index = args.findIndex((arg) => !canBeCloned(arg));
+    throw new UnserializableValueError(
+      `arguments[${index}] of the main-thread callable ${JSON.stringify(name)} cannot cross threads: ${String(error)}`,
+      { executed: 'no', member: name, cause: error },
+    );
+  }
+}
+
+function canBeCloned(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The reply is there when the word says so; before it there may be some to calls that were given up. */
+function replyTo(call: number, line: CallerEnd): ThreadReply {
+  for (;;) {
+    const reply = line.takeReply();
+    if (reply === undefined) throw new Error('the main thread has answered, and its answer is not there');
+    if (reply.call === call) return reply;
+  }
+}
+
+function resultOf(reply: ThreadReply, name: string): unknown {
+  switch (reply.kind) {
+    case 'result':
+      return reply.result;
+    case 'thrown':
+      throw unpackThrown(reply.thrown, `\n    on the main thread; a worker waited here:\n${framesHere()}`);
+    case 'unknown-callable':
+      throw new UnknownMethodError(`on the main thread: ${reply.message}`, { executed: 'no', member: name });
+    case 'uncloneable-result':
+      throw new UnserializableValueError(
+        `the result of the main-thread callable ${JSON.stringify(name)} cannot cross threads: ${reply.message}`,
+        { executed: 'yes', member: name },
+      );
+  }
+}
+
+function framesHere(): string {
+  return new Error().stack?.split('\n').slice(1).join('\n') ?? '';
+}
+
+function timeoutError(name: string, timeoutMs: number, isRunning: boolean): RPCTimeoutError {
+  const what = `the main-thread callable ${JSON.stringify(name)}`;
+  const within = `within ${timeoutMs / 1_000} s (timeoutInSeconds)`;
+  return isRunning
+    ? new RPCTimeoutError(
+        `${what} was begun on the main thread and has not ended ${within}; if it waits for this worker, it waits for ever`,
+        { executed: 'yes', member: name },
+      )
+    : new RPCTimeoutError(
+        `the main thread has not begun ${what} ${within}, and will not any more: it is blocked, perhaps waiting for this worker, ` +
+          `or it does not listen; ${LISTENING}`,
+        { executed: 'no', member: name },
+      );
+}
+
+const LISTENING =
+  'the main thread listens once it has imported tandem-rpc and a module that calls mainThreadCallable, and takes calls ' +
+  'when its event loop turns';

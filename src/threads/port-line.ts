@@ -1,0 +1,112 @@
+/**
+ * Lines over a `MessagePort` of their own, which a worker hands to the main thread by `postMessageToThread` (Node 20.19, 22.5):
+ * from any worker, also one inside another, without anybody wiring them. A reply is read from the port without a turn of the event
+ * loop, and is as large as it is: nobody has to guess the size of a memory for it.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { CallWord } from './call-word.js';
+import type { CalleeEnd, CallerEnd, ThreadCall, ThreadReply } from './call-line.js';
+import type { MainThreadCallee } from './main-thread-callee.js';
+import type { WorkerThreads } from './worker-threads.js';
+
+/** `node:worker_threads` where it has `postMessageToThread`. */
+export type PortThreads = WorkerThreads & Required<Pick<WorkerThreads, 'postMessageToThread'>>;
+
+/** Whether lines over ports can be had here. */
+export function hasPortLines(threads: WorkerThreads): threads is PortThreads {
+  return threads.postMessageToThread !== undefined;
+}
+
+/**
+ * Opens a line from this worker to the main thread. Calls may be sent at once. The worker stays alive until the main thread
+ * has the port or has refused it: a message from a worker that has ended is thrown away by Node, and calls with it.
+ *
+ * @param threads - of this thread
+ * @param onRefused - called when nobody listens there
+ */
+export function openPortLine(threads: PortThreads, onRefused: () => void): CallerEnd {
+  const { port1: theirs, port2: ours } = new threads.MessageChannel();
+  const word = new CallWord();
+  const hello: PortHello = { [helloMark]: true, port: theirs, memory: word.memory };
+  const stayAlive = setInterval(() => undefined, LONG_MS);
+  threads
+    .postMessageToThread(MAIN_THREAD_ID, hello, [theirs])
+    .catch(() => {
+      ours.close();
+      onRefused();
+    })
+    .finally(() => {
+      clearInterval(stayAlive);
+    });
+  return {
+    word,
+    send: (call) => {
+      ours.postMessage(call);
+    },
+    takeReply: () => takeFrom(threads, ours) as ThreadReply | undefined,
+  };
+}
+
+/**
+ * Has the main thread take calls over ports from now on. Neither that nor any line keeps the process alive. Messages of others
+ * to the main thread are left to their own listeners.
+ *
+ * @param threads - of the main thread
+ * @param callee - gets the calls
+ */
+export function acceptPortLines(threads: PortThreads, callee: MainThreadCallee): void {
+  process.on('workerMessage', (message: unknown) => {
+    if (isHello(message)) accept(threads, message, callee);
+  });
+}
+
+function accept(threads: PortThreads, { port, memory }: PortHello, callee: MainThreadCallee): void {
+  const line = new PortCalleeEnd(port, memory);
+  // What was sent before is taken now: a worker that has ended meanwhile keeps the process no longer, and the port never does.
+  for (let call = takeFrom(threads, port); call !== undefined; call = takeFrom(threads, port)) {
+    callee.receive(call as ThreadCall, line);
+  }
+  port.on('message', (call: ThreadCall) => {
+    callee.receive(call, line);
+  });
+  port.on('close', () => {
+    line.isClosed = true;
+  });
+  port.unref();
+}
+
+/** The next message of a port, without a turn of the event loop; `undefined` if none has come. */
+function takeFrom(threads: PortThreads, port: MessagePort): unknown {
+  return (threads.receiveMessageOnPort(port) as { readonly message: unknown } | undefined)?.message;
+}
+
+class PortCalleeEnd implements CalleeEnd {
+  readonly word: CallWord;
+  isClosed = false;
+  readonly #port: MessagePort;
+
+  constructor(port: MessagePort, memory: SharedArrayBuffer) {
+    this.word = new CallWord(memory);
+    this.#port = port;
+  }
+
+  send(reply: ThreadReply): void {
+    this.#port.postMessage(reply);
+  }
+}
+
+/** The first message of a line. Its mark says which form the rest has. */
+interface PortHello {
+  readonly [helloMark]: true;
+  readonly port: MessagePort;
+  readonly memory: SharedArrayBuffer;
+}
+
+function isHello(message: unknown): message is PortHello {
+  return typeof message === 'object' && message !== null && helloMark in message;
+}
+
+const helloMark = 'tandem-rpc.main-thread.1';
+const MAIN_THREAD_ID = 0;
+/** As long as a timer can be. */
+const LONG_MS = 2 ** 31 - 1;

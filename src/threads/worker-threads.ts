@@ -1,0 +1,30 @@
+/**
+ * Which thread this is, and the module of Node by which threads speak.
+ *
+ * It is asked for when it is needed, never imported: a bundle for a browser has none, and all else of the package must work there.
+ */
+import type * as NodeThreads from 'node:worker_threads';
+import { NotConnectedError } from '../errors.js';
+
+/** `node:worker_threads`; without `postMessageToThread` before Node 22.5, except in 20.19 and later. */
+export type WorkerThreads = Omit<typeof NodeThreads, 'postMessageToThread'> &
+  Partial<Pick<typeof NodeThreads, 'postMessageToThread'>>;
+
+/** The module, `undefined` where the platform has none. */
+export function workerThreadsIfAny(): WorkerThreads | undefined {
+  const { process } = globalThis as { process?: Partial<NodeJS.Process> };
+  return process?.getBuiltinModule?.('node:worker_threads');
+}
+
+/**
+ * The module.
+ * @throws {@link NotConnectedError} where the platform has none
+ */
+export function workerThreads(): WorkerThreads {
+  const threads = workerThreadsIfAny();
+  if (threads !== undefined) return threads;
+  throw new NotConnectedError(
+    'there is no way to the main thread, and no telling which thread this is: node:worker_threads is missing, as in browsers',
+    { executed: 'no' },
+  );
+}
