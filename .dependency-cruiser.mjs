@@ -60,11 +60,11 @@ export default {
       to: { path: '^src/index\\.ts$' },
     },
     {
-      name: 'rpc-takes-of-threads-its-scheduler-only',
-      comment: 'where callbacks run by default; whatever else a thread does for rpc is given to it',
+      name: 'rpc-takes-of-threads-defaults-only',
+      comment: 'where callbacks run by default, and what carries the bytes with thread: true',
       severity: 'error',
       from: { path: room('rpc') },
-      to: { path: room('threads'), pathNot: '^src/threads/main-thread-scheduler\\.ts$' },
+      to: { path: room('threads'), pathNot: '^src/threads/(main-thread-scheduler|thread-transports)\\.ts$' },
     },
     {
       name: 'nothing-imports-msgpackr',

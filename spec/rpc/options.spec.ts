@@ -20,6 +20,9 @@ describe('options', () => {
     [{ limits: null }, 'limits needs an object of options'],
     [{ timeoutInSeconds: 0 }, 'timeoutInSeconds is 0; allowed is a number from 0.01 to 2147483'],
     [{ timeoutInSeconds: Infinity }, 'timeoutInSeconds is Infinity'],
+    [{ thread: 1 }, 'thread is 1'],
+    [{ unresponsiveAfterInSeconds: 0 }, 'unresponsiveAfterInSeconds is 0'],
+    [{ disconnectUnresponsive: 'yes' }, 'disconnectUnresponsive is "yes"'],
     [{ heartbeatIntervalInSeconds: -1 }, 'heartbeatIntervalInSeconds is -1'],
     [{ callTimeoutInSeconds: '5' }, 'callTimeoutInSeconds is "5"'],
     [{ callbackScheduler: {} }, 'callbackScheduler is no scheduler'],
@@ -102,6 +105,14 @@ describe('options', () => {
     const { transport } = new VirtualWorld().network.options;
     expect(server({ port: 0, host: 'elsewhere', transport })).not.toThrow();
     expect(client({ port: 1, host: 'elsewhere', scheduler: asyncScheduler })).not.toThrow();
+  });
+
+  it('have TCP on a thread of its own, in real time only', () => {
+    const { transport } = new VirtualWorld().network.options;
+    expect(server({ port: 0, thread: true })).not.toThrow();
+    const text = 'thread: true needs TCP and real time: it goes without the option';
+    expect(server({ port: 0, thread: true, transport })).toThrow(`${text} transport`);
+    expect(client({ port: 1, thread: true, scheduler: asyncScheduler })).toThrow(`${text} scheduler`);
   });
 
   it('that are undefined are as if they were absent, limits too', async () => {
