@@ -4,7 +4,8 @@
 // - addresses of the registry it was written with, which other people may not reach.
 import { readFileSync } from 'node:fs';
 
-const complaints = ['package-lock.json', 'bench/package-lock.json'].flatMap((file) => {
+const complaints = ['', 'bench/', 'scripts/bundle-check/'].flatMap((folder) => {
+  const file = `${folder}package-lock.json`;
   const { packages } = JSON.parse(readFileSync(new URL(`../${file}`, import.meta.url), 'utf8'));
   return findFaults(packages).map((fault) => `${file}: ${fault}`);
 });

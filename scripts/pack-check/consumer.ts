@@ -9,9 +9,11 @@ class Greeter {
   }
 }
 
-async function main(): Promise<void> {
+/** A server and a client that call, and part; with `thread`, their sockets are on the I/O thread. */
+async function converse(thread: boolean): Promise<void> {
   const server = new RPCServer({
     port: 0,
+    thread,
     localProxyObjects: { greeter: new Greeter() },
     codec: msgpackrCodec(),
   });
@@ -19,7 +21,7 @@ async function main(): Promise<void> {
   const address = server.address();
   if (!address) throw new Error('the server does not listen');
 
-  const client = new RPCClient({ host: address.host, port: address.port, codec: msgpackrCodec() });
+  const client = new RPCClient({ host: address.host, port: address.port, thread, codec: msgpackrCodec() });
   client.connectToServer();
   const greeter = await client.whenRemoteProxyObject<Greeter>('greeter');
   const greeting: string = await greeter.greet('Tandem');
@@ -29,6 +31,11 @@ async function main(): Promise<void> {
 
   await client.disconnectFromServer();
   await server.stop();
+}
+
+async function main(): Promise<void> {
+  await converse(false);
+  await converse(true);
   if (Object.keys(testing).length === 0) throw new Error('tandem-rpc/testing exports nothing');
 }
 
