@@ -169,6 +169,7 @@ const serverNames: readonly string[] = [
   'dedicatedPorts',
   'allowInsecure',
 ];
+const reconnectNames: readonly string[] = ['initialDelayInSeconds', 'maxDelayInSeconds'];
 const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect'];
 
 /**
@@ -201,14 +202,14 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
   checkNames('RPCClient', options, clientNames);
   const { reconnect = {}, identifier = '' } = options;
-  checkNames('reconnect', reconnect, ['initialDelayInSeconds', 'maxDelayInSeconds']);
+  checkNames('reconnect', reconnect, reconnectNames);
   const { initialDelayInSeconds = 0.1, maxDelayInSeconds = 5 } = reconnect;
-  return {
-    ...resolveCommon(options, 1),
+  // Not spread into another object: that gives each client's options a hidden class of their own.
+  return Object.assign(resolveCommon(options, 1), {
     identifier: checkIdentifier(identifier),
     initialDelayMs: checkNumber('reconnect.initialDelayInSeconds', initialDelayInSeconds, 0, 3_600) * 1_000,
     maxDelayMs: checkNumber('reconnect.maxDelayInSeconds', maxDelayInSeconds, 0, 3_600) * 1_000,
-  };
+  });
 }
 
 function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOptions {
@@ -216,14 +217,14 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     timeoutInSeconds = 10,
     heartbeatIntervalInSeconds,
     callTimeoutInSeconds = null,
-    localProxyObjects = {},
+    localProxyObjects = none,
     callbackScheduler = mainThreadScheduler,
     scheduler = monotonicScheduler,
-    limits = {},
-    codec = [],
-    transport = tcpTransports(),
+    limits,
+    codec,
+    transport = defaultTransports,
     exposeErrors = 'message',
-    interceptors = [],
+    interceptors,
     random = Math.random,
   } = options;
   return {
@@ -240,14 +241,25 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     callbackScheduler: checkScheduler('callbackScheduler', callbackScheduler),
     scheduler: checkScheduler('scheduler', scheduler),
     limits: checkLimits(limits),
-    codecs: checkCodecs(codec),
+    codecs: codec === undefined ? noCodecs : checkCodecs(codec),
     transports: checkTransport(transport),
     exposeErrors: checkExposure(exposeErrors),
-    interceptors: checkInterceptors(interceptors),
+    interceptors: interceptors === undefined ? noInterceptors : checkInterceptors(interceptors),
     random: checkFunction('random', random),
-    createID: () => crypto.randomUUID(),
+    createID,
     warn,
   };
+}
+
+/** One for all: it has no state. */
+const defaultTransports = tcpTransports();
+
+const none: Readonly<Record<string, object>> = {};
+const noCodecs: readonly MessageCodec[] = [];
+const noInterceptors: readonly RPCInterceptor[] = [];
+
+function createID(): string {
+  return crypto.randomUUID();
 }
 
 function warn(message: string, kind: string): void {
