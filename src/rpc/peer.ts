@@ -187,13 +187,13 @@ export class Peer implements ConnectionSink {
 /** The error to report for a connection that ended by a fault, `undefined` for an ordinary end. */
 export function faultOf(
   end: ConnectionEnd,
-  description: string,
+  connection: Connection,
   connectionID?: string,
 ): RPCError | undefined {
   const { code, message, by } = end.reason;
   if (code !== 'protocol-error' && code !== 'limit-exceeded') return undefined;
   const who = by === 'local' ? 'closed' : 'was closed by the other side';
-  const text = `the connection ${description} ${who}: ${message}`;
+  const text = `the connection ${connection.description} ${who}: ${message}`;
   return code === 'limit-exceeded'
     ? new LimitExceededError(text, { connectionID })
     : new ProtocolError(text, { connectionID });
