@@ -413,6 +413,7 @@ export class RPCClient extends RPCDispatcher {
     } = this.#options;
     return {
       scheduler,
+      now: () => scheduler.now(),
       limits,
       codecs,
       callbackScheduler,

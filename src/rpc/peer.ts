@@ -21,6 +21,8 @@ import type { ErrorExposure } from './wire-errors.js';
 /** What a server or client gives to each of its peers. */
 export interface PeerSettings {
   readonly scheduler: SchedulerLike;
+  /** The time of the scheduler. */
+  readonly now: () => number;
   readonly limits: Limits;
   readonly codecs: readonly MessageCodec[];
   readonly slabs: SlabPool;
@@ -117,8 +119,8 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onEstablished} */
   onEstablished(connectionID: string): void {
-    const { scheduler, limits, registry, random, ...settings } = this.#settings;
-    const { exposeErrors, callTimeoutMs, callbackScheduler, interception } = settings;
+    const { limits, registry, random } = this.#settings;
+    const { exposeErrors, callTimeoutMs, callbackScheduler, interception, now } = this.#settings;
     const identifier = this.#sink.onEstablished(connectionID);
     this.#communicator = new RPCCommunicator({
       connectionID,
@@ -131,7 +133,7 @@ export class Peer implements ConnectionSink {
       callbackScheduler,
       interception,
       firstReference: 1 + Math.floor(random() * maxFirstReference),
-      now: () => scheduler.now(),
+      now,
       sink: this.#sink,
     });
     this.#communicator.start(identifier);
