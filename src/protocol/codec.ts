@@ -3,34 +3,26 @@
  *
  * Out: `marshal` each field, then `encode` the message. In: `decodeFrame`, which scans all of a frame before it decodes
  * any of it. What the messages mean is not known here; each is an array. The encoder, the decoders and their buffers
- * belong to this connection and are used again and again; the decoder's cache of short keys is the library's own and
- * shared by the process, which costs a peer's neighbours nothing but hits. Where another codec was agreed on, it takes over
- * the messages without extensions, between the same checks. PROTOCOL.md, "Frames", "Values" and "Codecs".
+ * are used again and again, by all connections with these limits (codec-tools.ts); the decoder's cache of short keys is the
+ * library's own and shared by the process, which costs a peer's neighbours nothing but hits. Where another codec was agreed
+ * on, it takes over the messages without extensions, between the same checks. PROTOCOL.md, "Frames", "Values" and "Codecs".
  */
-import { Decoder } from '@msgpack/msgpack';
-
 import { LimitExceededError, ProtocolError, UnserializableValueError } from '../errors.js';
 import { AgreedCodec } from './agreed-codec.js';
 import { byteAt, itemAt } from './bytes.js';
-import { Extensions } from './extensions.js';
+import { CodecTools } from './codec-tools.js';
 import type { Limits } from './limits.js';
-import { Marshal } from './marshal.js';
-import { Prescan } from './prescan.js';
+import { byValue, type Sender } from './marshal.js';
 import type { MessageCodec, MessageCoder } from './message-codec.js';
 import type { Lender, Reference } from './references.js';
-import { ReusedEncoder } from './reused-encoder.js';
 import { bytesInHoles, type Hole } from './transferred.js';
 
 /** The codec of one connection. */
 export class Codec {
   /** Which codec is in use; changed by the handshake. */
   readonly agreed: AgreedCodec;
-  readonly #limits: Limits;
-  readonly #extensions = new Extensions();
-  readonly #marshal: Marshal;
-  readonly #prescan: Prescan;
-  readonly #encoder: ReusedEncoder;
-  readonly #decoder: Decoder;
+  readonly #tools: CodecTools;
+  readonly #sender: Sender;
   /** The references of messages that have any; most connections never see one. */
   #references: WeakMap<readonly unknown[], readonly Reference[]> | undefined;
   #messageBytes: number[] = [];
@@ -46,19 +38,18 @@ export class Codec {
    */
   constructor(limits: Limits, codecs: readonly MessageCodec[] = []) {
     this.agreed = new AgreedCodec(codecs);
-    this.#limits = limits;
-    this.#marshal = new Marshal(limits, this.#extensions);
-    this.#marshal.onHole = (hole) => {
-      (this.#holes ??= []).push(hole);
+    this.#tools = CodecTools.of(limits);
+    this.#sender = {
+      lender: undefined,
+      onHole: (hole) => {
+        (this.#holes ??= []).push(hole);
+      },
     };
-    this.#prescan = Prescan.of(limits);
-    this.#encoder = new ReusedEncoder(this.#extensions, limits.maxDepth);
-    this.#decoder = new Decoder({ extensionCodec: this.#extensions });
   }
 
   /** Says what of values to be sent crosses by reference; without one nothing does. */
   set lender(lender: Lender | undefined) {
-    this.#marshal.lender = lender;
+    this.#sender.lender = lender;
   }
 
   /** The bytes that each message of the frame decoded last took, in their order; valid until the next frame. */
@@ -82,9 +73,7 @@ export class Codec {
    * @throws {@link LimitExceededError} if something in it is larger than a limit
    */
   marshal(value: unknown, path: string, enclosing = 1): unknown {
-    const marshalled = this.#marshal.marshal(value, path, enclosing);
-    if (!Object.is(marshalled, value)) this.#isConverted = true;
-    return marshalled;
+    return this.#marshal(value, path, enclosing, this.#sender);
   }
 
   /**
@@ -94,26 +83,19 @@ export class Codec {
    * @throws as `marshal`
    */
   marshalByValue(value: unknown, path: string): unknown {
-    const { lender, onHole } = this.#marshal;
-    this.#marshal.lender = this.#marshal.onHole = undefined;
-    try {
-      return this.marshal(value, path);
-    } finally {
-      this.#marshal.lender = lender;
-      this.#marshal.onHole = onHole;
-    }
+    return this.#marshal(value, path, 1, byValue);
   }
 
   /**
    * Encodes one message.
    *
    * @param message - its fields, of which those that come from users have been marshalled
-   * @returns a view that is valid until the next `encode`: to be copied or written before
+   * @returns a view that is valid until the next `encode` of any codec: to be copied or written before
    * @throws {@link UnserializableValueError} if a value has changed since it was marshalled
    * @throws {@link LimitExceededError} if the message as a whole is larger than a limit
    */
   encode(message: readonly unknown[]): Uint8Array {
-    const { maxMessageBytes, maxNodes } = this.#limits;
+    const { maxMessageBytes, maxNodes } = this.#tools.limits;
     const { coder } = this.agreed;
     const bytes = (coder && this.#encodePlain(coder, message)) ?? this.#encodeAny(message);
     const size = bytes.length + this.#bytesLeftOut();
@@ -150,13 +132,13 @@ export class Codec {
           ? frame
           : new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
       const hasBinary = this.#scan(bytes);
-      this.#extensions.expectFrame(
+      this.#tools.extensions.expectFrame(
         hasBinary,
         isPrivate ? frame.buffer.byteLength / 2 : Number.POSITIVE_INFINITY,
       );
       const { coder } = this.agreed;
       const messages = coder === undefined ? this.#decodeAny(bytes) : this.#decodeBy(coder, bytes);
-      if (hasBinary) this.#extensions.detach(messages);
+      if (hasBinary) this.#tools.extensions.detach(messages);
       // The scan proved that each is an array.
       return messages as unknown[][];
     } catch (cause) {
@@ -171,10 +153,16 @@ export class Codec {
     if (references !== undefined) this.#keepReferences(to, references);
   }
 
+  #marshal(value: unknown, path: string, enclosing: number, sender: Sender): unknown {
+    const marshalled = this.#tools.marshal.marshal(value, path, enclosing, sender);
+    if (!Object.is(marshalled, value)) this.#isConverted = true;
+    return marshalled;
+  }
+
   #encodeAny(message: readonly unknown[]): Uint8Array {
     this.#holes = undefined;
     try {
-      return this.#encoder.encode(message);
+      return this.#tools.encoder.encode(message);
     } catch (cause) {
       this.#holes = undefined;
       throw new UnserializableValueError('cannot send a message: a value in it changed while it was sent', {
@@ -199,8 +187,8 @@ export class Codec {
   #decodeAny(bytes: Uint8Array): unknown[] {
     const messages: unknown[] = [];
     // A generator takes longer to make than a short message to decode.
-    if (this.#messageBytes.length === 1) this.#keep(messages, this.#decoder.decode(bytes));
-    else for (const message of this.#decoder.decodeMulti(bytes)) this.#keep(messages, message);
+    if (this.#messageBytes.length === 1) this.#keep(messages, this.#tools.decoder.decode(bytes));
+    else for (const message of this.#tools.decoder.decodeMulti(bytes)) this.#keep(messages, message);
     return messages;
   }
 
@@ -213,7 +201,7 @@ export class Codec {
       const end = start + itemAt(this.#messageBytes, index);
       if (this.#foreign[foreignSeen] === index) {
         foreignSeen += 1;
-        this.#keep(messages, this.#decoder.decode(bytes.subarray(start, end)));
+        this.#keep(messages, this.#tools.decoder.decode(bytes.subarray(start, end)));
       } else messages.push(coder.decode(bytes, start, end));
       start = end;
     }
@@ -222,7 +210,7 @@ export class Codec {
 
   #keep(messages: unknown[], message: unknown): void {
     messages.push(message);
-    const references = this.#extensions.takeReferences();
+    const references = this.#tools.extensions.takeReferences();
     // The scan proved that each is an array.
     if (references !== undefined) this.#keepReferences(message as unknown[], references);
   }
@@ -238,7 +226,8 @@ export class Codec {
 
   /** Scans every message of a frame, and tells whether there is a byte array in any. */
   #scan(bytes: Uint8Array): boolean {
-    const { maxMessageBytes } = this.#limits;
+    const { limits, prescan } = this.#tools;
+    const { maxMessageBytes } = limits;
     let hasBinary = false;
     this.#messageBytes = [];
     if (this.#foreign.length > 0) this.#foreign = [];
@@ -246,14 +235,14 @@ export class Codec {
       const head = byteAt(bytes, start);
       if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)
         throw new ProtocolError('a message that is no array');
-      const end = this.#prescan.scan(bytes, start, bytes.length);
+      const end = prescan.scan(bytes, start, bytes.length);
       if (end - start > maxMessageBytes) {
         const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
         throw new ProtocolError(`a message of ${end - start} bytes, ${bound}`);
       }
-      if (!this.#prescan.isPlain) this.#foreign.push(this.#messageBytes.length);
+      if (!prescan.isPlain) this.#foreign.push(this.#messageBytes.length);
       this.#messageBytes.push(end - start);
-      hasBinary ||= this.#prescan.hasBinary;
+      hasBinary ||= prescan.hasBinary;
       start = end;
     }
     return hasBinary;
@@ -261,7 +250,7 @@ export class Codec {
 
   #proveReadable(bytes: Uint8Array): void {
     try {
-      this.#prescan.scan(bytes, 0, bytes.length);
+      this.#tools.prescan.scan(bytes, 0, bytes.length);
     } catch (cause) {
       // What the scan throws is a ProtocolError, which says what was found and which limit changes it.
       throw new LimitExceededError(`cannot send a message: ${(cause as ProtocolError).message}`, { cause });

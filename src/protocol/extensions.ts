@@ -110,7 +110,7 @@ export function writePayload(type: number, contents: Uint8Array): Extension {
   return new Extension(type, contents);
 }
 
-/** The encoder's and decoder's way to the extension types: one object for one codec. */
+/** The encoder's and decoder's way to the extension types: one object for all codecs with the same limits. */
 export class Extensions implements ExtensionCodecType<undefined> {
   // The library's decoder clones itself when used within itself. A decoder for each level of nesting is made once.
   readonly #decoders: Decoder[] = [];
@@ -128,6 +128,8 @@ export class Extensions implements ExtensionCodecType<undefined> {
   expectFrame(detaches: boolean, leastViewBytes: number): void {
     this.#detaches = detaches;
     this.#leastViewBytes = leastViewBytes;
+    // Of a frame that could not be decoded, maybe one of another connection.
+    if (this.#references.length > 0) this.#references = [];
   }
 
   /** Takes the references decoded since this was asked last; almost always none. */

@@ -32,12 +32,23 @@ import { describeRefused, Shapes, tagOf } from './shapes.js';
 import { type Hole, leastTransferredBytes, transferredBytes } from './transferred.js';
 import { describePath, findCycle, noKey } from './value-path.js';
 
-/** Prepares values for the encoder, for one sender. */
-export class Marshal {
+/** Whom a value is prepared for. */
+export interface Sender {
   /** Says what crosses by reference; without one nothing does. */
   lender: Lender | undefined;
   /** Gets what the encoder leaves out of the message; without it nothing is left out. */
-  onHole: ((hole: Hole) => void) | undefined;
+  readonly onHole: ((hole: Hole) => void) | undefined;
+}
+
+/** A sender of which nothing crosses by reference, nor is left out. */
+export const byValue: Sender = { lender: undefined, onHole: undefined };
+
+/** Prepares values for the encoder, for one sender after the other. */
+export class Marshal {
+  /** Of the sender at hand. */
+  #lender: Lender | undefined;
+  /** Of the sender at hand. */
+  #onHole: ((hole: Hole) => void) | undefined;
   readonly #limits: Limits;
   readonly #extensions: Extensions;
   readonly #shapes = new Shapes();
@@ -70,14 +81,18 @@ export class Marshal {
    * @param value - the user's; only read, and to be encoded in the same turn
    * @param path - what to call it in errors, such as `arguments`
    * @param enclosing - how many arrays of the message will lie around it: 1 for a field of the message
+   * @param sender - whose the value is
    * @returns the value itself if it can be encoded as it is, else a copy in which extensions stand for parts of it
    * @throws {@link UnserializableValueError} if something in it cannot cross
    * @throws {@link LimitExceededError} if something in it is larger than a limit
    */
-  marshal(value: unknown, path: string, enclosing: number): unknown {
-    // A getter may send something by the same codec.
-    if (this.#isBusy) return this.#another().marshal(value, path, enclosing);
+  marshal(value: unknown, path: string, enclosing: number, sender: Sender): unknown {
+    // A getter may send something, by the same codec or another.
+    if (this.#isBusy)
+      return new Marshal(this.#limits, this.#extensions).marshal(value, path, enclosing, sender);
     this.#isBusy = true;
+    this.#lender = sender.lender;
+    this.#onHole = sender.onHole;
     this.#open.root = path;
     this.#enclosing = enclosing;
     this.#nodes = this.#leastBytes = this.#payloads = 0;
@@ -92,14 +107,9 @@ export class Marshal {
       throw refusal;
     } finally {
       this.#isBusy = false;
+      // Else the last sender's connection would stay in memory.
+      this.#lender = this.#onHole = undefined;
     }
-  }
-
-  #another(): Marshal {
-    const another = new Marshal(this.#limits, this.#extensions);
-    another.lender = this.lender;
-    another.onHole = this.onHole;
-    return another;
   }
 
   #walk(value: unknown): unknown {
@@ -151,7 +161,7 @@ export class Marshal {
 
   /** What crosses by reference, as far as there is a lender who knows it. */
   #reference(value: object): Extension | undefined {
-    const reference = this.lender?.lend(value);
+    const reference = this.#lender?.lend(value);
     if (reference === undefined) return undefined;
     if (!(reference instanceof LentReference)) {
       this.#enter(value);
@@ -171,7 +181,7 @@ export class Marshal {
   #reason(reason: unknown): unknown {
     const before = [this.#nodes, this.#leastBytes, this.#payloads, this.#containers.length] as const;
     try {
-      return this.lender?.attempt(() => this.#walk(reason));
+      return this.#lender?.attempt(() => this.#walk(reason));
     } catch {
       [this.#nodes, this.#leastBytes, this.#payloads, this.#containers.length] = before;
       this.#refusal = undefined;
@@ -303,9 +313,9 @@ export class Marshal {
     const isPlain = tag === 'Uint8Array';
     if (kind === undefined && !isPlain) throw this.#refuse(describeRefused(value));
     const bytes = new Uint8Array(buffer, offset, size);
-    if (size >= (isGiven ? leastTransferredBytes : largeBytes) && this.#payloads === 0 && this.onHole) {
+    if (size >= (isGiven ? leastTransferredBytes : largeBytes) && this.#payloads === 0 && this.#onHole) {
       const ordered = kind === undefined ? bytes : orderBytes(bytes, kind.elementBytes);
-      return this.#hole(kind, ordered, isGiven, this.onHole);
+      return this.#hole(kind, ordered, isGiven, this.#onHole);
     }
     // The marker of given bytes is no value; and bytes of another realm are an object to some encoders.
     if (kind === undefined) return isGiven || !(value instanceof Uint8Array) ? bytes : value;

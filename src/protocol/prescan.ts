@@ -13,9 +13,7 @@ import { bigintBits, extensionTypes } from './extensions.js';
 import type { Limits } from './limits.js';
 import { isPrototypeKey, maxComparedKeys, SeenKeys } from './seen-keys.js';
 
-const prescans = new WeakMap<Limits, Prescan>();
-
-/** Scans values for one receiver; between two scans it keeps nothing but scratch memory. */
+/** Scans values; between two scans it keeps nothing but scratch memory, so that all receivers with these limits share one. */
 export class Prescan {
   readonly #limits: Limits;
   // What is known of the levels around the innermost one, four numbers each: values left, form, end, first key.
@@ -30,13 +28,6 @@ export class Prescan {
   #form = listForm;
   #end = 0;
   #firstKey = 0;
-
-  /** The one for these limits: scans never overlap and keep nothing, so all connections of a side share it. */
-  static of(limits: Limits): Prescan {
-    let shared = prescans.get(limits);
-    if (shared === undefined) prescans.set(limits, (shared = new Prescan(limits)));
-    return shared;
-  }
 
   /** @param limits - the bounds of what this side receives */
   constructor(limits: Limits) {

@@ -29,10 +29,14 @@ export interface ImportTableSettings {
   readonly hold?: WeakHold;
 }
 
-/** The references that one connection holds. */
-export class ImportTable {
+/**
+ * The references that one connection holds.
+ *
+ * The owner of its references itself: an object literal with a getter makes V8 keep a hidden class for each evaluation, which
+ * lives until the next full collection, and with it, by way of the getter, the whole connection.
+ */
+export class ImportTable implements ReferenceOwner {
   readonly #settings: ImportTableSettings;
-  readonly #owner: ReferenceOwner;
   readonly #held: FinalizingMap<HeldReference>;
   /** Signals on which somebody listens. */
   readonly #listened = new SparseSet<HeldReference>();
@@ -43,10 +47,29 @@ export class ImportTable {
   /** @param settings - of the connection */
   constructor(settings: ImportTableSettings) {
     this.#settings = settings;
-    this.#owner = this.#makeOwner(settings);
     this.#held = new FinalizingMap((number, count) => {
       this.#giveBack(number, count);
     }, settings.hold);
+  }
+
+  /** {@inheritDoc ReferenceOwner.connectionID} */
+  get connectionID(): string {
+    return this.#settings.connectionID;
+  }
+
+  /** {@inheritDoc ReferenceOwner.caller} */
+  get caller(): Caller {
+    return this.#settings.caller;
+  }
+
+  /** {@inheritDoc ReferenceOwner.report} */
+  get report(): Report {
+    return this.#settings.report;
+  }
+
+  /** {@inheritDoc ReferenceOwner.endReason} */
+  get endReason(): string | undefined {
+    return this.#endReason;
   }
 
   /** How many references are held. */
@@ -72,7 +95,7 @@ export class ImportTable {
       // One that was collected, and whose finalizer has not run: what it was counted for is not the new one's.
       const collected = this.#held.delete(number);
       if (collected > 0) this.#giveBack(number, collected);
-      held = new HeldReference(lent, this.#owner);
+      held = new HeldReference(lent, this);
       if (this.#endReason === undefined) this.#held.set(number, held);
     }
     this.#held.count(number);
@@ -101,7 +124,7 @@ export class ImportTable {
   /** The number of a value that is held here and may be used: the peer knows its own by it. */
   numberOf(value: object): number | undefined {
     const held = heldReferenceOf(value);
-    if (held?.owner !== this.#owner || this.#held.get(held.number) !== held) return undefined;
+    if (held?.owner !== this || this.#held.get(held.number) !== held) return undefined;
     return held.number;
   }
 
@@ -124,11 +147,27 @@ export class ImportTable {
   close(reason: string): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
-    const { connectionID } = this.#settings;
+    const { connectionID } = this;
     const held = this.#held.clear();
     this.#listened.clear();
     this.#released.clear();
     for (const each of held) each.abort(new ConnectionLostError(reason, { connectionID }));
+  }
+
+  /** {@inheritDoc ReferenceOwner.onDisposed} */
+  onDisposed(held: HeldReference): boolean {
+    // Not if it has been replaced: then it was taken for collected, and its count went over.
+    if (this.#held.get(held.number) !== held) return false;
+    this.#giveBack(held.number, 1);
+    const isHeld = this.#held.discount(held.number) > 0;
+    if (!isHeld) this.#listened.delete(held);
+    return isHeld;
+  }
+
+  /** {@inheritDoc ReferenceOwner.onListened} */
+  onListened(held: HeldReference, isListened: boolean): void {
+    if (isListened && this.numberOf(held.object) !== undefined) this.#listened.add(held);
+    else this.#listened.delete(held);
   }
 
   #giveBack(number: number, count: number): void {
@@ -136,29 +175,5 @@ export class ImportTable {
     const isFirst = this.#released.size === 0;
     this.#released.set(number, (this.#released.get(number) ?? 0) + count);
     if (isFirst) this.#settings.onReleased();
-  }
-
-  #makeOwner({ connectionID, caller, report }: ImportTableSettings): ReferenceOwner {
-    const endReason = (): string | undefined => this.#endReason;
-    return {
-      connectionID,
-      caller,
-      report,
-      get endReason() {
-        return endReason();
-      },
-      onDisposed: (held) => {
-        // Not if it has been replaced: then it was taken for collected, and its count went over.
-        if (this.#held.get(held.number) !== held) return false;
-        this.#giveBack(held.number, 1);
-        const isHeld = this.#held.discount(held.number) > 0;
-        if (!isHeld) this.#listened.delete(held);
-        return isHeld;
-      },
-      onListened: (held, isListened) => {
-        if (isListened && this.numberOf(held.object) !== undefined) this.#listened.add(held);
-        else this.#listened.delete(held);
-      },
-    };
   }
 }

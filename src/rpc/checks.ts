@@ -96,8 +96,12 @@ export function isLoopback(host: string): boolean {
   return host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
-/** Checks limits, and completes them by the defaults. Throws TypeError or RangeError. */
-export function checkLimits(given: Partial<Limits>): Limits {
+/**
+ * Checks limits, and completes them by the defaults; where none are given, those are the very same object, since whatever
+ * belongs to limits is shared by those who have the same. Throws TypeError or RangeError.
+ */
+export function checkLimits(given: Partial<Limits> | undefined): Limits {
+  if (given === undefined) return defaultLimits;
   checkNames('limits', given, Object.keys(limitRanges));
   for (const [name, [least, most]] of Object.entries(limitRanges)) {
     const value: unknown = given[name as keyof Limits];

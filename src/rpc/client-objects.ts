@@ -3,6 +3,7 @@
  * and whoever waits for it.
  */
 import type { SchedulerLike } from 'rxjs';
+import { SparseMap } from '../protocol/sparse.js';
 import type { Caller } from '../proxies/caller.js';
 import { createRemoteProxy } from '../proxies/remote-proxy.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
@@ -16,9 +17,9 @@ export class ClientObjects {
   readonly #caller: Caller;
   readonly #lifecycle: Lifecycle;
   readonly #scheduler: SchedulerLike;
-  readonly #proxies = new Map<string, object>();
-  readonly #streams = new Map<string, StateStream<object | undefined>>();
-  readonly #waiting = new Map<string, Waiting<object>>();
+  readonly #proxies = new SparseMap<string, object>();
+  readonly #streams = new SparseMap<string, StateStream<object | undefined>>();
+  readonly #waiting = new SparseMap<string, Waiting<object>>();
   #isComplete = false;
 
   /**

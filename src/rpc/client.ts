@@ -393,11 +393,11 @@ export class RPCClient extends RPCDispatcher {
   }
 
   #reportFault(peer: Peer, end: ConnectionEnd): void {
-    const { description } = peer.connection;
+    const { connection } = peer;
     const fault =
       end.reason.code === 'server-full'
-        ? new ServerFullError(`${description}: ${end.reason.message}`)
-        : faultOf(end, description, peer.communicator?.connectionID);
+        ? new ServerFullError(`${connection.description}: ${end.reason.message}`)
+        : faultOf(end, connection, peer.communicator?.connectionID);
     if (fault !== undefined) this.#lifecycle.report(fault);
   }
 
@@ -421,6 +421,7 @@ export class RPCClient extends RPCDispatcher {
     } = this.#options;
     return {
       scheduler,
+      now: () => scheduler.now(),
       limits,
       codecs,
       callbackScheduler,

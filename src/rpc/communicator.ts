@@ -28,10 +28,11 @@ import {
 import type { Caller } from '../proxies/caller.js';
 import type { ExposedObject } from '../proxies/exposure.js';
 import type { CallOptions } from '../proxies/types.js';
-import { RemoteStream } from '../streams/remote-stream.js';
+import type { RemoteStream } from '../streams/remote-stream.js';
 import { neverSubscribed } from '../streams/stream-senders.js';
 import type { Report } from '../streams/user-callback.js';
 import { ServedCall } from './current-call.js';
+import { DirectCaller } from './direct-caller.js';
 import type { Interception } from './interception.js';
 import { Invocations } from './invocations.js';
 import { OutgoingCalls } from './outgoing-calls.js';
@@ -93,7 +94,7 @@ export interface Counts {
 
 /**
  * The calls, streams, references and registrations of one connection. Owned by a server or client, which tells it when
- * the connection ends.
+ * the connection ends. Most connections have no streams: the rooms for them are made when the first is opened.
  */
 export class RPCCommunicator implements Caller {
   /** {@inheritDoc Caller.report} */
@@ -103,11 +104,12 @@ export class RPCCommunicator implements Caller {
   readonly #sending: Sending;
   readonly #targets: Targets;
   readonly #references: References;
-  readonly #outgoing: OutgoingCalls;
-  readonly #outgoingStreams: OutgoingStreams;
-  readonly #invocations: Invocations;
-  readonly #served: ServedStreams;
   readonly #remote: RemoteObjects;
+  readonly #calls: OutgoingCalls;
+  readonly #deadlineChanged: () => void;
+  readonly #invocations: Invocations;
+  #streams: OutgoingStreams | undefined;
+  #served: ServedStreams | undefined;
   readonly #caller: Caller;
   /** Sends without the interceptors, which whoever picks the connection has run. @internal */
   readonly direct: Caller;
@@ -124,16 +126,13 @@ export class RPCCommunicator implements Caller {
     this.report = (error) => {
       sink.onError(error);
     };
-    this.direct = {
+    this.#remote = new RemoteObjects(limits.maxRegisteredObjects);
+    this.direct = new DirectCaller({
+      calls: () => this.#calls,
+      streams: () => this.#subscribed,
+      remote: this.#remote,
       report: this.report,
-      call: (...args) => this.#outgoing.call(...args),
-      notify: (...args) => {
-        this.#outgoing.notify(...args);
-      },
-      stream: (...args) => new RemoteStream(this.report, this.#outgoingStreams.open(...args)),
-      members: (target) => this.members(target),
-      properties: (target) => this.properties(target),
-    };
+    });
     this.#caller =
       interception === undefined ? this.direct : interception.outgoing(this.direct, () => connectionID);
     this.#references = new References({
@@ -145,7 +144,6 @@ export class RPCCommunicator implements Caller {
       firstNumber: settings.firstReference,
     });
     const { exports } = this.#references;
-    this.#remote = new RemoteObjects(limits.maxRegisteredObjects);
     this.#targets = new Targets({
       connectionID,
       localObjects: settings.localObjects,
@@ -155,6 +153,7 @@ export class RPCCommunicator implements Caller {
     const deadlineChanged = (): void => {
       connection.deadlineChanged();
     };
+    this.#deadlineChanged = deadlineChanged;
     const sending = new Sending({
       connectionID,
       connection,
@@ -162,11 +161,11 @@ export class RPCCommunicator implements Caller {
       exports,
       // What was emitted before a call or an answer does not come after it, as far as there is credit and room.
       beforeSend: () => {
-        if (this.#served.hasReady) this.#served.pump(Math.min(causalBytes, connection.roomBytes));
+        if (this.#served?.hasReady === true) this.#served.pump(Math.min(causalBytes, connection.roomBytes));
       },
     });
     this.#sending = sending;
-    this.#outgoing = new OutgoingCalls({
+    this.#calls = new OutgoingCalls({
       sending,
       maxArguments: limits.maxArguments,
       callTimeoutMs: settings.callTimeoutMs,
@@ -174,29 +173,11 @@ export class RPCCommunicator implements Caller {
       remote: this.#remote,
       deadlineChanged,
     });
-    this.#outgoingStreams = new OutgoingStreams({
-      sending,
-      calls: this.#outgoing,
-      callbackScheduler: settings.callbackScheduler,
-      maxStreamBytes: limits.maxStreamBytes,
-      now,
-      deadlineChanged,
-    });
-    this.#served = new ServedStreams({
-      connection,
-      sending,
-      exposeErrors,
-      interception,
-      report: this.report,
-      deadlineChanged,
-    });
     this.#invocations = new Invocations({
       codec,
       exposeErrors,
       interception,
-      send: (makeMessage) => {
-        sending.send(makeMessage);
-      },
+      sending,
       report: this.report,
       deadlineChanged,
     });
@@ -215,9 +196,9 @@ export class RPCCommunicator implements Caller {
   /** What is open now. */
   get counts(): Counts {
     return {
-      calls: this.#outgoing.size,
+      calls: this.#calls.size,
       incomingCalls: this.#invocations.size,
-      streams: this.#outgoingStreams.size + this.#served.size,
+      streams: (this.#streams?.size ?? 0) + (this.#served?.size ?? 0),
       references: this.#references.size,
       queuedBytes: this.#end === undefined ? this.#connection.queuedBytes : 0,
     };
@@ -226,10 +207,10 @@ export class RPCCommunicator implements Caller {
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
     return Math.min(
-      this.#outgoing.nextDeadlineMs,
+      this.#calls.nextDeadlineMs,
       this.#invocations.nextDeadlineMs,
-      this.#outgoingStreams.nextDeadlineMs,
-      this.#served.nextDeadlineMs,
+      this.#streams?.nextDeadlineMs ?? Infinity,
+      this.#served?.nextDeadlineMs ?? Infinity,
     );
   }
 
@@ -259,12 +240,12 @@ export class RPCCommunicator implements Caller {
 
   /** {@inheritDoc Caller.members} */
   members(target: Target): readonly string[] | undefined {
-    return typeof target === 'string' ? this.#remote.memberNames(target) : undefined;
+    return this.direct.members(target);
   }
 
   /** {@inheritDoc Caller.properties} */
   properties(target: Target): readonly string[] | undefined {
-    return typeof target === 'string' ? this.#remote.properties(target) : undefined;
+    return this.direct.properties(target);
   }
 
   /** {@inheritDoc Caller.call} */
@@ -299,17 +280,17 @@ export class RPCCommunicator implements Caller {
 
   /** The time of calls or streams is over. */
   handleDeadline(nowMs: number): void {
-    this.#outgoing.handleDeadline(nowMs);
-    this.#outgoingStreams.handleDeadline(nowMs);
+    this.#calls.handleDeadline(nowMs);
+    this.#streams?.handleDeadline(nowMs);
     this.#invocations.handleDeadline(nowMs);
-    this.#served.handleDeadline(nowMs);
+    this.#served?.handleDeadline(nowMs);
   }
 
   /** What was sent is about to leave, and so much more may: stream values, and references given back. */
   flush(roomBytes: number): void {
     this.#guard(() => {
       this.#references.flush();
-      this.#served.pump(roomBytes);
+      this.#served?.pump(roomBytes);
     });
   }
 
@@ -327,9 +308,9 @@ export class RPCCommunicator implements Caller {
     this.#end = end;
     this.#sending.close(end);
     this.#references.close(end.reason.message);
-    this.#outgoing.close(end);
-    this.#outgoingStreams.close(end);
-    this.#served.close();
+    this.#calls.close(end);
+    this.#streams?.close(end);
+    this.#served?.close();
     const { connectionID } = this;
     this.#invocations.close(() => new ConnectionLostError(end.reason.message, { connectionID }));
   }
@@ -359,7 +340,7 @@ export class RPCCommunicator implements Caller {
         this.#receiveNext(message as ReceivedNextMessage);
         return;
       case MessageType.complete:
-        this.#outgoingStreams.complete(message);
+        this.#subscribed.complete(message);
         return;
       case MessageType.fail:
         this.#receiveFail(message);
@@ -385,6 +366,31 @@ export class RPCCommunicator implements Caller {
       case MessageType.identify:
         this.#receiveIdentify(message);
     }
+  }
+
+  get #subscribed(): OutgoingStreams {
+    this.#streams ??= new OutgoingStreams({
+      sending: this.#sending,
+      calls: this.#calls,
+      callbackScheduler: this.#settings.callbackScheduler,
+      maxStreamBytes: this.#settings.limits.maxStreamBytes,
+      now: this.#settings.now,
+      deadlineChanged: this.#deadlineChanged,
+    });
+    return this.#streams;
+  }
+
+  get #serving(): ServedStreams {
+    const { exposeErrors, interception } = this.#settings;
+    this.#served ??= new ServedStreams({
+      connection: this.#connection,
+      sending: this.#sending,
+      exposeErrors,
+      interception,
+      report: this.report,
+      deadlineChanged: this.#deadlineChanged,
+    });
+    return this.#served;
   }
 
   #receiveRequest(message: RequestMessage): void {
@@ -431,7 +437,7 @@ export class RPCCommunicator implements Caller {
     try {
       const found = this.#targets.stream(target, member, args);
       this.#references.hydrate(message);
-      this.#served.start({
+      this.#serving.start({
         id,
         credit,
         call: this.#callOf(target, member, meta),
@@ -447,7 +453,7 @@ export class RPCCommunicator implements Caller {
 
   #receiveResponse(message: ResponseMessage): void {
     const id = message[1];
-    if (!this.#outgoing.has(id)) {
+    if (!this.#calls.has(id)) {
       // An answer may cross the word that nobody waits for it.
       if (!this.#sending.wasTaken(id))
         throw new ProtocolError(`an answer to call ${id}, which was never made`);
@@ -455,42 +461,43 @@ export class RPCCommunicator implements Caller {
       return;
     }
     const unreadable = this.#references.accept(message);
-    if (unreadable === undefined) this.#outgoing.receive(message);
-    else this.#outgoing.reject(id, unreadable);
+    if (unreadable === undefined) this.#calls.receive(message);
+    else this.#calls.reject(id, unreadable);
   }
 
   #receiveFail(message: FailMessage): void {
     if (this.#references.accept(message) === undefined) {
-      this.#outgoingStreams.fail(message);
+      this.#subscribed.fail(message);
       return;
     }
     // What cannot be read is left out: that the stream failed matters more.
     const [type, id, error, dropped = 0] = message;
-    this.#outgoingStreams.fail([type, id, { ...error, data: undefined }, dropped]);
+    this.#subscribed.fail([type, id, { ...error, data: undefined }, dropped]);
   }
 
   #receiveNext(message: ReceivedNextMessage): void {
     // What nobody wants any more is given back, not made into objects that wait for their collection.
-    const unreadable = this.#outgoingStreams.has(message[1]) ? this.#references.accept(message) : undefined;
-    if (!this.#outgoingStreams.next(message)) this.#references.refuse(message);
-    else if (unreadable !== undefined) this.#outgoingStreams.abandon(message[1], unreadable);
+    const unreadable = this.#streams?.has(message[1]) === true ? this.#references.accept(message) : undefined;
+    if (!this.#subscribed.next(message)) this.#references.refuse(message);
+    else if (unreadable !== undefined) this.#subscribed.abandon(message[1], unreadable);
   }
 
   #receiveCancel(id: number): void {
     // Its answer or end may have crossed this.
-    if (!this.#invocations.cancel(id)) this.#served.cancel(id);
+    if (!this.#invocations.cancel(id)) this.#served?.cancel(id);
   }
 
   #receiveCredit([, id, items, bytes]: CreditMessage): void {
     // The end of a stream may cross a credit for it.
-    if (this.#served.receiveCredit(id, items, bytes) || id <= this.#lastPeerID) return;
+    if (this.#served?.receiveCredit(id, items, bytes) === true || id <= this.#lastPeerID) return;
     throw neverSubscribed(id);
   }
 
   /** Ids rise, but a long message is overtaken by shorter ones: only one that is in use is surely wrong. */
   #checkID(id: number): void {
     if (this.#invocations.has(id)) throw new ProtocolError(`a call ${id} while a call of that id runs`);
-    if (this.#served.has(id)) throw new ProtocolError(`a call ${id} while a stream of that id is open`);
+    if (this.#served?.has(id) === true)
+      throw new ProtocolError(`a call ${id} while a stream of that id is open`);
     this.#lastPeerID = Math.max(this.#lastPeerID, id);
   }
 

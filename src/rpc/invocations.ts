@@ -11,6 +11,7 @@ import { isSchemasWord, SchemaFailure, validateArguments } from '../proxies/sche
 import { runInCall, type ServedCall } from './current-call.js';
 import type { Interception } from './interception.js';
 import { OpenCalls } from './open-calls.js';
+import type { Sending } from './sending.js';
 import { describeCall } from './outgoing-calls.js';
 import type { FoundMethod } from './targets.js';
 import { isThenable } from './thenable.js';
@@ -25,11 +26,8 @@ export interface InvocationsSettings {
   readonly exposeErrors: ErrorExposure;
   /** The interceptors, if there are any. */
   readonly interception: Interception | undefined;
-  /**
-   * Sends an answer.
-   * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
-   */
-  readonly send: (makeMessage: () => ResponseMessage) => void;
+  /** Sends answers. */
+  readonly sending: Sending;
   /** The deadline of a call may be the next. */
   readonly deadlineChanged: () => void;
   /** Gets what a notified method threw: no caller waits for it. */
@@ -195,7 +193,7 @@ export class Invocations {
       report(notifiedError(invocation, error, thrownToWire(error, 'message', codec).message));
     } else if (this.#isAwaited(invocation)) {
       sendError(this.#wireError(invocation, error), (fitting) => {
-        this.#settings.send(() => [MessageType.response, id, fitting]);
+        this.#settings.sending.send(() => [MessageType.response, id, fitting]);
       });
     }
     this.#finish(invocation);
@@ -213,9 +211,9 @@ export class Invocations {
   /** A result that cannot cross is an error of this one call; the connection goes on. */
   #answer(id: number, result: unknown): void {
     try {
-      this.#settings.send(() => this.#resultMessage(id, result));
+      this.#settings.sending.send(() => this.#resultMessage(id, result));
     } catch (error) {
-      this.#settings.send(() => [MessageType.response, id, unsendable(error)]);
+      this.#settings.sending.send(() => [MessageType.response, id, unsendable(error)]);
     }
   }
 

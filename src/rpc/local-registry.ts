@@ -1,6 +1,7 @@
 /**
  * The objects registered on this side, and who is told when that changes.
  */
+import { SparseSet } from '../protocol/sparse.js';
 import type { ExposedObject, RegistrationOptions } from '../proxies/exposure.js';
 import { checkObjectName, expose } from '../proxies/exposure.js';
 
@@ -15,7 +16,7 @@ export interface RegistrationListener {
 /** Registered objects by name. */
 export class LocalRegistry {
   readonly #objects = new Map<string, ExposedObject>();
-  readonly #listeners = new Set<RegistrationListener>();
+  readonly #listeners = new SparseSet<RegistrationListener>();
 
   /** The registered objects, for look-up. */
   get objects(): ReadonlyMap<string, ExposedObject> {

@@ -176,6 +176,7 @@ const serverNames: readonly string[] = [
   'dedicatedPorts',
   'allowInsecure',
 ];
+const reconnectNames: readonly string[] = ['initialDelayInSeconds', 'maxDelayInSeconds'];
 const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect'];
 
 /**
@@ -208,14 +209,14 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
 export function resolveClientOptions(options: ClientOptions): ResolvedClientOptions {
   checkNames('RPCClient', options, clientNames);
   const { reconnect = {}, identifier = '' } = options;
-  checkNames('reconnect', reconnect, ['initialDelayInSeconds', 'maxDelayInSeconds']);
+  checkNames('reconnect', reconnect, reconnectNames);
   const { initialDelayInSeconds = 0.1, maxDelayInSeconds = 5 } = reconnect;
-  return {
-    ...resolveCommon(options, 1),
+  // Not spread into another object: that gives each client's options a hidden class of their own.
+  return Object.assign(resolveCommon(options, 1), {
     identifier: checkIdentifier(identifier),
     initialDelayMs: checkNumber('reconnect.initialDelayInSeconds', initialDelayInSeconds, 0, 3_600) * 1_000,
     maxDelayMs: checkNumber('reconnect.maxDelayInSeconds', maxDelayInSeconds, 0, 3_600) * 1_000,
-  };
+  });
 }
 
 function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOptions {
@@ -225,15 +226,15 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     unresponsiveAfterInSeconds = 60,
     disconnectUnresponsive,
     callTimeoutInSeconds = null,
-    localProxyObjects = {},
+    localProxyObjects = none,
     callbackScheduler = mainThreadScheduler,
     scheduler = monotonicScheduler,
-    limits = {},
-    codec = [],
+    limits,
+    codec,
     thread,
     transport,
     exposeErrors = 'message',
-    interceptors = [],
+    interceptors,
     random = Math.random,
   } = options;
   const checkedLimits = checkLimits(limits);
@@ -253,12 +254,15 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     callbackScheduler: checkScheduler('callbackScheduler', callbackScheduler),
     scheduler: checkScheduler('scheduler', scheduler),
     limits: checkedLimits,
-    codecs: checkCodecs(codec),
-    transports: transportsFor(checkedLimits, transport, checkBoolean('thread', thread) ?? false, options),
+    codecs: codec === undefined ? noCodecs : checkCodecs(codec),
+    transports:
+      thread === undefined && transport === undefined
+        ? defaultTransports
+        : transportsFor(checkedLimits, transport, checkBoolean('thread', thread) ?? false, options),
     exposeErrors: checkExposure(exposeErrors),
-    interceptors: checkInterceptors(interceptors),
+    interceptors: interceptors === undefined ? noInterceptors : checkInterceptors(interceptors),
     random: checkFunction('random', random),
-    createID: () => crypto.randomUUID(),
+    createID,
     warn,
   };
 }
@@ -270,12 +274,23 @@ function transportsFor(
   isThreaded: boolean,
   options: DispatcherOptions,
 ): TransportProvider {
-  if (!isThreaded) return transport === undefined ? tcpTransports() : checkTransport(transport);
+  if (!isThreaded) return transport === undefined ? defaultTransports : checkTransport(transport);
   for (const name of ['transport', 'scheduler'] as const) {
     if (options[name] !== undefined)
       throw new TypeError(`thread: true needs TCP and real time: it goes without the option ${name}`);
   }
   return threadTransports(limits);
+}
+
+/** One for all: it has no state. */
+const defaultTransports = tcpTransports();
+
+const none: Readonly<Record<string, object>> = {};
+const noCodecs: readonly MessageCodec[] = [];
+const noInterceptors: readonly RPCInterceptor[] = [];
+
+function createID(): string {
+  return crypto.randomUUID();
 }
 
 function warn(message: string, kind: string): void {

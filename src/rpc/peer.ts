@@ -21,6 +21,8 @@ import type { ErrorExposure } from './wire-errors.js';
 /** What a server or client gives to each of its peers. */
 export interface PeerSettings {
   readonly scheduler: SchedulerLike;
+  /** The time of the scheduler. */
+  readonly now: () => number;
   readonly limits: Limits;
   readonly codecs: readonly MessageCodec[];
   readonly slabs: SlabPool;
@@ -122,8 +124,8 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onEstablished} */
   onEstablished(connectionID: string): void {
-    const { scheduler, limits, registry, random, ...settings } = this.#settings;
-    const { exposeErrors, callTimeoutMs, callbackScheduler, interception } = settings;
+    const { limits, registry, random } = this.#settings;
+    const { exposeErrors, callTimeoutMs, callbackScheduler, interception, now } = this.#settings;
     const identifier = this.#sink.onEstablished(connectionID);
     this.#communicator = new RPCCommunicator({
       connectionID,
@@ -136,7 +138,7 @@ export class Peer implements ConnectionSink {
       callbackScheduler,
       interception,
       firstReference: 1 + Math.floor(random() * maxFirstReference),
-      now: () => scheduler.now(),
+      now,
       sink: this.#sink,
     });
     this.#communicator.start(identifier);
@@ -204,13 +206,13 @@ export class Peer implements ConnectionSink {
 /** The error to report for a connection that ended by a fault, `undefined` for an ordinary end. */
 export function faultOf(
   end: ConnectionEnd,
-  description: string,
+  connection: Connection,
   connectionID?: string,
 ): RPCError | undefined {
   const { code, message, by } = end.reason;
   if (code !== 'protocol-error' && code !== 'limit-exceeded') return undefined;
   const who = by === 'local' ? 'closed' : 'was closed by the other side';
-  const text = `the connection ${description} ${who}: ${message}`;
+  const text = `the connection ${connection.description} ${who}: ${message}`;
   return code === 'limit-exceeded'
     ? new LimitExceededError(text, { connectionID })
     : new ProtocolError(text, { connectionID });

@@ -2,6 +2,7 @@
  * One client as its server knows it: who it is, what it has registered, and how it stands. Readable until its
  * `disconnectionMade` has been delivered.
  */
+import { SparseMap } from '../protocol/sparse.js';
 import { createRemoteProxy } from '../proxies/remote-proxy.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { RPCCommunicator } from './communicator.js';
@@ -28,7 +29,7 @@ export class ServerConnection {
   identifier = '';
   #status: ClientStatus = clientStatuses.connecting;
   readonly #communicator: () => RPCCommunicator;
-  readonly #proxies = new Map<string, object>();
+  readonly #proxies = new SparseMap<string, object>();
 
   /** Made by the server when it welcomes a client. */
   constructor(id: string, peer: Peer, streams: ServerConnectionStreams, communicator: () => RPCCommunicator) {

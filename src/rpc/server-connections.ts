@@ -254,7 +254,7 @@ export class ServerConnections {
   #ended(peer: Peer, connection: ServerConnection | undefined, end: ConnectionEnd): void {
     this.#lifecycle.during(() => {
       this.#peers.delete(peer);
-      const fault = faultOf(end, peer.connection.description, connection?.id);
+      const fault = faultOf(end, peer.connection, connection?.id);
       if (fault !== undefined) this.#lifecycle.report(fault);
       if (connection !== undefined) this.#lost(connection, end);
       if (this.isEmpty) this.#settings.onEmpty();

@@ -60,6 +60,8 @@ export class RPCServer extends RPCDispatcher {
   readonly #stopped: Waiting<void>;
   #status: ServerStatus = serverStates.notRunning;
   #timeoutMs: number;
+  /** What all peers are given, until the timeout changes. */
+  #settings: PeerSettings | undefined;
   #listening: StartListening | undefined;
   #address: Address | undefined;
   #draining: Subscription | undefined;
@@ -84,7 +86,7 @@ export class RPCServer extends RPCDispatcher {
     this.#clients = new ServerConnections({
       options: resolved,
       lifecycle,
-      peerSettings: () => this.#peerSettings(),
+      peerSettings: () => (this.#settings ??= this.#peerSettings()),
       isAccepting: () => this.#status === serverStates.running,
       onEmpty: () => {
         this.#finishStop();
@@ -264,6 +266,7 @@ export class RPCServer extends RPCDispatcher {
    */
   setTimeout(seconds: number): void {
     this.#timeoutMs = checkTimeout('timeoutInSeconds', seconds);
+    this.#settings = undefined;
     this.#clients.setTimeout(this.#timeoutMs);
   }
 
@@ -405,6 +408,7 @@ export class RPCServer extends RPCDispatcher {
     } = this.#options;
     return {
       scheduler,
+      now: () => scheduler.now(),
       limits,
       codecs,
       callbackScheduler,

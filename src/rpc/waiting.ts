@@ -4,6 +4,7 @@
  */
 import { Subscription, type SchedulerLike } from 'rxjs';
 import { RPCTimeoutError } from '../errors.js';
+import { SparseSet } from '../protocol/sparse.js';
 import { onceAborted } from '../streams/abort-listeners.js';
 import { checkDuration, checkNames } from './checks.js';
 
@@ -24,7 +25,7 @@ interface Waiter<Value> {
 /** Those who wait for one kind of thing. */
 export class Waiting<Value> {
   readonly #scheduler: SchedulerLike;
-  readonly #waiters = new Set<Waiter<Value>>();
+  readonly #waiters = new SparseSet<Waiter<Value>>();
 
   /** @param scheduler - for timeouts */
   constructor(scheduler: SchedulerLike) {

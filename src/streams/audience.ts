@@ -4,14 +4,18 @@
  * Not a Subject: there, what one subscriber throws keeps a value from all that follow. Knows nothing of when it is called.
  */
 import type { Subscriber } from 'rxjs';
+import { SparseSet } from '../protocol/sparse.js';
 import { callUser, type Report } from './user-callback.js';
+
+/** The subscribers of most streams of most connections. */
+const nobody: readonly never[] = [];
 
 /** The hook and the subscribers of a stream. */
 export class Audience<T> {
   readonly #report: Report;
-  readonly #subscribers = new Set<Subscriber<T>>();
+  readonly #subscribers = new SparseSet<Subscriber<T>>();
   /** The subscribers as a list, until they change: who comes while a value is given out does not get it. */
-  #present: readonly Subscriber<T>[] | undefined = [];
+  #present: readonly Subscriber<T>[] | undefined = nobody;
   #hook: ((value: T) => unknown) | undefined = undefined;
   #isCompleted = false;
 
@@ -73,7 +77,7 @@ export class Audience<T> {
     const present = [...this.#subscribers];
     this.#isCompleted = true;
     this.#subscribers.clear();
-    this.#present = [];
+    this.#present = nobody;
     for (const subscriber of present) {
       this.#tell(() => {
         subscriber.complete();

@@ -5,6 +5,7 @@
  * Nothing here throws, and nothing comes back: an observer of `errors$` that throws is warned of, not reported again.
  */
 import type { Observable } from 'rxjs';
+import { SparseSet } from '../protocol/sparse.js';
 import { Audience } from './audience.js';
 import type { Delivery } from './delivery.js';
 import { GuardedObservable } from './guarded-observable.js';
@@ -25,7 +26,7 @@ export class ErrorStream {
   readonly #delivery: Delivery;
   readonly #warn: (message: string, kind: string) => void;
   readonly #audience: Audience<Error>;
-  readonly #warned = new Set<string>();
+  readonly #warned = new SparseSet<string>();
   #isEnding = false;
 
   /** @param options - what runs the observers, and what warns */

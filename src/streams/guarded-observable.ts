@@ -16,8 +16,13 @@ import {
 } from 'rxjs';
 import { callUser, type Report } from './user-callback.js';
 
+/** The key of the report in a stream, and so in whatever inherits from it: the members of a remote proxy do. */
+const reportKey = Symbol('report');
+
 /** An Observable whose subscribers' failures are reported instead of thrown. */
 export class GuardedObservable<T> extends Observable<T> {
+  readonly [reportKey]: Report;
+
   /**
    * @param report - gets what a subscriber's callback throws (or rejects with, if it is `async`), and an error of the
    *   stream that a subscriber has no `error` callback for; must not throw
@@ -25,13 +30,20 @@ export class GuardedObservable<T> extends Observable<T> {
    */
   constructor(report: Report, subscribe?: (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic) {
     super(subscribe);
-    // Properties, not methods that read a private member: rxjs's ConnectableObservable (`publish`, `multicast`) takes over
-    // the `lift` of its source, and a member of a remote proxy inherits both from its stream.
-    Object.defineProperty(this, 'lift', { value: liftWith<T>(report), writable: true, configurable: true });
-    Object.defineProperty(this, 'subscribe', {
-      value: subscribeWith(report),
-      writable: true,
-      configurable: true,
+    this[reportKey] = report;
+  }
+
+  static {
+    void Object.defineProperties(this.prototype, {
+      // Made when it is asked for, with its report: rxjs's ConnectableObservable (`publish`, `multicast`) takes over the
+      // `lift` of its source, and has none itself.
+      lift: {
+        get(this: GuardedObservable<unknown>) {
+          return liftWith(this[reportKey]);
+        },
+        configurable: true,
+      },
+      subscribe: { value: guardedSubscribe, writable: true, configurable: true },
     });
   }
 }
@@ -52,21 +64,19 @@ function liftWith<T>(report: Report) {
 }
 
 /** As rxjs's `subscribe`, but what the callbacks throw is reported and does not end the subscription. */
-function subscribeWith(report: Report) {
-  return function subscribe<T>(
-    this: Observable<T>,
-    observerOrNext?: Partial<Observer<T>> | ((value: T) => void) | null,
-    error?: ((error: unknown) => void) | null,
-    complete?: (() => void) | null,
-  ): Subscription {
-    // From an operator: the guard is at the end of its chain.
-    if (isSubscriber(observerOrNext)) return plainSubscribe.call(this, observerOrNext);
-    const callbacks: Callbacks<T> =
-      typeof observerOrNext === 'object' && observerOrNext !== null
-        ? observerOrNext
-        : { next: observerOrNext, error, complete };
-    return plainSubscribe.call(this, new GuardedObserver(callbacks, report));
-  };
+function guardedSubscribe<T>(
+  this: GuardedObservable<T>,
+  observerOrNext?: Partial<Observer<T>> | ((value: T) => void) | null,
+  error?: ((error: unknown) => void) | null,
+  complete?: (() => void) | null,
+): Subscription {
+  // From an operator: the guard is at the end of its chain.
+  if (isSubscriber(observerOrNext)) return plainSubscribe.call(this, observerOrNext);
+  const callbacks: Callbacks<T> =
+    typeof observerOrNext === 'object' && observerOrNext !== null
+      ? observerOrNext
+      : { next: observerOrNext, error, complete };
+  return plainSubscribe.call(this, new GuardedObserver(callbacks, this[reportKey]));
 }
 
 /** The callbacks of a subscriber, each of which may be missing. */

@@ -66,7 +66,10 @@ export interface TransportHeartbeats {
 
 /** One live pipe of bytes. Whoever received it owns it, and must `close` or `destroy` it. */
 export interface Transport {
-  /** Names both ends for messages to people, the dialling one first: `tcp 127.0.0.1:51234 -> 127.0.0.1:4000`. */
+  /**
+   * Names both ends for messages to people, the dialling one first: `tcp 127.0.0.1:51234 -> 127.0.0.1:4000`. Asked for while
+   * the pipe is open.
+   */
   readonly description: string;
   /** Keeps the heartbeats of the connection, where the transport can: then its owner does not. */
   readonly heartbeats?: TransportHeartbeats | undefined;
