@@ -3,6 +3,7 @@ import type { UserConfig } from 'tsdown';
 import { writeIOWorker } from './scripts/io-worker.mjs';
 
 // Part of the sources that is made of others.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-call -- a script, which has no types
 writeIOWorker();
 
 const config: UserConfig = {

@@ -42,7 +42,9 @@ describe('the handshake of a dialer', () => {
 
   it('is done with WELCOME', () => {
     const hand = dialer().receive(openingBytes).hear(welcome);
-    expect(hand.events).toEqual([{ type: 'established', connectionID: 'c1' }]);
+    expect(hand.events).toEqual([
+      { type: 'established', connectionID: 'c1', peerTimeoutMs: expect.any(Number) },
+    ]);
     expect(hand.core.isEstablished).toBe(true);
   });
 
@@ -132,7 +134,11 @@ describe('the handshake of a listener', () => {
     const hand = listener().receive(openingBytes).hear(hello).welcome('c7');
     hand.core.send([9, [], true]);
     const bytes = hand.takeBytes();
-    expect(hand.events.at(-1)).toEqual({ type: 'established', connectionID: 'c7' });
+    expect(hand.events.at(-1)).toEqual({
+      type: 'established',
+      connectionID: 'c7',
+      peerTimeoutMs: expect.any(Number),
+    });
     const length = bytes[11] ?? 0;
     expect(bytes.slice(12 + length)).toEqual(frameOf([9, [], true]));
     expect(hand.read(bytes)[0]).toEqual([

@@ -11,7 +11,8 @@
 import { ProtocolError } from '../errors.js';
 import { byteAt, itemAt } from './bytes.js';
 import { printable, type CloseCode } from './close-reason.js';
-import { type Codec } from './codec.js';
+import type { Codec } from './codec.js';
+import { CodecTools } from './codec-tools.js';
 import type { FragmentPool } from './fragment-pool.js';
 import { FrameReader } from './framing.js';
 import { Heartbeat } from './heartbeat.js';
@@ -19,7 +20,7 @@ import { maxFrameBytes, maxHandshakeFrameBytes, type Limits } from './limits.js'
 import { MessageType, type PingMessage, type PongMessage, type TimeoutMessage } from './messages.js';
 import { OpeningReader } from './opening.js';
 import { parseMessage } from './parse-message.js';
-import { Prescan } from './prescan.js';
+import type { Prescan } from './prescan.js';
 
 /** What happened, for the main thread. */
 export type FrameWatchEvent =
@@ -60,7 +61,7 @@ export class FrameWatch {
    */
   constructor(limits: Limits, isStranger: boolean, codec: Codec, pool: FragmentPool) {
     this.#reader = new FrameReader(pool);
-    this.#prescan = Prescan.of(limits);
+    this.#prescan = CodecTools.of(limits).prescan;
     this.#codec = codec;
     this.#maxBytes = isStranger ? maxHandshakeFrameBytes : maxFrameBytes;
   }
