@@ -1,11 +1,11 @@
 /**
- * Lines over `BroadcastChannel`, where Node has no `postMessageToThread` (before 20.19, and 22.0 to 22.4). Slower, and a sender
- * cannot learn that nobody listens.
+ * Lines over `BroadcastChannel`, where Node has no `postMessageToThread` (before 20.19, and 22.0 to 22.4). Slower; a sender cannot
+ * learn that nobody listens; and if the main thread is busy until a worker that nothing else waits for has ended, its calls are lost.
  *
- * A channel gets whatever is posted under its name while it is open, and keeps it until it is read. So what only sends opens a
- * channel for each message, and each worker has replies under a name of its own. The main thread holds nothing for a line.
+ * A channel gets whatever is posted under its name while it is open, and keeps it until it is read. So what only sends is open no
+ * longer than it has to be, and each worker has replies under a name of its own. The main thread holds nothing for a line.
  */
-import type { MessagePort } from 'node:worker_threads';
+import type { BroadcastChannel, MessagePort } from 'node:worker_threads';
 import { CallWord } from './call-word.js';
 import type { CalleeEnd, CallerEnd, ThreadCall, ThreadReply } from './call-line.js';
 import type { MainThreadCallee } from './main-thread-callee.js';
@@ -22,16 +22,23 @@ export function openBroadcastLine(threads: WorkerThreads): CallerEnd {
   const replyTo = `${channelName}.${threads.threadId}`;
   const replies = new threads.BroadcastChannel(replyTo);
   replies.unref();
+  let calls: BroadcastChannel | undefined;
+  const openCalls = (): BroadcastChannel => {
+    // One for all calls of a turn: a channel that was closed counts until the event loop turns, which many calls may put off.
+    setImmediate(() => {
+      calls?.close();
+      calls = undefined;
+    });
+    return new threads.BroadcastChannel(channelName);
+  };
   return {
     word,
     send: (call) => {
-      post(threads, channelName, { call, memory, replyTo } satisfies BroadcastCall);
+      calls ??= openCalls();
+      calls.postMessage({ call, memory, replyTo } satisfies BroadcastCall);
+      while (takeFrom(threads, calls) !== undefined); // what other workers send comes here as well
     },
-    takeReply: () => {
-      // The types know ports only; Node reads channels as well.
-      const received = threads.receiveMessageOnPort(replies as unknown as MessagePort);
-      return (received as { message: ThreadReply } | undefined)?.message;
-    },
+    takeReply: () => takeFrom(threads, replies) as ThreadReply | undefined,
   };
 }
 
@@ -49,7 +56,7 @@ export function acceptBroadcastLines(threads: WorkerThreads, callee: MainThreadC
       word: new CallWord(memory),
       isClosed: false,
       send: (reply) => {
-        post(threads, replyTo, reply);
+        postOnce(threads, replyTo, reply);
       },
     };
     callee.receive(call, line);
@@ -64,7 +71,14 @@ interface BroadcastCall {
   readonly replyTo: string;
 }
 
-function post(threads: WorkerThreads, name: string, message: unknown): void {
+/** The next message of a channel, without a turn of the event loop; `undefined` if none has come. */
+function takeFrom(threads: WorkerThreads, channel: BroadcastChannel): unknown {
+  // The types know ports only; Node reads channels as well.
+  const received = threads.receiveMessageOnPort(channel as unknown as MessagePort);
+  return (received as { readonly message: unknown } | undefined)?.message;
+}
+
+function postOnce(threads: WorkerThreads, name: string, message: unknown): void {
   const channel = new threads.BroadcastChannel(name);
   try {
     channel.postMessage(message);
