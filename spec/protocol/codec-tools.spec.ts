@@ -31,9 +31,17 @@ function encoded(codec: Codec, value: unknown): Uint8Array {
 }
 
 describe('CodecTools', () => {
-  it('are the same for the same limits, and only for those', () => {
+  it('are the same for equal limits, and only for those', () => {
     expect(CodecTools.of(defaultLimits)).toBe(CodecTools.of(defaultLimits));
-    expect(CodecTools.of({ ...defaultLimits })).not.toBe(CodecTools.of(defaultLimits));
+    expect(CodecTools.of({ ...defaultLimits })).toBe(CodecTools.of(defaultLimits));
+    expect(CodecTools.of({ ...defaultLimits, maxDepth: 5 })).not.toBe(CodecTools.of(defaultLimits));
+  });
+
+  it('are given up when many other limits were used', () => {
+    const first = CodecTools.of({ ...defaultLimits, maxDepth: 10 });
+    for (let maxDepth = 11; maxDepth <= 18; maxDepth += 1) CodecTools.of({ ...defaultLimits, maxDepth });
+    expect(CodecTools.of({ ...defaultLimits, maxDepth: 10 })).not.toBe(first);
+    expect(CodecTools.of({ ...defaultLimits, maxDepth: 18 }).limits.maxDepth).toBe(18);
   });
 
   it('lend by the codec that marshals, also while another does', () => {

@@ -5,12 +5,18 @@
 import { Decoder } from '@msgpack/msgpack';
 
 import { Extensions } from './extensions.js';
-import type { Limits } from './limits.js';
+import { limitRanges, type Limits } from './limits.js';
 import { Marshal } from './marshal.js';
 import { Prescan } from './prescan.js';
 import { ReusedEncoder } from './reused-encoder.js';
 
-const known = new WeakMap<Limits, CodecTools>();
+/** Those used last. Not by the object of the limits: each client has its own, with the same in it. */
+const known: CodecTools[] = [];
+
+/** Few processes have more than two kinds of limits. */
+const mostKnown = 8;
+
+const names = Object.keys(limitRanges) as readonly (keyof Limits)[];
 
 /** The tools for values within certain limits. */
 export class CodecTools {
@@ -22,10 +28,14 @@ export class CodecTools {
   readonly encoder: ReusedEncoder;
   readonly decoder: Decoder;
 
-  /** The tools for these limits, the same ones at each call. */
+  /** The tools for these limits, the same ones for equal limits unless too many others came between. */
   static of(limits: Limits): CodecTools {
-    let tools = known.get(limits);
-    if (tools === undefined) known.set(limits, (tools = new CodecTools(limits)));
+    const shared =
+      known.find((tools) => tools.limits === limits) ?? known.find((tools) => isEqual(tools.limits, limits));
+    if (shared !== undefined) return shared;
+    const tools = new CodecTools(limits);
+    known.push(tools);
+    if (known.length > mostKnown) known.shift();
     return tools;
   }
 
@@ -37,4 +47,8 @@ export class CodecTools {
     this.encoder = new ReusedEncoder(this.extensions, limits.maxDepth);
     this.decoder = new Decoder({ extensionCodec: this.extensions });
   }
+}
+
+function isEqual(left: Limits, right: Limits): boolean {
+  return names.every((name) => left[name] === right[name]);
 }
