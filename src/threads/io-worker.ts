@@ -6,7 +6,7 @@
  */
 import { Codec } from '../protocol/codec.js';
 import { FragmentPool } from '../protocol/fragment-pool.js';
-import { defaultLimits, type Limits } from '../protocol/limits.js';
+import { defaultLimits } from '../protocol/limits.js';
 import type { Dial, Listener, Transport, TransportProvider } from '../transports/transport.js';
 import { toThreadError, type ThreadCommand, type ThreadEvent } from './thread-messages.js';
 import { WatchedTransport } from './watched-transport.js';
@@ -36,8 +36,6 @@ export class IOWorker {
   readonly #dials = new Map<number, Dial>();
   readonly #transports = new Map<number, WatchedTransport>();
   readonly #untaken = new Set<number>();
-  /** As many as there are servers and clients with limits of their own. */
-  readonly #limits = new Map<string, Limits>();
   #events: ThreadEvent[] = [];
   #lastID = -1;
   readonly #tell = (event: ThreadEvent): void => {
@@ -84,7 +82,7 @@ export class IOWorker {
         return;
       case 'open':
         this.#untaken.delete(id);
-        this.#transports.get(id)?.open(this.#known(command.limits));
+        this.#transports.get(id)?.open(command.limits);
         return;
       case 'write':
         this.#transports.get(id)?.write(command.bytes);
@@ -107,14 +105,6 @@ export class IOWorker {
       case 'timeout':
         this.#transports.get(id)?.setTimeout(command.timeoutMs);
     }
-  }
-
-  /** One object for equal limits: each that comes is a clone, and what is needed for a scan is kept by the object. */
-  #known(limits: Limits): Limits {
-    const key = JSON.stringify(limits);
-    const known = this.#limits.get(key) ?? limits;
-    this.#limits.set(key, known);
-    return known;
   }
 
   #listen(id: number, address: { readonly host: string; readonly port: number }): void {
