@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { ensureInstalled, root } from './prepare.mjs';
 
 ensureInstalled();
+// Only now: it needs what has just been installed.
+(await import('./io-worker.mjs')).writeIOWorker();
 
 const { status } = spawnSync(
   process.execPath,

@@ -26,7 +26,11 @@ class Echo {
 }
 
 /** Lets so many strangers talk to a server; each must be gone in the end, and the good client must notice nothing. */
-export async function fuzzServer(conversations: number, seed: number): Promise<LiveServerReport> {
+export async function fuzzServer(
+  conversations: number,
+  seed: number,
+  thread = false,
+): Promise<LiveServerReport> {
   const report: LiveServerReport = {
     conversations: 0,
     echoes: 0,
@@ -40,12 +44,17 @@ export async function fuzzServer(conversations: number, seed: number): Promise<L
   };
   process.on('unhandledRejection', note);
   process.on('uncaughtException', note);
-  const server = new RPCServer({ port: 0, timeoutInSeconds: 2, localProxyObjects: { service: new Echo() } });
+  const server = new RPCServer({
+    port: 0,
+    timeoutInSeconds: 2,
+    thread,
+    localProxyObjects: { service: new Echo() },
+  });
   // Strangers' faults are told here, which is as it must be.
   const errors = server.errors$.subscribe(() => {});
   await server.start();
   const port = server.address()!.port;
-  const client = new RPCClient({ port, timeoutInSeconds: 10 });
+  const client = new RPCClient({ port, timeoutInSeconds: 10, thread });
   const losses = client.disconnectionMade$.subscribe(({ reason }) => {
     report.faults.push(`the good client was disconnected: ${reason.message}`);
   });

@@ -13,8 +13,8 @@ class Echo {
   }
 }
 
-const [role = '', port = '0', timeout = '1', max = ''] = process.argv.slice(2);
-const settings = { port: Number(port), timeoutInSeconds: Number(timeout) };
+const [role = '', port = '0', timeout = '1', max = '', thread = ''] = process.argv.slice(2);
+const settings = { port: Number(port), timeoutInSeconds: Number(timeout), thread: thread === 'true' };
 
 function tell(event: string, details: object = {}): void {
   process.send?.({ event, ...details });

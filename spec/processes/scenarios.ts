@@ -49,8 +49,8 @@ class Child {
   readonly #told: Told[] = [];
   #wake: () => void = () => {};
 
-  constructor(role: 'server' | 'client', port: number, max = '') {
-    const args = [role, String(port), String(timeoutInSeconds), max];
+  constructor(role: 'server' | 'client', port: number, max = '', thread = false) {
+    const args = [role, String(port), String(timeoutInSeconds), max, String(thread)];
     this.#process = fork(childFile, args, {
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -102,10 +102,11 @@ class Child {
 /** A pair of processes under load. */
 async function withPair(
   act: (server: Child, client: Child, port: number) => Promise<number>,
+  thread = false,
 ): Promise<number> {
-  const server = new Child('server', 0);
+  const server = new Child('server', 0, '', thread);
   const { port = 0 } = await server.until('listening');
-  const client = new Child('client', port);
+  const client = new Child('client', port, '', thread);
   try {
     await client.until('served');
     return await act(server, client, port);
@@ -184,6 +185,28 @@ export const scenarios: Readonly<Record<string, () => Promise<number>>> = {
       await client.until('served');
       return ms;
     }),
+
+  'a killed server, with I/O threads': () =>
+    withPair(async (server, client) => {
+      const startMs = performance.now();
+      await server.kill();
+      await client.until('lost');
+      return performance.now() - startMs;
+    }, true),
+
+  'a stopped server, with I/O threads': () => withPair((server, client) => pause(server, client), true),
+
+  'a stopped client, with I/O threads': () => withPair((server, client) => pause(client, server), true),
+
+  'a client whose loop is blocked for three timeouts, with I/O threads': () =>
+    withPair(async (server, client) => {
+      const startMs = performance.now();
+      client.order(3_000 * timeoutInSeconds);
+      await client.until('unblocked');
+      const ms = performance.now() - startMs;
+      for (const side of [server, client]) if (side.has('lost')) throw new Error('the connection was lost');
+      return ms;
+    }, true),
 
   'a full server': async () => {
     const server = new Child('server', 0, '1');

@@ -53,6 +53,7 @@ describe.each(codecs)('transferred(), by %s', (_codec, codecWith) => {
     ['a DataView', new DataView(filler(100_000).buffer, 5, 90_000)],
     ['too few to be worth it', filler(1_000)],
     ['few enough for one frame', filler(20_000)],
+    ['few enough to share a frame', filler(16_400)],
     ['none at all', new Uint8Array(0)],
   ])('sends %s as the very same value', (_what, bytes) => {
     const pipe = new Pipe(codecWith);

@@ -14,12 +14,13 @@ async function until(isTrue: () => boolean): Promise<void> {
 }
 
 /** A worker, and what it tells. */
-function spawned() {
+function spawned(heapMiB?: number) {
   const events: ThreadEvent[] = [];
   const deaths: string[] = [];
   const worker = spawnIOWorker(
     { loopClock: new LoopClock().memory },
     { onEvents: (told) => events.push(...told), onDeath: (why) => deaths.push(why) },
+    heapMiB,
   );
   return { worker, events, deaths };
 }
@@ -45,6 +46,17 @@ describe('a spawned I/O thread', () => {
     worker.post([null as never], []);
     await until(() => deaths.length > 1);
     expect(deaths[0]).toContain('null');
+  });
+});
+
+describe('an I/O thread that runs out of heap', () => {
+  it('ends, and the process lives', async () => {
+    const { worker, deaths } = spawned(1);
+    const limits = defaultLimits;
+    const many = Array.from({ length: 100_000 }, (_, id) => ({ type: 'open', id, limits }) as const);
+    worker.post(many, []);
+    await until(() => deaths.length > 0);
+    expect(deaths[0]).toMatch(/memory/);
   });
 });
 

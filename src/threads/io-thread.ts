@@ -173,10 +173,15 @@ export class IOThread {
 
   #receive(events: readonly ThreadEvent[]): void {
     this.#isReceiving = true;
-    for (const event of events)
-      this.#ends.get(event.type === 'accepted' ? event.listener : event.id)?.onEvent(event);
-    this.#isReceiving = false;
-    this.#post();
+    try {
+      for (const event of events) {
+        const id = event.type === 'accepted' ? event.listener : event.id;
+        this.#ends.get(id)?.onEvent(event);
+      }
+    } finally {
+      this.#isReceiving = false;
+      this.#post();
+    }
   }
 
   #died(why: string): void {

@@ -17,9 +17,12 @@ const maxHeapMiB = 256;
 
 /**
  * Starts a thread.
+ * @param data - for it
+ * @param sink - receives what it tells
+ * @param heapMiB - the bound on its heap
  * @throws whatever the platform throws where threads are not to be had
  */
-export function spawnIOWorker(data: ThreadData, sink: ThreadSink): ThreadWorker {
+export function spawnIOWorker(data: ThreadData, sink: ThreadSink, heapMiB = maxHeapMiB): ThreadWorker {
   const { Worker } = workerThreads();
   const worker = new Worker(ioWorkerText, {
     eval: true,
@@ -27,7 +30,7 @@ export function spawnIOWorker(data: ThreadData, sink: ThreadSink): ThreadWorker 
     workerData: data,
     // Nothing of the program's own: no loaders, no preloaded modules, no flags that a worker refuses.
     execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB },
+    resourceLimits: { maxOldGenerationSizeMb: heapMiB },
   });
   worker.on('message', (events: Parameters<ThreadSink['onEvents']>[0]) => {
     sink.onEvents(events);
