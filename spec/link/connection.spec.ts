@@ -122,6 +122,7 @@ function messagesIn(bytes: Uint8Array): unknown[][] {
 
 /** The heartbeats of a transport that keeps them, worked by hand. */
 class HandHeartbeats implements TransportHeartbeats {
+  readonly windowBytes = 123_456;
   readonly told: unknown[] = [];
   sink: HeartbeatSink | undefined;
 
@@ -574,6 +575,16 @@ describe.each(sides)('a %s on a transport that keeps the heartbeats', (side) => 
     const heartbeats = new HandHeartbeats();
     return { ...established(side, { timeoutMs: 2_000, heartbeatIntervalMs: 250 }, heartbeats), heartbeats };
   }
+
+  it('tells the peer what may wait for this thread', () => {
+    const { transport, log, connection } = bench({ side }, {}, new HandHeartbeats());
+    if (side === 'listener') {
+      log.on.set('hello', () => connection.welcome('c1'));
+      transport.arrive(openingBytes, frameOf([32, { version: 1, timeoutMs: 10_000 }]));
+    }
+    const [greeting] = messagesIn(transport.turn().take().subarray(openingBytes.length));
+    expect(greeting?.[1]).toMatchObject({ windowBytes: 123_456 });
+  });
 
   it('has them start when the handshake is done, and sends none of its own', () => {
     const { heartbeats, clock, transport } = kept();

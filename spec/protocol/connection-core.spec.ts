@@ -16,7 +16,7 @@ function ready(hand: HandCore): HandCore {
   return hand;
 }
 
-describe.each(sides)('an established %s', (_side, establish) => {
+describe.each(sides)('an established %s', (side, establish) => {
   it('hands on session messages that arrived together, in order', () => {
     const hand = establish().receive(joined(frameOf([3, 1], [3, 2]), frameOf([3, 3])));
     expect(hand.events.at(-1)).toEqual({
@@ -83,6 +83,26 @@ describe.each(sides)('an established %s', (_side, establish) => {
       { type: 'heartbeat', roundTripMs: expect.closeTo(0.67, 1), loopLagMs: 40 },
       { type: 'lag', loopLagMs: 0 },
     ]);
+  });
+
+  it('sends no more than the window of its peer, but heartbeats and the end', () => {
+    const peer = { version: 1, connectionID: 'c1', timeoutMs: 10_000, windowBytes: 2_000 };
+    const hand = new HandCore({ side });
+    hand.takeMessages();
+    hand.receive(openingBytes);
+    if (side === 'dialer') hand.hear([33, peer]);
+    else hand.hear([32, peer]).welcome();
+    hand.takeMessages();
+    ready(hand);
+    for (let call = 0; call < 4; call++) hand.core.send([2, 'a', 'b', [filler(1_000)]]);
+    expect(hand.takeMessages()).toHaveLength(2);
+    hand.hear([35, 1]);
+    expect(hand.takeMessages()).toEqual([[36, 1]]);
+    hand.hear([44, 500]);
+    expect(hand.takeMessages()).toHaveLength(1);
+    expect(hand.core.queuedBytes).toBeGreaterThan(1_000);
+    hand.core.close('disconnected', 'bye');
+    expect(hand.takeMessages()).toEqual([[38, 'disconnected', 'bye', 0]]);
   });
 
   it('leaves heartbeats to a transport that keeps them', () => {

@@ -147,6 +147,17 @@ describe('FrameWatch', () => {
       expect(hand.replies).toEqual(frameOf([36, 1]));
     });
 
+    it('tells the peer what was taken, from when on there are heartbeats', () => {
+      const hand = beating();
+      hand.watch.widenWindow(5_000);
+      expect(hand.replies).toEqual(frameOf([44, 5_000]));
+      const early = new Hand();
+      early.receive(openingBytes.slice());
+      early.watch.widenWindow(5_000);
+      expect(early.replies).toHaveLength(0);
+      expect(early.receive(frameOf([44, 7]))).toEqual(frameOf([44, 7]));
+    });
+
     it('pings as often as the peer asks for, and lets its wish pass', () => {
       const hand = beating();
       expect(hand.receive(frameOf([39, 300]))).toEqual(frameOf([39, 300]));

@@ -168,6 +168,115 @@ describe('Outbox', () => {
     expect(outbox.queuedBytes).toBe(0);
   });
 
+  describe('with a window', () => {
+    const ofSize = messageOf(1_000);
+
+    it('sends as long as any of it is left, then holds everything back in its order, and goes on when it is wider', () => {
+      const outbox = createOutbox();
+      outbox.setWindow(1_500);
+      const sent = [1, 2, 3, 4].map((id) => outbox.send([2, 'a', `m${id}`, [filler(1_000)]]));
+      expect(sent.slice(0, 2)).toEqual([1, 2]);
+      expect(takeFrames(outbox).flat()).toHaveLength(2);
+      expect(outbox.hasLongMessages).toBe(true);
+      expect(takeFrames(outbox)).toEqual([]);
+      outbox.widenWindow(600);
+      expect(fragmentsIn(takeFrames(outbox))).toEqual([[1, 1]]);
+      outbox.widenWindow(1_500);
+      expect(fragmentsIn(takeFrames(outbox))).toEqual([[2, 1]]);
+      expect(outbox.hasLongMessages).toBe(false);
+      outbox.widenWindow(1_500);
+      expect(outbox.send(ofSize)).toBe(5);
+      expect(outbox.queuedBytes).toBe(1_000 + 4);
+    });
+
+    it('has short messages wait behind one that waits, however wide it is by then', () => {
+      const outbox = createOutbox();
+      outbox.setWindow(1);
+      outbox.send(ofSize);
+      const held = outbox.send(ofSize);
+      outbox.widenWindow(1);
+      const behind = outbox.send(short);
+      expect([longOf(held).remainingBytes, longOf(behind).remainingBytes]).toEqual([1_000, 7]);
+      outbox.setWindow(10_000);
+      expect(fragmentsIn(takeFrames(outbox))).toEqual([
+        [1, 1],
+        [2, 1],
+      ]);
+      expect(outbox.isHandedOver(behind)).toBe(true);
+      expect([longOf(held).lastNumber, longOf(behind).lastNumber]).toEqual([2, 3]);
+    });
+
+    it('is no wider than it was told to be', () => {
+      const outbox = createOutbox();
+      outbox.setWindow(100);
+      outbox.widenWindow(1_000_000);
+      outbox.send(ofSize);
+      expect(typeof outbox.send(ofSize)).toBe('object');
+    });
+
+    it('counts fragments, and does not hold back what belongs to the connection', () => {
+      const outbox = createOutbox();
+      outbox.setWindow(fragmentBytes + 1);
+      outbox.send(messageOf(4 * fragmentBytes));
+      outbox.sendControl([35, 1]);
+      expect(fragmentsIn(takeFrames(outbox))).toHaveLength(2);
+      outbox.sendControl([35, 2]);
+      expect(takeFrames(outbox)).toEqual([[[35, 2]]]);
+      outbox.widenWindow(2 * fragmentBytes);
+      expect(fragmentsIn(takeFrames(outbox))).toHaveLength(2);
+    });
+
+    it('keeps what was sent as it was then, transferred or not', () => {
+      const outbox = createOutbox();
+      outbox.setWindow(1);
+      outbox.send(ofSize);
+      const bytes = filler(500);
+      outbox.send([2, 'a', 'b', [bytes]]);
+      bytes.fill(0);
+      outbox.setWindow(1_000);
+      const [, , , piece] = takeFrames(outbox).flat().at(-1) as [number, number, number, Uint8Array];
+      expect(piece.at(-1)).toBe(0x2a);
+    });
+
+    it('is open again when what waited was taken back', () => {
+      const outbox = createOutbox();
+      outbox.setWindow(1);
+      outbox.send(ofSize);
+      const held = outbox.send(ofSize);
+      expect(outbox.withdraw(held)).toBe(true);
+      expect(outbox.queuedBytes).toBe(1_000 + 4);
+      outbox.widenWindow(1);
+      outbox.setWindow(10);
+      expect(outbox.send(short)).toBe(2);
+    });
+
+    it('takes no more than may wait, and says which option changes that', () => {
+      const outbox = createOutbox(1_500);
+      outbox.setWindow(1);
+      outbox.send(ofSize);
+      outbox.takeFrames(room);
+      outbox.send(ofSize);
+      outbox.send(ofSize);
+      expect(() => outbox.send(short)).toThrow(
+        expect.objectContaining({
+          code: 'limit-exceeded',
+          message: expect.stringContaining('maxQueuedBytes'),
+        }),
+      );
+    });
+
+    it('loses what waits at the end', () => {
+      const outbox = createOutbox();
+      outbox.setWindow(1);
+      outbox.send(ofSize);
+      outbox.send(ofSize);
+      outbox.takeFrames(room);
+      outbox.end();
+      expect(outbox.queuedBytes).toBe(0);
+      expect(outbox.withdraw(3)).toBe(false);
+    });
+  });
+
   describe('with too much waiting', () => {
     it('takes no further long message, but short ones', () => {
       const outbox = createOutbox(150_000);

@@ -1,7 +1,7 @@
 /**
  * The long forms of the randomised specs, one after the other; `npm run soak` starts this. `--minutes N` gives the
  * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth), and
- * `--only simulation`, `decoder`, `server`, `processes`, `flood`, `leaks` or `threads` one of them.
+ * `--only simulation`, `decoder`, `server`, `processes`, `flood`, `leaks`, `threads` or `busy` one of them.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { fuzzDecoder } from '../fuzz/decoder.js';
 import { fuzzServer } from '../fuzz/live-server.js';
 import { scenarios } from '../processes/scenarios.js';
 import { describeFailure, runSeeds } from '../simulation/run-seeds.js';
+import { busy, faultsOf } from '../threads/busy.js';
 import { storm } from '../threads/storm.js';
 import { flood, floodKinds, type FloodKind } from './flood.js';
 import { leak, leakKinds, type LeakKind } from './leaks.js';
@@ -124,6 +125,18 @@ async function threads(): Promise<Omit<Row, 'seconds'>> {
   };
 }
 
+async function busyMainThread(): Promise<Omit<Row, 'seconds'>> {
+  const [seconds, bytes] = [Math.max(4, 30 * part), 1e9 * part];
+  const report = await busy(seconds, bytes);
+  const { longestLagMs, answeredMs, grownBytes } = report;
+  return {
+    what: `a main thread busy for ${seconds} s, while ${bytes / 1e6} MB are sent`,
+    runs: 1,
+    figures: `lag told ${longestLagMs} ms, a call answered after ${Math.round(answeredMs)} ms, memory meanwhile ${mebibytes(grownBytes)}`,
+    faults: faultsOf(report, seconds, bytes),
+  };
+}
+
 function mebibytes(bytes: number): string {
   return `${bytes < 0 ? '' : '+'}${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
@@ -140,6 +153,7 @@ const runs: Readonly<Record<string, readonly (() => Promise<Omit<Row, 'seconds'>
   ),
   flood: floodKinds.map((kind) => () => floods(kind)),
   threads: [threads],
+  busy: [busyMainThread],
   leaks: Object.keys(leakKinds).map((kind) => () => leaks(kind as LeakKind)),
 };
 for (const run of values.only === undefined ? Object.values(runs).flat() : (runs[values.only] ?? [])) {

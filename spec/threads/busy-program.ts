@@ -67,16 +67,15 @@ async function serve(): Promise<void> {
     watch();
     nextMs = performance.now() + 50;
   }
-  const watching = setInterval(watch, 50);
+  const grownBytes = mostBytes - startBytes;
   const report = await told();
-  clearInterval(watching);
   ends.unsubscribe();
   console.log(
     JSON.stringify({
       ...(report as object),
       losses,
       sunkBytes: service.sunkBytes,
-      grownBytes: mostBytes - startBytes,
+      grownBytes,
     }),
   );
   client.disconnect();

@@ -15,7 +15,7 @@ export interface BusyReport {
   readonly clientLosses: number;
   /** Bytes that have arrived in the end. */
   readonly sunkBytes: number;
-  /** By how much the server's process grew meanwhile. */
+  /** By how much the server's process grew while it was busy. */
   readonly grownBytes: number;
 }
 
@@ -34,4 +34,20 @@ export async function busy(seconds: number, bytes: number, thread = true): Promi
   const { code, output } = await runProgram(readFileSync(file, 'utf8'), args, limitMs);
   if (code !== 0) throw new Error(`the program ended with ${code}: ${output}`);
   return JSON.parse(output) as BusyReport;
+}
+
+/** Milliseconds between two heartbeats of the program: the last one that tells of the lag may be so much before its end. */
+const intervalMs = 667;
+
+/** What is not as it must be with the I/O thread. */
+export function faultsOf(report: BusyReport, seconds: number, bytes: number): string[] {
+  const { losses, clientLosses, answeredMs, longestLagMs, sunkBytes, grownBytes } = report;
+  const faults: string[] = [];
+  if (losses + clientLosses > 0) faults.push(`lost ${losses} and ${clientLosses} times`);
+  if (answeredMs < 0) faults.push('the call failed');
+  if (longestLagMs < seconds * 1_000 - intervalMs - 333 || longestLagMs > seconds * 1_000 + 1_000)
+    faults.push(`a lag of ${longestLagMs} ms was told`);
+  if (sunkBytes < bytes) faults.push(`${sunkBytes} of ${bytes} bytes have arrived`);
+  if (grownBytes > 32 * 1024 * 1024) faults.push(`${grownBytes} bytes more in memory`);
+  return faults;
 }

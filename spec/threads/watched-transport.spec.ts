@@ -3,7 +3,7 @@ import { Codec } from '../../src/protocol/codec.js';
 import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import type { ThreadEvent } from '../../src/threads/thread-messages.js';
-import { WatchedTransport, windowBytes } from '../../src/threads/watched-transport.js';
+import { mostWaitingBytes, WatchedTransport } from '../../src/threads/watched-transport.js';
 import { HandTransport } from '../helpers/hand-transport.js';
 import { filler, frameOf, framed, joined, openingBytes } from '../helpers/wire.js';
 
@@ -118,7 +118,7 @@ describe('WatchedTransport', () => {
 
   describe('in front of a busy main thread', () => {
     const frame = frameOf([13, 1, 0, filler(60_000)]);
-    const count = Math.ceil(windowBytes / frame.length);
+    const count = Math.ceil(mostWaitingBytes / frame.length);
 
     /** With as much waiting as may. */
     function full(): Hand {
@@ -131,7 +131,14 @@ describe('WatchedTransport', () => {
       return hand;
     }
 
-    it('stops reading when a window of bytes waits', () => {
+    it('has the peer send as many more bytes as were taken', () => {
+      const hand = full();
+      hand.transport.take();
+      hand.watched.grant(1_000_000);
+      expect(hand.transport.take()).toEqual(frameOf([44, 1_000_000]));
+    });
+
+    it('stops reading when twice a window of bytes waits', () => {
       const hand = new Hand().beating();
       for (let sent = 1; sent <= count; sent++) hand.transport.arrive(frame.slice());
       expect(hand.transport.acts.filter((act) => act === 'pause')).toHaveLength(1);
@@ -149,7 +156,7 @@ describe('WatchedTransport', () => {
 
     it('reads again once half of it was consumed, and then bears another whole timeout', () => {
       const hand = full().pass(20_000);
-      hand.watched.grant(windowBytes / 2 - frame.length);
+      hand.watched.grant(mostWaitingBytes / 2 - frame.length);
       expect(hand.transport.acts).not.toContain('resume');
       hand.watched.grant(2 * frame.length);
       expect(hand.transport.acts).toContain('resume');

@@ -118,8 +118,10 @@ export class Connection implements TransportSink, HeartbeatSink {
     this.#written = new WrittenFrames(settings.slabs);
     this.#heartbeatIntervalMs = settings.heartbeatIntervalMs;
     this.#timeoutMs = settings.timeoutMs;
-    const areHeartbeatsElsewhere = transport.heartbeats !== undefined;
-    const coreSettings = areHeartbeatsElsewhere ? { ...settings, areHeartbeatsElsewhere } : settings;
+    const coreSettings =
+      transport.heartbeats === undefined
+        ? settings
+        : { ...settings, areHeartbeatsElsewhere: true, windowBytes: transport.heartbeats.windowBytes };
     this.#core = new ConnectionCore(coreSettings, scheduler.now());
   }
 

@@ -42,6 +42,8 @@ export interface ConnectionSettings {
   readonly handshakeTimeoutMs: number;
   /** Whether the transport keeps the heartbeats. */
   readonly areHeartbeatsElsewhere?: boolean;
+  /** Bytes of session messages that may wait for this side; `undefined`: it takes all at once. */
+  readonly windowBytes?: number;
   /** Bounds on what is received and sent. */
   readonly limits: Limits;
   /** Turns messages into bytes and back; used by this connection alone. */
@@ -112,7 +114,14 @@ export class ConnectionCore {
     this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;
     const { role, timeoutMs, limits, codec } = settings;
     const { maxStreamBytes } = limits;
-    this.#handshake = new Handshake(role, this.#outbox, timeoutMs, maxStreamBytes, codec.agreed.names);
+    this.#handshake = new Handshake(
+      role,
+      this.#outbox,
+      timeoutMs,
+      maxStreamBytes,
+      settings.windowBytes,
+      codec.agreed.names,
+    );
   }
 
   /** Whether session messages may be sent. */
@@ -216,6 +225,7 @@ export class ConnectionCore {
         connectionID,
         timeoutMs: this.#timeoutMs,
         streamBytes: this.#settings.limits.maxStreamBytes,
+        ...(this.#settings.windowBytes === undefined ? {} : { windowBytes: this.#settings.windowBytes }),
         ...(codec === undefined ? {} : { codec }),
       },
     ]);
@@ -397,6 +407,9 @@ export class ConnectionCore {
       case MessageType.timeout:
         this.#heartbeat?.setPeerTimeout(message[1], nowMs);
         return;
+      case MessageType.window:
+        this.#outbox.widenWindow(message[1]);
+        return;
       case MessageType.goodbye:
         this.#end(CloseReason.fromPeer(message[1], message[2]), message[3]);
         return;
@@ -446,6 +459,7 @@ export class ConnectionCore {
   #establish(connectionID: string, peer: Hello | Welcome, nowMs: number): void {
     this.#state = 'established';
     this.#peerStreamBytes = peer.streamBytes ?? defaultPeerStreamBytes;
+    if (peer.windowBytes !== undefined) this.#outbox.setWindow(peer.windowBytes);
     this.#hello = undefined;
     const { heartbeatIntervalMs, areHeartbeatsElsewhere = false } = this.#settings;
     if (!areHeartbeatsElsewhere)

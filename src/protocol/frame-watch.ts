@@ -17,7 +17,13 @@ import type { FragmentPool } from './fragment-pool.js';
 import { FrameReader } from './framing.js';
 import { Heartbeat } from './heartbeat.js';
 import { maxFrameBytes, maxHandshakeFrameBytes, type Limits } from './limits.js';
-import { MessageType, type PingMessage, type PongMessage, type TimeoutMessage } from './messages.js';
+import {
+  MessageType,
+  type ConnectionMessage,
+  type PingMessage,
+  type PongMessage,
+  type TimeoutMessage,
+} from './messages.js';
 import { OpeningReader } from './opening.js';
 import { parseMessage } from './parse-message.js';
 import type { Prescan } from './prescan.js';
@@ -95,6 +101,11 @@ export class FrameWatch {
   /** Changes how long this side bears silence. */
   setTimeout(timeoutMs: number, nowMs: number): void {
     this.#heartbeat?.setTimeout(timeoutMs, nowMs);
+  }
+
+  /** So many bytes that were forwarded have been taken: the peer, whose window they were, may send as many more. */
+  widenWindow(bytes: number): void {
+    if (this.#heartbeat !== undefined) this.#write([MessageType.window, bytes]);
   }
 
   /** Nothing is read by our own choice: silence says nothing about the peer. */
@@ -235,7 +246,11 @@ export class FrameWatch {
 
   #reply(type: typeof MessageType.ping | typeof MessageType.pong, id: number, ownLagMs: number): void {
     const lagMs = Math.floor(ownLagMs);
-    const message = this.#codec.encode(lagMs === 0 ? [type, id] : [type, id, lagMs]);
+    this.#write(lagMs === 0 ? [type, id] : [type, id, lagMs]);
+  }
+
+  #write(fields: ConnectionMessage): void {
+    const message = this.#codec.encode(fields);
     const frame = new Uint8Array(headerBytes + message.length);
     new DataView(frame.buffer).setUint32(0, message.length);
     frame.set(message, headerBytes);

@@ -61,6 +61,7 @@ export class Handshake {
    * @param outbox - where it speaks
    * @param timeoutMs - how long this side bears silence, told in HELLO
    * @param streamBytes - what this side is ready to hold of stream values, told in HELLO
+   * @param windowBytes - how much of session messages may wait here, told in HELLO; `undefined`: no bound
    * @param codecs - the names of those that this side speaks besides the built-in one, told in HELLO
    */
   constructor(
@@ -68,6 +69,7 @@ export class Handshake {
     outbox: Outbox,
     timeoutMs: number,
     streamBytes: number,
+    windowBytes: number | undefined,
     codecs: readonly string[],
   ) {
     this.#role = role;
@@ -75,7 +77,11 @@ export class Handshake {
     if (role.side === 'listener') return;
     outbox.sendOpening();
     if (role.side === 'prober') outbox.sendControl([MessageType.probe]);
-    else outbox.sendControl([MessageType.hello, helloOf(timeoutMs, streamBytes, role.ticket, codecs)]);
+    else
+      outbox.sendControl([
+        MessageType.hello,
+        helloOf(timeoutMs, streamBytes, windowBytes, role.ticket, codecs),
+      ]);
   }
 
   /** Whether the peer's opening is still to come, as a whole or in part. */
@@ -152,6 +158,7 @@ function checkVersion({ version }: Hello | Welcome): void {
 function helloOf(
   timeoutMs: number,
   streamBytes: number,
+  windowBytes: number | undefined,
   ticket: string | undefined,
   codecs: readonly string[],
 ): Hello {
@@ -159,6 +166,7 @@ function helloOf(
     version: protocolVersion,
     timeoutMs,
     streamBytes,
+    ...(windowBytes === undefined ? {} : { windowBytes }),
     ...(ticket === undefined ? {} : { ticket }),
     ...(codecs.length === 0 ? {} : { codecs }),
   };

@@ -36,6 +36,7 @@ export const MessageType = {
   probe: 40,
   identity: 41,
   handover: 42,
+  window: 44,
 } as const;
 
 /** What travels with a call besides its arguments; unknown keys are ignored, so that a newer peer may add some. */
@@ -190,6 +191,8 @@ export interface Hello {
   readonly timeoutMs: number;
   /** Bytes of stream values that the client is ready to hold; 1 MiB if it does not say. */
   readonly streamBytes?: number;
+  /** Bytes of session messages that may wait at the client; no bound if it does not say. */
+  readonly windowBytes?: number;
   /** The ticket from a handover, on a dedicated port. */
   readonly ticket?: string;
   /** The codecs that the client speaks besides the built-in one. */
@@ -205,6 +208,8 @@ export interface Welcome {
   readonly timeoutMs: number;
   /** Bytes of stream values that the server is ready to hold; 1 MiB if it does not say. */
   readonly streamBytes?: number;
+  /** Bytes of session messages that may wait at the server; no bound if it does not say. */
+  readonly windowBytes?: number;
   /** The codec that both use from now on, one of those offered; the built-in one if it does not say. */
   readonly codec?: string;
 }
@@ -235,7 +240,8 @@ export type ConnectionMessage =
   | TimeoutMessage
   | readonly [type: typeof MessageType.probe]
   | readonly [type: typeof MessageType.identity, identity: Identity]
-  | readonly [type: typeof MessageType.handover, port: number, ticket: string];
+  | readonly [type: typeof MessageType.handover, port: number, ticket: string]
+  | readonly [type: typeof MessageType.window, bytes: number];
 
 /** Any message. */
 export type Message = SessionMessage | FragmentMessage | ConnectionMessage;

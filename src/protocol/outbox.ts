@@ -28,12 +28,19 @@ export class Outbox {
   readonly #slabs: SlabPool;
   readonly #writer: FrameWriter;
   #long: LongMessage[] = [];
+  /** Bytes of these, so that nobody counts them again and again. */
+  #longBytes = 0;
   #longCount = 0;
   #sentCount = 0;
   #handedOverCount = 0;
   #hasOpening = false;
   #isEnded = false;
   #lastMessageBytes = 0;
+  /** What the other side has room for, and the most that it may be; a message may go as long as any is left. */
+  #windowBytes = Infinity;
+  #maxWindowBytes = Infinity;
+  /** Whether a message waits for the window: then all that follow wait behind it, the short ones too. */
+  #isHolding = false;
 
   /**
    * @param codec - the connection's codec
@@ -49,9 +56,7 @@ export class Outbox {
 
   /** Bytes accepted that `takeFrames` has not given out yet. */
   get queuedBytes(): number {
-    let bytes = this.#writer.pendingBytes;
-    for (const message of this.#long) bytes += message.remainingBytes;
-    return bytes;
+    return this.#writer.pendingBytes + this.#longBytes;
   }
 
   /** Bytes of short messages that `takeFrames` has not given out yet. */
@@ -62,6 +67,16 @@ export class Outbox {
   /** Bytes of the session message that was sent last. */
   get lastMessageBytes(): number {
     return this.#lastMessageBytes;
+  }
+
+  /** So many bytes of session messages may wait at the other side: that is how many may be sent for now. */
+  setWindow(bytes: number): void {
+    this.#windowBytes = this.#maxWindowBytes = bytes;
+  }
+
+  /** So many of them were taken there. */
+  widenWindow(bytes: number): void {
+    this.#windowBytes = Math.min(this.#maxWindowBytes, this.#windowBytes + bytes);
   }
 
   /** Sends the opening, once. */
@@ -101,6 +116,7 @@ export class Outbox {
     checkSize(bytes.length, mostBytes);
     this.#lastMessageBytes = bytes.length;
     if (bytes.length > fragmentBytes) return this.#sendLong([pieceOf(bytes)]);
+    if (this.#mustWait()) return this.#sendLong([{ bytes: bytes.slice(), isGiven: true }]);
     return bytes.length < largeBytes ? this.#append(bytes) : this.#appendLarge([bytes], bytes.length);
   }
 
@@ -111,8 +127,16 @@ export class Outbox {
     this.#lastMessageBytes = size;
     if (size > fragmentBytes) return this.#sendLong(pieces);
     const parts = pieces.map(({ bytes }) => bytes);
+    if (this.#mustWait())
+      return this.#sendLong([{ bytes: joinBytes(parts, new Uint8Array(size)), isGiven: true }]);
     if (size >= largeBytes) return this.#appendLarge(parts, size);
     return this.#append(joinBytes(parts, new Uint8Array(size)));
+  }
+
+  /** Also a short message waits while the window is closed: as a long one of one fragment, in its order. */
+  #mustWait(): boolean {
+    this.#isHolding ||= this.#windowBytes <= 0;
+    return this.#isHolding;
   }
 
   #sendLong(pieces: readonly Piece[]): LongMessage {
@@ -120,6 +144,7 @@ export class Outbox {
     this.#longCount += 1;
     const long = new LongMessage(this.#longCount, pieces, this.#slabs.fragments);
     this.#long.push(long);
+    this.#longBytes += long.remainingBytes;
     return long;
   }
 
@@ -129,6 +154,8 @@ export class Outbox {
     if (typeof sent === 'number' || sent.lastNumber > 0) return false;
     if (!this.#long.includes(sent)) return true;
     this.#long = this.#long.filter((message) => message !== sent);
+    this.#longBytes -= sent.remainingBytes;
+    this.#isHolding &&= this.#long.length > 0;
     if (sent.hasBegun) {
       sent.abandon(this.#writer);
       this.#sentCount += 1;
@@ -154,14 +181,21 @@ export class Outbox {
    */
   takeFrames(roomBytes: number): readonly Uint8Array[] {
     let room = roomBytes;
-    for (let message = this.#long[0]; message !== undefined && room > 0; message = this.#long[0]) {
-      room -= Math.min(fragmentBytes, message.remainingBytes);
-      message.writeFragment(this.#writer);
-      this.#sentCount += 1;
-      if (message.remainingBytes > 0) continue;
+    let written = 0;
+    for (const message of this.#long) {
+      while (message.remainingBytes > 0 && room > 0 && this.#windowBytes > 0) {
+        const size = Math.min(fragmentBytes, message.remainingBytes);
+        room -= size;
+        message.writeFragment(this.#writer);
+        this.#longBytes -= size;
+        this.#sent(size);
+      }
+      if (message.remainingBytes > 0) break;
       message.lastNumber = this.#sentCount;
-      this.#long.shift();
+      written += 1;
     }
+    if (written > 0) this.#long.splice(0, written);
+    this.#isHolding &&= this.#long.length > 0;
     this.#handedOverCount = this.#sentCount;
     return this.#writer.takeFrames();
   }
@@ -175,6 +209,7 @@ export class Outbox {
   end(): void {
     this.#isEnded = true;
     this.#long = [];
+    this.#longBytes = 0;
   }
 
   /** Short messages go on to the transport, whose queue is bounded by the driver; long ones pile up here. */
@@ -187,12 +222,17 @@ export class Outbox {
 
   #appendLarge(parts: readonly Uint8Array[], size: number): number {
     this.#writer.addLarge(parts, size);
-    this.#sentCount += 1;
-    return this.#sentCount;
+    return this.#sent(size);
   }
 
   #append(bytes: Uint8Array): number {
     this.#writer.append(bytes);
+    return this.#sent(bytes.length);
+  }
+
+  /** A message, or a fragment of one, of so many bytes has got its place. @returns its number */
+  #sent(bytes: number): number {
+    this.#windowBytes -= bytes;
     this.#sentCount += 1;
     return this.#sentCount;
   }

@@ -59,6 +59,7 @@ const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = 
   [MessageType.timeout, ['TIMEOUT', (f: Fields) => f.length === 2 && isTimeout(f[1])]],
   [MessageType.probe, ['PROBE', (f: Fields) => f.length === 1]],
   [MessageType.identity, ['IDENTITY', (f: Fields) => f.length === 2 && isIdentity(f[1])]],
+  [MessageType.window, ['WINDOW', (f: Fields) => f.length === 2 && isID(f[1])]],
   [MessageType.handover, ['HANDOVER', (f: Fields) => f.length === 3 && isPort(f[1]) && isText(f[2])]],
 ] as const);
 
@@ -135,19 +136,21 @@ function isRefuse(f: Fields): boolean {
 
 function isHello(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, ticket, codecs } = value;
-  if (!isID(version) || !isTimeout(timeoutMs) || !isStreamBytes(streamBytes)) return false;
+  const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs } = value;
+  if (!isID(version) || !isTimeout(timeoutMs) || !isSizeIfAny(streamBytes) || !isSizeIfAny(windowBytes))
+    return false;
   return isTextIfAny(ticket) && (codecs === undefined || isListOf(codecs, isText));
 }
 
 function isWelcome(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, connectionID, codec } = value;
-  if (!isID(version) || !isTimeout(timeoutMs) || !isStreamBytes(streamBytes)) return false;
+  const { version, timeoutMs, streamBytes, windowBytes, connectionID, codec } = value;
+  if (!isID(version) || !isTimeout(timeoutMs) || !isSizeIfAny(streamBytes) || !isSizeIfAny(windowBytes))
+    return false;
   return isText(connectionID) && isTextIfAny(codec);
 }
 
-function isStreamBytes(value: unknown): boolean {
+function isSizeIfAny(value: unknown): boolean {
   return value === undefined || isID(value);
 }
 

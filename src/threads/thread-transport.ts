@@ -12,13 +12,14 @@ import type {
   TransportSink,
 } from '../transports/transport.js';
 import type { IOThread, ThreadEnd } from './io-thread.js';
+import { windowBytes } from './watched-transport.js';
 import { fromThreadError, type ThreadCommand, type ThreadEvent } from './thread-messages.js';
 
 /** `write` answers false while more than this is under way to the system. */
 const highWaterBytes = 256 * 1024;
 
-/** Bytes taken that are granted at once: an eighth of the window, so that granting costs little and is never late. */
-const grantBytes = 1024 * 1024;
+/** Bytes taken that are granted at once: a quarter of the window, so that granting costs little and is never late. */
+const grantBytes = windowBytes / 4;
 
 const resolved = Promise.resolve();
 
@@ -28,6 +29,8 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
   readonly description: string;
   /** {@inheritDoc Transport.isCopying} */
   readonly isCopying = true;
+  /** {@inheritDoc TransportHeartbeats.windowBytes} */
+  readonly windowBytes = windowBytes;
   /** {@inheritDoc Transport.heartbeats} */
   readonly heartbeats: TransportHeartbeats = this;
   readonly #thread: IOThread;

@@ -2,9 +2,9 @@
  * One transport on the I/O thread: what it reads goes through a FrameWatch, which keeps its heartbeats, to the main thread, as much
  * as the main thread has room for.
  *
- * Reading stops while more than a window of bytes waits for the main thread, so that a busy one costs no memory; our own pings
- * go on, hence the peer knows that we live, and how long the main loop has not turned. The peer's silence is excused as
- * long as it is our own doing.
+ * What a peer may send ahead of the main thread is a window of bytes, which is widened as they are taken: so a busy main thread costs
+ * no memory, and heartbeats, which the window does not count, are read all the while. Where a peer does not keep to it nothing
+ * more is read for a time; our own pings go on, hence the peer knows that we live, and its silence is excused.
  */
 import type { Codec } from '../protocol/codec.js';
 import type { FragmentPool } from '../protocol/fragment-pool.js';
@@ -13,11 +13,11 @@ import type { Limits } from '../protocol/limits.js';
 import type { HeartbeatSettings, Transport, TransportSink } from '../transports/transport.js';
 import { toThreadError, type ThreadEvent } from './thread-messages.js';
 
-/**
- * Bytes that may wait for the main thread: so many that streams and calls of ordinary size never stop the reading of heartbeats
- * behind them, for each of them is bounded below it (`maxStreamBytes`).
- */
-export const windowBytes = 8 * 1024 * 1024;
+/** Bytes of session messages that a peer may have sent which the main thread has not taken: as a link of 40 MB/s needs in 100 ms. */
+export const windowBytes = 4 * 1024 * 1024;
+
+/** Bytes that wait before nothing more is read: no peer that keeps to the window gets that far. */
+export const mostWaitingBytes = 2 * windowBytes;
 
 /** How soon it is asked again whether what waits was written, in milliseconds: short queues report nothing by themselves. */
 const writtenCheckMs = 20;
@@ -79,7 +79,9 @@ export class WatchedTransport implements TransportSink {
   /** The main thread has consumed so many bytes. */
   grant(bytes: number): void {
     this.#waitingBytes -= bytes;
-    if (!this.#isPaused || this.#waitingBytes > windowBytes / 2) return;
+    this.#watch?.widenWindow(bytes);
+    this.#settle();
+    if (!this.#isPaused || this.#waitingBytes > mostWaitingBytes / 2) return;
     this.#isPaused = false;
     this.#watch?.excuseSilence(this.#settings.now());
     this.#transport.resume();
@@ -165,7 +167,7 @@ export class WatchedTransport implements TransportSink {
     }
     tell({ type: 'bytes', id, bytes: new Uint8Array(bytes.buffer) });
     this.#waitingBytes += bytes.length;
-    if (this.#isPaused || this.#waitingBytes < windowBytes) return;
+    if (this.#isPaused || this.#waitingBytes < mostWaitingBytes) return;
     this.#isPaused = true;
     this.#transport.pause();
   }

@@ -58,6 +58,8 @@ export interface HeartbeatSink {
  * such a transport delivers are whole frames, heartbeats among them that it has answered.
  */
 export interface TransportHeartbeats {
+  /** Bytes of session messages that may wait for this thread: the peer is told, and sends no more. */
+  readonly windowBytes: number;
   /** Begins, once both sides have agreed; called once, before anything else is written. */
   start(settings: HeartbeatSettings, sink: HeartbeatSink): void;
   /** Changes how long this side bears silence. */
