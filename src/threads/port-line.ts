@@ -55,24 +55,40 @@ export function openPortLine(threads: PortThreads, onRefused: () => void): Calle
  * @param callee - gets the calls
  */
 export function acceptPortLines(threads: PortThreads, callee: MainThreadCallee): void {
+  const lines = new Set<PortCalleeEnd>();
   process.on('workerMessage', (message: unknown) => {
-    if (isHello(message)) accept(threads, message, callee);
+    if (isHello(message)) accept(threads, message, lines, callee);
+  });
+  // No port keeps the process alive, and a worker that has ended does not either: before the process ends by itself, what they
+  // have sent is taken. Calls that cause something new keep it going, and it asks again.
+  process.on('beforeExit', () => {
+    for (const line of lines) takeAll(threads, line, callee);
   });
 }
 
-function accept(threads: PortThreads, { port, memory }: PortHello, callee: MainThreadCallee): void {
+function accept(
+  threads: PortThreads,
+  { port, memory }: PortHello,
+  lines: Set<PortCalleeEnd>,
+  callee: MainThreadCallee,
+): void {
   const line = new PortCalleeEnd(port, memory);
-  // What was sent before is taken now: a worker that has ended meanwhile keeps the process no longer, and the port never does.
-  for (let call = takeFrom(threads, port); call !== undefined; call = takeFrom(threads, port)) {
-    callee.receive(call as ThreadCall, line);
-  }
+  lines.add(line);
+  takeAll(threads, line, callee);
   port.on('message', (call: ThreadCall) => {
     callee.receive(call, line);
   });
   port.on('close', () => {
     line.isClosed = true;
+    lines.delete(line);
   });
   port.unref();
+}
+
+function takeAll(threads: PortThreads, line: PortCalleeEnd, callee: MainThreadCallee): void {
+  for (let call = takeFrom(threads, line.port); call !== undefined; call = takeFrom(threads, line.port)) {
+    callee.receive(call as ThreadCall, line);
+  }
 }
 
 /** The next message of a port, without a turn of the event loop; `undefined` if none has come. */
@@ -83,15 +99,15 @@ function takeFrom(threads: PortThreads, port: MessagePort): unknown {
 class PortCalleeEnd implements CalleeEnd {
   readonly word: CallWord;
   isClosed = false;
-  readonly #port: MessagePort;
+  readonly port: MessagePort;
 
   constructor(port: MessagePort, memory: SharedArrayBuffer) {
     this.word = new CallWord(memory);
-    this.#port = port;
+    this.port = port;
   }
 
   send(reply: ThreadReply): void {
-    this.#port.postMessage(reply);
+    this.port.postMessage(reply);
   }
 }
 
