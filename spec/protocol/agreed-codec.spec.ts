@@ -56,6 +56,36 @@ describe('AgreedCodec', () => {
     expect(agreed.coder).toBeDefined();
   });
 
+  it('passes over one that cannot be had when it chooses', () => {
+    const broken: MessageCodec = {
+      name: 'broken',
+      create: () => {
+        throw new Error('not here');
+      },
+    };
+    const agreed = new AgreedCodec([broken, codecCalled('a')]);
+    expect(agreed.choose(['broken', 'a'])).toBe('a');
+    expect(agreed.coder).toBeUndefined();
+    agreed.use('a');
+    expect([agreed.name, agreed.coder === undefined]).toEqual(['a', false]);
+    expect(new AgreedCodec([broken]).choose(['broken'])).toBeUndefined();
+  });
+
+  it.each([
+    ['no bytes', {}],
+    ['a promise', Promise.resolve(Uint8Array.of(1))],
+    ['an empty array', new Uint8Array(0)],
+    ['nothing', undefined],
+  ])('is not taken at its word where it encodes a message as %s', (_what, encoded) => {
+    const odd: MessageCodec = {
+      name: 'odd',
+      create: () => ({ encode: () => encoded as Uint8Array, decode: () => undefined }),
+    };
+    const codec = new Codec(defaultLimits, [odd]);
+    codec.agreed.use('odd');
+    expect(codec.encode([3, 1])).toEqual(Uint8Array.of(0x92, 3, 1));
+  });
+
   it('offers all, the best first, and nothing where there is none', () => {
     expect(new AgreedCodec([codecCalled('b'), codecCalled('a')]).names).toEqual(['b', 'a']);
     expect(new AgreedCodec([]).names).toEqual([]);

@@ -31,7 +31,7 @@ export class AgreedCodec {
 
   /** Encodes and decodes what it can; `undefined` while the built-in codec is in use. */
   get coder(): MessageCoder | undefined {
-    return this.#coder;
+    return this.#name === builtInCodecName ? undefined : this.#coder;
   }
 
   /**
@@ -41,7 +41,7 @@ export class AgreedCodec {
    * @returns the name for WELCOME; `undefined`: the built-in codec
    */
   choose(offered: readonly string[] = []): string | undefined {
-    return this.names.find((name) => offered.includes(name));
+    return this.#codecs.find((codec) => offered.includes(codec.name) && this.#prepare(codec))?.name;
   }
 
   /**
@@ -55,7 +55,17 @@ export class AgreedCodec {
     const codec = this.#codecs.find((known) => known.name === name);
     if (codec === undefined)
       throw new ProtocolError(`the codec "${printable(name, 64)}", which was not offered`);
+    if (this.#coder === undefined) this.#coder = codec.create();
     this.#name = name;
-    this.#coder = codec.create();
+  }
+
+  /** One that cannot be had is passed over: the client has not been told of it yet. */
+  #prepare(codec: MessageCodec): boolean {
+    try {
+      this.#coder = codec.create();
+      return true;
+    } catch {
+      return false;
+    }
   }
 }
