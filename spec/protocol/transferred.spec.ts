@@ -26,8 +26,15 @@ class Pipe {
     this.outbox.send([0, 1, 'o', 'm', this.codec.marshal(args, 'arguments') as readonly unknown[]]);
   }
 
-  /** What arrives of what was sent. */
+  /** What arrives of the one message that was sent. */
   receive(): unknown {
+    const messages = this.receiveAll();
+    if (messages.length !== 1) throw new Error(`${messages.length} messages arrived`);
+    return messages[0];
+  }
+
+  /** What arrives of all that was sent. */
+  receiveAll(): unknown[] {
     const messages: unknown[][] = [];
     for (;;) {
       const frames = this.outbox.takeFrames(1_000_000);
@@ -39,8 +46,7 @@ class Pipe {
         }
       }
     }
-    if (messages.length !== 1) throw new Error(`${messages.length} messages arrived`);
-    return messages[0]?.[4];
+    return messages.map((message) => message[4]);
   }
 }
 
@@ -93,6 +99,44 @@ describe.each(codecs)('transferred(), by %s', (_codec, codecWith) => {
     pipe.send(transferred(bytes));
     expect(pipe.outbox.lastMessageBytes).toBeGreaterThan(100_000);
     expect(pipe.outbox.queuedBytes).toBe(pipe.outbox.lastMessageBytes);
+  });
+
+  it.each([10, 35_000, 200_000])('is not mixed up with %i bytes that a getter sends meanwhile', (size) => {
+    const pipe = new Pipe(codecWith);
+    let reads = 0;
+    const sending = {
+      get text(): string {
+        reads += 1;
+        // First it is looked at, then it is encoded.
+        if (reads === 2) pipe.send('inner', filler(size));
+        return 'text';
+      },
+    };
+    pipe.send(filler(40_000), sending, transferred(filler(50_000)));
+    expect(pipe.receiveAll()).toStrictEqual(
+      expect.arrayContaining([
+        ['inner', filler(size)],
+        [filler(40_000), { text: 'text' }, filler(50_000)],
+      ]),
+    );
+  });
+
+  it.each([40_000, 200_000])('refuses %i bytes whose memory a getter gives away meanwhile', (size) => {
+    const pipe = new Pipe(codecWith);
+    const bytes = filler(size);
+    let reads = 0;
+    const detaching = {
+      get text(): string {
+        reads += 1;
+        if (reads === 2) structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
+        return 'text';
+      },
+    };
+    expect(() => {
+      pipe.send(bytes, detaching);
+    }).toThrow(expect.objectContaining({ code: 'unserializable-value' }));
+    pipe.send('next');
+    expect(pipe.receive()).toEqual(['next']);
   });
 
   it('leaves nothing behind when the message cannot be encoded', () => {

@@ -30,7 +30,9 @@ export class Codec {
   #foreign: number[] = [];
   /** Whether something was marshalled since the last `encode` that only the built-in encoder can write. */
   #isConverted = false;
-  #holes: Hole[] | undefined;
+  /** What the message being encoded leaves out, and what the one encoded last has left out. */
+  #openHoles: Hole[] | undefined;
+  #holes: readonly Hole[] | undefined;
 
   /**
    * @param limits - the bounds of what is sent and of what is received
@@ -42,7 +44,7 @@ export class Codec {
     this.#sender = {
       lender: undefined,
       onHole: (hole) => {
-        (this.#holes ??= []).push(hole);
+        (this.#openHoles ??= []).push(hole);
       },
     };
   }
@@ -96,8 +98,7 @@ export class Codec {
    */
   encode(message: readonly unknown[]): Uint8Array {
     const { maxMessageBytes, maxNodes } = this.#tools.limits;
-    const { coder } = this.agreed;
-    const bytes = (coder && this.#encodePlain(coder, message)) ?? this.#encodeAny(message);
+    const bytes = this.#encode(message);
     const size = bytes.length + this.#bytesLeftOut();
     if (size > maxMessageBytes) {
       const bound = `at most ${maxMessageBytes} are allowed (limits.maxMessageBytes)`;
@@ -159,12 +160,25 @@ export class Codec {
     return marshalled;
   }
 
-  #encodeAny(message: readonly unknown[]): Uint8Array {
+  /** A getter may send something by this very connection while its message is encoded: that has holes of its own. */
+  #encode(message: readonly unknown[]): Uint8Array {
+    const enclosing = this.#openHoles;
     this.#holes = undefined;
+    try {
+      const { coder } = this.agreed;
+      const bytes = (coder && this.#encodePlain(coder, message)) ?? this.#encodeAny(message);
+      this.#holes = this.#openHoles;
+      return bytes;
+    } finally {
+      this.#openHoles = enclosing;
+    }
+  }
+
+  #encodeAny(message: readonly unknown[]): Uint8Array {
+    this.#openHoles = undefined;
     try {
       return this.#tools.encoder.encode(message);
     } catch (cause) {
-      this.#holes = undefined;
       throw new UnserializableValueError('cannot send a message: a value in it changed while it was sent', {
         cause,
       });
@@ -176,9 +190,11 @@ export class Codec {
     const isConverted = this.#isConverted;
     this.#isConverted = false;
     if (isConverted) return undefined;
-    this.#holes = undefined;
+    this.#openHoles = undefined;
     try {
-      return coder.encode(message);
+      const bytes: unknown = coder.encode(message);
+      // Anything else would have no size, and spoil the memory that all connections write in.
+      return bytes instanceof Uint8Array && bytes.length > 0 ? bytes : undefined;
     } catch {
       return undefined;
     }

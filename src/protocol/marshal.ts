@@ -295,7 +295,7 @@ export class Marshal {
   ): Extension {
     // The encoder asks for the data when it knows their place: six bytes behind the header's beginning.
     return new Extension(emptyPlace, (at) => {
-      onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes, isGiven });
+      onHole({ start: at - 6, header: binaryHeader(kind, bytes.length), bytes, size: bytes.length, isGiven });
       return new Uint8Array(0);
     });
   }

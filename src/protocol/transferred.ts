@@ -2,6 +2,8 @@
  * Bytes that their sender gives away: they are not copied when they are sent, but cut into fragments where they lie.
  */
 
+import { UnserializableValueError } from '../errors.js';
+
 /** Under this key a marker holds its bytes; found again by another copy of the package. */
 const bytesKey = Symbol.for('tandem-rpc.transferred');
 
@@ -50,8 +52,10 @@ export interface Hole {
   readonly start: number;
   /** The header that belongs there. */
   readonly header: Uint8Array;
-  /** The bytes behind it. */
+  /** The bytes behind it, as many as the header says unless something has taken their memory away since. */
   readonly bytes: Uint8Array;
+  /** How many the header says. */
+  readonly size: number;
   /** Whether their sender has given them away, so that they need not be copied. */
   readonly isGiven: boolean;
 }
@@ -62,12 +66,17 @@ export type Piece = Pick<Hole, 'bytes' | 'isGiven'>;
 /** What the encoder wrote for a hole: the header of an extension of no bytes. */
 const placeBytes = 6;
 
-/** The pieces of a message, in order: what was encoded, and between that what was left out. Nothing is copied. */
+/**
+ * The pieces of a message, in order: what was encoded, and between that what was left out. Nothing is copied.
+ * @throws UnserializableValueError when a getter has detached or resized the memory of some meanwhile
+ */
 export function fillHoles(encoded: Uint8Array, holes: readonly Hole[]): Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
   for (const hole of holes) {
-    const { start, header } = hole;
+    const { start, header, bytes, size } = hole;
+    if (bytes.length !== size)
+      throw new UnserializableValueError('cannot send a message: bytes in it changed while it was sent');
     pieces.push(pieceOf(encoded.subarray(from, start)), pieceOf(header), hole);
     from = start + placeBytes;
   }
