@@ -101,6 +101,17 @@ describe.each(codecs)('transferred(), by %s', (_codec, codecWith) => {
     expect(pipe.outbox.queuedBytes).toBe(pipe.outbox.lastMessageBytes);
   });
 
+  it('keeps few bytes as they are while the window of the other side is closed', () => {
+    const pipe = new Pipe(codecWith);
+    pipe.outbox.setWindow(1);
+    const bytes = filler(20_000);
+    pipe.send('first');
+    pipe.send(transferred(bytes));
+    bytes.fill(0);
+    pipe.outbox.setWindow(1_000_000);
+    expect(pipe.receiveAll()).toStrictEqual([['first'], [filler(20_000)]]);
+  });
+
   it.each([10, 35_000, 200_000])('is not mixed up with %i bytes that a getter sends meanwhile', (size) => {
     const pipe = new Pipe(codecWith);
     let reads = 0;

@@ -25,6 +25,8 @@ import {
   type ConnectionMessage,
   type Hello,
   type Identity,
+  type PingMessage,
+  type PongMessage,
   type Welcome,
   type SessionMessage,
 } from './messages.js';
@@ -173,7 +175,7 @@ export class ConnectionCore {
       this.#events.push({ type: 'suspect' });
     } else if (this.#heartbeat !== undefined) {
       const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
-      if (ping !== undefined) this.#sendHeartbeat(MessageType.ping, ping);
+      if (ping !== undefined) this.#sendHeartbeat(this.#heartbeat, MessageType.ping, ping);
       if (isSuspect) this.#events.push({ type: 'suspect' });
     }
   }
@@ -395,14 +397,9 @@ export class ConnectionCore {
   #receiveEstablished(message: ConnectionMessage, nowMs: number): void {
     switch (message[0]) {
       case MessageType.ping:
-        if (this.#heartbeat === undefined) return;
-        this.#noteLag(message[2] ?? 0);
-        this.#sendHeartbeat(MessageType.pong, message[1]);
-        return;
       case MessageType.pong:
-        if (this.#heartbeat === undefined) return;
-        this.#noteLag(message[2] ?? 0);
-        this.#receivePong(message[1], nowMs);
+        // A transport that keeps the heartbeats has answered already.
+        if (this.#heartbeat !== undefined) this.#receiveHeartbeat(this.#heartbeat, message, nowMs);
         return;
       case MessageType.timeout:
         this.#heartbeat?.setPeerTimeout(message[1], nowMs);
@@ -422,18 +419,27 @@ export class ConnectionCore {
     this.#outbox.sendControl([MessageType.timeout, this.#timeoutMs]);
   }
 
-  #receivePong(id: number, nowMs: number): void {
-    if (this.#heartbeat?.hasSent(id) !== true)
-      throw new ProtocolError(`a PONG for ping ${id}, which was never sent`);
-    const roundTripMs = this.#heartbeat.receivePong(id, nowMs);
+  #receiveHeartbeat(
+    heartbeat: Heartbeat,
+    [type, id, lagMs = 0]: PingMessage | PongMessage,
+    nowMs: number,
+  ): void {
+    this.#noteLag(lagMs);
+    if (type === MessageType.ping) this.#sendHeartbeat(heartbeat, MessageType.pong, id);
+    else this.#receivePong(heartbeat, id, nowMs);
+  }
+
+  #receivePong(heartbeat: Heartbeat, id: number, nowMs: number): void {
+    if (!heartbeat.hasSent(id)) throw new ProtocolError(`a PONG for ping ${id}, which was never sent`);
+    const roundTripMs = heartbeat.receivePong(id, nowMs);
     if (roundTripMs === undefined) return;
     this.#emitMessages();
     this.#events.push({ type: 'heartbeat', roundTripMs, loopLagMs: this.#peerLagMs });
   }
 
   /** A lag of less than a millisecond is not worth its bytes. */
-  #sendHeartbeat(type: typeof MessageType.ping | typeof MessageType.pong, id: number): void {
-    const loopLagMs = Math.floor(this.#heartbeat?.loopLagMs ?? 0);
+  #sendHeartbeat(heartbeat: Heartbeat, type: PingMessage[0] | PongMessage[0], id: number): void {
+    const loopLagMs = Math.floor(heartbeat.loopLagMs);
     this.#outbox.sendControl(loopLagMs === 0 ? [type, id] : [type, id, loopLagMs]);
   }
 
