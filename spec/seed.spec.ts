@@ -2,7 +2,7 @@
  * What the Python library that is re-created here says of itself, sentence by sentence, on real sockets.
  */
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { filter, firstValueFrom, type Observable, toArray } from 'rxjs';
 import {
   type CloseReason,
@@ -22,6 +22,11 @@ class Commands {
   }
 }
 
+/** Each sentence is true with the sockets on the main thread, and on the I/O thread. */
+const modes = [{ thread: false }, { thread: true }] as const;
+
+let mode: (typeof modes)[number] = modes[0];
+
 const cleanups: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -29,14 +34,14 @@ afterEach(async () => {
 });
 
 async function startServer(options: Partial<ServerOptions> = {}, Kind = RPCServer): Promise<RPCServer> {
-  const server = new Kind({ port: 0, ...options });
+  const server = new Kind({ port: 0, ...mode, ...options });
   cleanups.push(() => server.dispose());
   await server.start();
   return server;
 }
 
 function makeClient(server: RPCServer, options: Partial<ConstructorParameters<typeof RPCClient>[0]> = {}) {
-  const client = new RPCClient({ port: portOf(server), ...options });
+  const client = new RPCClient({ port: portOf(server), ...mode, ...options });
   cleanups.push(() => client.dispose());
   return client;
 }
@@ -58,7 +63,11 @@ function until<Value>(stream$: Observable<Value>, isSo: (value: Value) => boolea
   return firstValueFrom(stream$.pipe(filter(isSo)));
 }
 
-describe('RPCClient', () => {
+describe.each(modes)('RPCClient, %o', (present) => {
+  beforeEach(() => {
+    mode = present;
+  });
+
   it('keeps trying to connect until there is a server', async () => {
     const first = await startServer();
     const client = makeClient(first, { reconnect: { maxDelayInSeconds: 0.05 } });
@@ -112,7 +121,11 @@ describe('RPCClient', () => {
   });
 });
 
-describe('RPCServer', () => {
+describe.each(modes)('RPCServer, %o', (present) => {
+  beforeEach(() => {
+    mode = present;
+  });
+
   it('knows the unique identifier of a client, and nothing before it is sent', async () => {
     const server = await startServer({ localProxyObjects: { serverCommands: new Commands() } });
     const client = await connectTo(server);
