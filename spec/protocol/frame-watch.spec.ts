@@ -141,10 +141,32 @@ describe('FrameWatch', () => {
     it.each([
       ['an array of 16 bits', Uint8Array.of(0xdc, 0, 2, 35, 1)],
       ['an array of 32 bits', Uint8Array.of(0xdd, 0, 0, 0, 2, 35, 1)],
+      ['of a type in two bytes', Uint8Array.of(0x92, 0xcc, 35, 1)],
     ])('knows a ping that is %s', (_what, bytes) => {
       const hand = beating();
       expect(hand.receive(framed(bytes))).toHaveLength(0);
       expect(hand.replies).toEqual(frameOf([36, 1]));
+    });
+
+    it('lets others pass whose type is in two bytes', () => {
+      const frame = framed(Uint8Array.of(0x92, 0xcc, 3, 1));
+      expect(beating().receive(frame.slice())).toEqual(frame);
+    });
+
+    it('tells of many lags in a chunk the last one', () => {
+      const hand = beating();
+      hand.receive(joined(...Array.from({ length: 50 }, (_, at) => frameOf([35, at + 1, 1 + (at % 7)]))));
+      expect(hand.events).toEqual([{ type: 'lag', loopLagMs: 1 }]);
+    });
+
+    it('reads nothing more of a peer that does not read', () => {
+      const hand = beating();
+      hand.watch.refuseDeaf(1_000);
+      hand.watch.refuseDeaf(1_000);
+      expect(hand.receive(frameOf([3, 1]))).toHaveLength(0);
+      expect(hand.events).toEqual([
+        { type: 'fault', code: 'limit-exceeded', message: expect.stringContaining('maxQueuedBytes') },
+      ]);
     });
 
     it('tells the peer what was taken, from when on there are heartbeats', () => {

@@ -108,6 +108,28 @@ describe('WatchedTransport', () => {
     expect(hand.take()).toEqual([{ type: 'silence', id: 7 }]);
   });
 
+  it('answers many pings in one piece, and gives up a peer that reads no answer', () => {
+    const hand = new Hand().beating();
+    const pings = Array.from({ length: 1_000 }, (_, at) => frameOf([35, at + 1]));
+    hand.transport.acts.splice(0);
+    hand.transport.arrive(joined(...pings));
+    expect(hand.transport.acts).toEqual(['write']);
+    hand.transport.queuedBytes = defaultLimits.maxQueuedBytes + 1;
+    hand.transport.arrive(frameOf([35, 2_000]));
+    hand.transport.arrive(frameOf([35, 2_001]));
+    expect(hand.take()).toEqual([
+      { type: 'fault', id: 7, code: 'limit-exceeded', message: expect.stringContaining('maxQueuedBytes') },
+    ]);
+  });
+
+  it('tells ten lags a second at most, the last one in any case', () => {
+    const hand = new Hand().beating();
+    for (let lagMs = 1; lagMs <= 100; lagMs++) hand.transport.arrive(frameOf([35, lagMs, lagMs]));
+    expect(hand.take()).toEqual([{ type: 'lag', id: 7, loopLagMs: 1 }]);
+    hand.pass(3_000);
+    expect(hand.take()).toEqual([{ type: 'lag', id: 7, loopLagMs: 100 }]);
+  });
+
   it('tells of a fault', () => {
     const hand = new Hand().beating();
     hand.transport.arrive(framed(Uint8Array.of(0xc1)));

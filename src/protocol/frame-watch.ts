@@ -54,6 +54,7 @@ export class FrameWatch {
   #maxBytes: number;
   #heartbeat: Heartbeat | undefined;
   #peerLagMs = 0;
+  #isLagNews = false;
   #partialEndsMs = Infinity;
   #forwarded: Uint8Array[] = [];
   #replies: Uint8Array[] = [];
@@ -108,6 +109,15 @@ export class FrameWatch {
     if (this.#heartbeat !== undefined) this.#write([MessageType.window, bytes]);
   }
 
+  /** The peer does not read what it is sent: nothing more of it is read. */
+  refuseDeaf(maxQueuedBytes: number): void {
+    if (this.#isFaulty) return;
+    this.#fail(
+      `more than ${maxQueuedBytes} bytes wait because the peer does not read (limits.maxQueuedBytes changes the bound)`,
+      'limit-exceeded',
+    );
+  }
+
   /** Nothing is read by our own choice: silence says nothing about the peer. */
   excuseSilence(nowMs: number): void {
     this.#heartbeat?.receiveBytes(nowMs);
@@ -160,7 +170,10 @@ export class FrameWatch {
   takeEvents(): readonly FrameWatchEvent[] {
     const events = this.#events;
     if (events.length > 0) this.#events = [];
-    return events;
+    if (!this.#isLagNews) return events;
+    // However often it has changed meanwhile: only the last word counts.
+    this.#isLagNews = false;
+    return [{ type: 'lag', loopLagMs: this.#peerLagMs }, ...events];
   }
 
   /** Lets the opening pass. @returns the bytes behind it that begin a frame, if there are any */
@@ -200,17 +213,27 @@ export class FrameWatch {
     let passes = false;
     for (let start = 0; start < frame.length;) {
       const end = this.#prescan.scan(frame, start, frame.length);
-      if (this.#heartbeat === undefined || !isHeartbeat(typeAt(frame, start))) passes = true;
+      if (this.#heartbeat === undefined || !isHeartbeat(this.#typeAt(frame, start, end))) passes = true;
       else passes = this.#receive(this.#decode(frame.subarray(start, end)), nowMs, ownLagMs) || passes;
       start = end;
     }
     return passes;
   }
 
+  /** The type of a message: a small number nearly always, and then there is nothing to be decoded for it. */
+  #typeAt(frame: Uint8Array, start: number, end: number): unknown {
+    const head = byteAt(frame, start);
+    const type = byteAt(frame, start + (head === 0xdc ? 3 : head === 0xdd ? 5 : 1));
+    return type < 0x80 ? type : this.#valueOf(frame.subarray(start, end))[0];
+  }
+
+  #valueOf(message: Uint8Array): readonly unknown[] {
+    return itemAt(this.#codec.decodeFrame(message, false), 0);
+  }
+
   #decode(message: Uint8Array): PingMessage | PongMessage | TimeoutMessage {
-    const value = itemAt(this.#codec.decodeFrame(message, false), 0);
     // Its type was read already; what only looked like one of these is no message at all.
-    return parseMessage(value) as PingMessage | PongMessage | TimeoutMessage;
+    return parseMessage(this.#valueOf(message)) as PingMessage | PongMessage | TimeoutMessage;
   }
 
   /** @returns whether the main thread must know of it too */
@@ -241,7 +264,7 @@ export class FrameWatch {
   #noteLag(loopLagMs: number): void {
     if (loopLagMs === this.#peerLagMs) return;
     this.#peerLagMs = loopLagMs;
-    this.#events.push({ type: 'lag', loopLagMs });
+    this.#isLagNews = true;
   }
 
   #reply(type: typeof MessageType.ping | typeof MessageType.pong, id: number, ownLagMs: number): void {
@@ -257,18 +280,12 @@ export class FrameWatch {
     this.#replies.push(frame);
   }
 
-  #fail(message: string): void {
+  #fail(message: string, code: CloseCode = 'protocol-error'): void {
     this.#isFaulty = true;
-    this.#events.push({ type: 'fault', code: 'protocol-error', message: printable(message, 512) });
+    this.#events.push({ type: 'fault', code, message: printable(message, 512) });
   }
 }
 
-/** The type of the message that begins there, if it is a small number; a scan has shown that it is an array, or not. */
-function typeAt(frame: Uint8Array, start: number): number {
-  const head = byteAt(frame, start);
-  return byteAt(frame, start + (head === 0xdc ? 3 : head === 0xdd ? 5 : 1));
-}
-
-function isHeartbeat(type: number): boolean {
+function isHeartbeat(type: unknown): boolean {
   return type === MessageType.ping || type === MessageType.pong || type === MessageType.timeout;
 }

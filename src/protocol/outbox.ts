@@ -13,6 +13,7 @@ import { FrameWriter, type SlabPool } from './framing.js';
 import { fragmentBytes } from './limits.js';
 import type { ConnectionMessage, SessionMessage } from './messages.js';
 import { opening } from './opening.js';
+import { SparseSet } from './sparse.js';
 import { fillHoles, type Piece, pieceOf } from './transferred.js';
 
 /**
@@ -27,7 +28,7 @@ export class Outbox {
   readonly #maxQueuedBytes: number;
   readonly #slabs: SlabPool;
   readonly #writer: FrameWriter;
-  #long: LongMessage[] = [];
+  readonly #long = new SparseSet<LongMessage>();
   /** Bytes of these, so that nobody counts them again and again. */
   #longBytes = 0;
   #longCount = 0;
@@ -143,7 +144,7 @@ export class Outbox {
     this.#checkRoom();
     this.#longCount += 1;
     const long = new LongMessage(this.#longCount, pieces, this.#slabs.fragments);
-    this.#long.push(long);
+    this.#long.add(long);
     this.#longBytes += long.remainingBytes;
     return long;
   }
@@ -152,10 +153,9 @@ export class Outbox {
   withdraw(sent: Sent): boolean {
     if (sent === 0) return true;
     if (typeof sent === 'number' || sent.lastNumber > 0) return false;
-    if (!this.#long.includes(sent)) return true;
-    this.#long = this.#long.filter((message) => message !== sent);
+    if (!this.#long.delete(sent)) return true;
     this.#longBytes -= sent.remainingBytes;
-    this.#isHolding &&= this.#long.length > 0;
+    this.#isHolding &&= this.#long.size > 0;
     if (sent.hasBegun) {
       sent.abandon(this.#writer);
       this.#sentCount += 1;
@@ -181,7 +181,6 @@ export class Outbox {
    */
   takeFrames(roomBytes: number): readonly Uint8Array[] {
     let room = roomBytes;
-    let written = 0;
     for (const message of this.#long) {
       while (message.remainingBytes > 0 && room > 0 && this.#windowBytes > 0) {
         const size = Math.min(fragmentBytes, message.remainingBytes);
@@ -192,23 +191,22 @@ export class Outbox {
       }
       if (message.remainingBytes > 0) break;
       message.lastNumber = this.#sentCount;
-      written += 1;
+      this.#long.delete(message);
     }
-    if (written > 0) this.#long.splice(0, written);
-    this.#isHolding &&= this.#long.length > 0;
+    this.#isHolding &&= this.#long.size > 0;
     this.#handedOverCount = this.#sentCount;
     return this.#writer.takeFrames();
   }
 
   /** Whether long messages wait for room. */
   get hasLongMessages(): boolean {
-    return this.#long.length > 0;
+    return this.#long.size > 0;
   }
 
   /** The connection ends: what remains of long messages is dropped, and session messages are no longer taken. */
   end(): void {
     this.#isEnded = true;
-    this.#long = [];
+    this.#long.clear();
     this.#longBytes = 0;
   }
 

@@ -8,7 +8,8 @@
  */
 import type { Codec } from '../protocol/codec.js';
 import type { FragmentPool } from '../protocol/fragment-pool.js';
-import { FrameWatch } from '../protocol/frame-watch.js';
+import { joinBytes } from '../protocol/bytes.js';
+import { FrameWatch, type FrameWatchEvent } from '../protocol/frame-watch.js';
 import type { Limits } from '../protocol/limits.js';
 import type { HeartbeatSettings, Transport, TransportSink } from '../transports/transport.js';
 import { toThreadError, type ThreadEvent } from './thread-messages.js';
@@ -21,6 +22,9 @@ export const mostWaitingBytes = 2 * windowBytes;
 
 /** How soon it is asked again whether what waits was written, in milliseconds: short queues report nothing by themselves. */
 const writtenCheckMs = 20;
+
+/** How often the main thread is told of another lag of the peer at most, in milliseconds: heartbeats are rarer by far. */
+const lagTellingMs = 100;
 
 /** What a watched transport needs of its thread. */
 export interface WatchedTransportSettings {
@@ -48,6 +52,10 @@ export class WatchedTransport implements TransportSink {
   #watch: FrameWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Infinity;
+  #maxQueuedBytes = 0;
+  /** The peer's lag, if the main thread does not know it yet, and when it was told one. */
+  #lagMs: number | undefined;
+  #lagToldAtMs = -Infinity;
   #waitingBytes = 0;
   #isPaused = false;
   #isJudging = false;
@@ -64,6 +72,7 @@ export class WatchedTransport implements TransportSink {
   /** The main thread takes what comes. */
   open(limits: Limits): void {
     const { isAccepted, codec, pool } = this.#settings;
+    this.#maxQueuedBytes = limits.maxQueuedBytes;
     this.#watch = new FrameWatch(limits, isAccepted, codec, pool);
     this.#transport.open(this);
   }
@@ -148,10 +157,39 @@ export class WatchedTransport implements TransportSink {
   #settle(): void {
     if (this.#watch === undefined || this.#isEnded) return;
     this.#forward(this.#watch.takeForwarded());
-    for (const event of this.#watch.takeEvents()) this.#settings.tell({ ...event, id: this.#settings.id });
-    const replies = this.#watch.takeReplies();
-    if (replies.length > 0) this.#transport.write(...replies);
+    this.#reply(this.#watch.takeReplies());
+    for (const event of this.#watch.takeEvents()) this.#tell(event);
+    this.#tellLag();
     this.#arm();
+  }
+
+  /** In one piece: a peer may send thousands of pings at once, and a write for each would cost a hundred times their bytes. */
+  #reply(replies: readonly Uint8Array[]): void {
+    const [first] = replies;
+    if (first === undefined) return;
+    const size = replies.reduce((sum, { length }) => sum + length, 0);
+    this.#transport.write(replies.length === 1 ? first : joinBytes(replies, new Uint8Array(size)));
+    // The main thread knows only of what it has written itself.
+    if (this.#transport.queuedBytes > this.#maxQueuedBytes) this.#watch?.refuseDeaf(this.#maxQueuedBytes);
+  }
+
+  #tell(event: FrameWatchEvent): void {
+    if (event.type !== 'lag') {
+      this.#settings.tell({ ...event, id: this.#settings.id });
+      return;
+    }
+    this.#lagMs = event.loopLagMs;
+    this.#tellLag();
+  }
+
+  /** So often at most: behind a busy main thread all that is told piles up. */
+  #tellLag(): void {
+    const { id, now, tell } = this.#settings;
+    const nowMs = now();
+    if (this.#lagMs === undefined || nowMs < this.#lagToldAtMs + lagTellingMs) return;
+    tell({ type: 'lag', id, loopLagMs: this.#lagMs });
+    this.#lagMs = undefined;
+    this.#lagToldAtMs = nowMs;
   }
 
   /** A copy, which is given away: chunks lie in memory that is read into again. */
