@@ -4,6 +4,7 @@
  * It grants the thread as many bytes as its sink has taken, so that what a busy main thread has not seen is bounded.
  */
 import type { Limits } from '../protocol/limits.js';
+import { afterMicrotasks } from '../transports/after-microtasks.js';
 import type {
   HeartbeatSettings,
   HeartbeatSink,
@@ -20,8 +21,6 @@ const highWaterBytes = 256 * 1024;
 
 /** Bytes taken that are granted at once: a quarter of the window, so that granting costs little and is never late. */
 const grantBytes = windowBytes / 4;
-
-const resolved = Promise.resolve();
 
 /** A transport on the I/O thread. Whoever received it owns it. */
 export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeats {
@@ -99,12 +98,9 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
 
   /** {@inheritDoc Transport.scheduleFlush} */
   scheduleFlush(flush: () => void): void {
-    const onTick = (): void => {
+    afterMicrotasks(this.#isReading, () => {
       if (!this.#isReported) flush();
-    };
-    // As in transports/tcp: behind the microtasks that the chunk at hand causes.
-    if (this.#isReading) void resolved.then(() => process.nextTick(onTick));
-    else process.nextTick(onTick);
+    });
   }
 
   /** {@inheritDoc Transport.afterReading} */

@@ -12,6 +12,7 @@
  */
 
 import { createServer, Socket, type AddressInfo, type Server } from 'node:net';
+import { afterMicrotasks } from './after-microtasks.js';
 import { formatAddress, literalHost } from './address.js';
 import type {
   Address,
@@ -35,8 +36,6 @@ export function tcpTransports(): TransportProvider {
     dial: dialTcp,
   };
 }
-
-const resolved = Promise.resolve();
 
 /** A server socket. Its `close` does not wait for the accepted sockets, as `node:net` by itself would. */
 class TcpListener implements Listener {
@@ -228,12 +227,9 @@ class TcpTransport implements Transport {
   }
 
   scheduleFlush(flush: () => void): void {
-    const onTick = (): void => {
+    afterMicrotasks(this.#isReading, () => {
       if (!this.#isReported) flush();
-    };
-    // A tick asked for while a chunk is dealt with would come before the microtasks that this causes.
-    if (this.#isReading) void resolved.then(() => process.nextTick(onTick));
-    else process.nextTick(onTick);
+    });
   }
 
   afterReading(callback: () => void): void {
