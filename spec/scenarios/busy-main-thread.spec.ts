@@ -11,17 +11,22 @@ const program = (thread: boolean): string => `
     const server = new RPCServer({ port: 0, timeoutInSeconds: 0.5, thread: ${thread}, localProxyObjects: { service } });
     await server.start();
     server.disconnectionMade$.subscribe(({ reason }) => console.log('the server lost it:', reason.code));
-    const client = new Worker(new URL(import.meta.url), { workerData: server.address().port });
+    // Set by the main thread when it is busy: the worker waits for that without a turn of its loop.
+    const isBusy = new Int32Array(new SharedArrayBuffer(4));
+    const client = new Worker(new URL(import.meta.url), { workerData: { port: server.address().port, isBusy } });
     client.on('message', async (word) => {
       if (word === 'ready') {
         const endMs = performance.now() + 1_500;
+        Atomics.store(isBusy, 0, 1);
+        Atomics.notify(isBusy, 0);
         while (performance.now() < endMs);
       } else {
         await server.dispose();
       }
     });
   } else {
-    const client = new RPCClient({ port: workerData, timeoutInSeconds: 0.5, unresponsiveAfterInSeconds: 0.7 });
+    const { port, isBusy } = workerData;
+    const client = new RPCClient({ port, timeoutInSeconds: 0.5, unresponsiveAfterInSeconds: 0.7 });
     client.connectToServer();
     const service = await client.whenRemoteProxyObject('service');
     await service.echo(1);
@@ -30,8 +35,7 @@ const program = (thread: boolean): string => `
     client.disconnectionMade$.subscribe(({ reason }) => console.log('the client lost it:', reason.code));
     client.unresponsive$.subscribe((ids) => { if (ids.length > 0) console.log('unresponsive'); });
     parentPort.postMessage('ready');
-    // Until the server is certainly busy.
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    Atomics.wait(isBusy, 0, 0);
     await service.echo(2).then(
       () => console.log('answered, lag above 1 s:', longestMs > 1_000),
       ({ code }) => console.log('the call:', code),
