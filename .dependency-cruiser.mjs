@@ -8,11 +8,13 @@ const rooms = {
   proxies: { rooms: ['errors', 'protocol', 'streams'], packages: ['rxjs'] },
   link: { rooms: ['errors', 'protocol', 'transports'], packages: ['rxjs'] },
   rpc: {
-    rooms: ['errors', 'protocol', 'transports', 'streams', 'proxies', 'link', 'threads'],
+    rooms: ['errors', 'protocol', 'transports', 'streams', 'proxies', 'link', 'io-thread', 'main-thread'],
     packages: ['rxjs'],
   },
   msgpackr: { rooms: ['protocol'], packages: ['msgpackr'] },
-  threads: { rooms: ['errors', 'protocol', 'transports', 'streams', 'link'], packages: ['rxjs'] },
+  threads: { rooms: ['errors'], packages: [] },
+  'io-thread': { rooms: ['errors', 'protocol', 'transports', 'threads'], packages: ['rxjs'] },
+  'main-thread': { rooms: ['errors', 'protocol', 'streams', 'link', 'threads'], packages: ['rxjs'] },
 };
 
 const everyRoom = ['errors', ...Object.keys(rooms), 'testing', 'index'];
@@ -64,7 +66,10 @@ export default {
       comment: 'where callbacks run by default, and what carries the bytes with thread: true',
       severity: 'error',
       from: { path: room('rpc') },
-      to: { path: room('threads'), pathNot: '^src/threads/(main-thread-scheduler|thread-transports)\\.ts$' },
+      to: {
+        path: [room('io-thread'), room('main-thread')],
+        pathNot: '^src/(main-thread/main-thread-scheduler|io-thread/thread-transports)\\.ts$',
+      },
     },
     {
       name: 'nothing-imports-msgpackr',

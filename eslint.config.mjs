@@ -10,6 +10,8 @@ import tseslint from 'typescript-eslint';
 const mayTouchTheWorld = [
   'src/link/monotonic-scheduler.ts',
   'src/rpc/options.ts',
+  'src/io-thread/**',
+  'src/main-thread/**',
   'src/threads/**',
   'src/transports/**',
 ];

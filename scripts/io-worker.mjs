@@ -11,7 +11,7 @@ const output = path('../.cache/io-worker.mjs');
 /** Bundles it. CommonJS, since that is what a worker runs that is started from a text. */
 export function writeIOWorker() {
   const { outputFiles } = buildSync({
-    entryPoints: [path('../src/threads/io-worker-entry.ts')],
+    entryPoints: [path('../src/io-thread/io-worker-entry.ts')],
     bundle: true,
     write: false,
     platform: 'node',

@@ -49,14 +49,14 @@ export type { DisconnectionEvent, HeartbeatEvent, RegistrationEvent } from './st
 export { type Overflow, type OverflowOptions, withOverflow } from './streams/overflow.js';
 export { droppedCount } from './streams/remote-stream.js';
 export type { MainThreadHost } from './streams/main-thread-scheduler.js';
-export { mainThreadCallable } from './threads/main-thread-callable.js';
-export { mainThreadScheduler, setMainThreadHost } from './threads/main-thread-scheduler.js';
+export { mainThreadCallable } from './main-thread/main-thread-callable.js';
+export { mainThreadScheduler, setMainThreadHost } from './main-thread/main-thread-scheduler.js';
 export {
   type MainThreadCallOptions,
   runOnMainThread,
   runOnMainThreadWithResult,
   type RunOnMainThreadWithResult,
-} from './threads/run-on-main-thread.js';
+} from './main-thread/run-on-main-thread.js';
 export type {
   Address,
   Dial,

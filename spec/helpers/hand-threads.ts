@@ -3,11 +3,11 @@
  * says so, or when the worker sleeps.
  */
 import { VirtualTimeScheduler } from 'rxjs';
-import type { AnyCallable } from '../../src/threads/callables.js';
-import type { CalleeEnd, CallerEnd, ThreadCall, ThreadReply } from '../../src/threads/call-line.js';
-import { CallWord } from '../../src/threads/call-word.js';
-import { MainThreadCallee } from '../../src/threads/main-thread-callee.js';
-import { MainThreadCaller } from '../../src/threads/main-thread-caller.js';
+import type { AnyCallable } from '../../src/main-thread/callables.js';
+import type { CalleeEnd, CallerEnd, ThreadCall, ThreadReply } from '../../src/main-thread/call-line.js';
+import { CallWord } from '../../src/main-thread/call-word.js';
+import { MainThreadCallee } from '../../src/main-thread/main-thread-callee.js';
+import { MainThreadCaller } from '../../src/main-thread/main-thread-caller.js';
 
 /** Makes both, with the callables that the main thread knows. */
 export function handThreads(callables: Readonly<Record<string, AnyCallable>>) {

@@ -2,10 +2,10 @@
  * An I/O thread that is no thread: the same program on the loop of the spec, which sees what it does and ends it as it likes. What
  * crosses is cloned and given away, as between threads.
  */
-import { IOThread, type ThreadSink, type ThreadWorker } from '../../src/threads/io-thread.js';
-import { IOWorker } from '../../src/threads/io-worker.js';
-import { loopLagMs } from '../../src/threads/loop-clock.js';
-import type { ThreadCommand, ThreadData, ThreadEvent } from '../../src/threads/thread-messages.js';
+import { IOThread, type ThreadSink, type ThreadWorker } from '../../src/io-thread/io-thread.js';
+import { IOWorker } from '../../src/io-thread/io-worker.js';
+import { loopLagMs } from '../../src/io-thread/loop-clock.js';
+import type { ThreadCommand, ThreadData, ThreadEvent } from '../../src/io-thread/thread-messages.js';
 import { tcpTransports } from '../../src/transports/tcp.js';
 import type { Listener, Transport, TransportProvider } from '../../src/transports/transport.js';
 

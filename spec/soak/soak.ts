@@ -10,8 +10,8 @@ import { fuzzDecoder } from '../fuzz/decoder.js';
 import { fuzzServer } from '../fuzz/live-server.js';
 import { scenarios } from '../processes/scenarios.js';
 import { describeFailure, runSeeds } from '../simulation/run-seeds.js';
-import { busy, faultsOf } from '../threads/busy.js';
-import { storm } from '../threads/storm.js';
+import { busy, faultsOf } from '../io-thread/busy.js';
+import { storm } from '../main-thread/storm.js';
 import { flood, floodKinds, type FloodKind } from './flood.js';
 import { leak, leakKinds, type LeakKind } from './leaks.js';
 

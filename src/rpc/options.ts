@@ -9,8 +9,8 @@ import type { SchedulerLike } from 'rxjs';
 import { monotonicScheduler } from '../link/monotonic-scheduler.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
-import { threadTransports } from '../threads/thread-transports.js';
-import { mainThreadScheduler } from '../threads/main-thread-scheduler.js';
+import { threadTransports } from '../io-thread/thread-transports.js';
+import { mainThreadScheduler } from '../main-thread/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
 import type { TransportProvider } from '../transports/transport.js';
 import {

@@ -8,9 +8,9 @@ import { MainThreadCallee } from './main-thread-callee.js';
 import { MainThreadCaller } from './main-thread-caller.js';
 import { mainThreadScheduler } from './main-thread-scheduler.js';
 import { acceptPortLines, hasPortLines, openPortLine } from './port-line.js';
-import { sharedByCopies } from './shared-by-copies.js';
+import { sharedByCopies } from '../threads/shared-by-copies.js';
 import { warn } from './warn.js';
-import type { WorkerThreads } from './worker-threads.js';
+import type { WorkerThreads } from '../threads/worker-threads.js';
 
 /**
  * Has this thread, the main one, take the calls of workers from now on. That keeps nothing alive, and is done once.

@@ -13,7 +13,7 @@ import {
 } from 'rxjs';
 import { monotonicScheduler } from '../link/monotonic-scheduler.js';
 import { type MainThreadHost, MainThreadScheduler } from '../streams/main-thread-scheduler.js';
-import { sharedByCopies } from './shared-by-copies.js';
+import { sharedByCopies } from '../threads/shared-by-copies.js';
 import { warn } from './warn.js';
 
 /**

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Codec } from '../../src/protocol/codec.js';
 import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import type { ThreadEvent } from '../../src/threads/thread-messages.js';
-import { mostWaitingBytes, WatchedTransport } from '../../src/threads/watched-transport.js';
+import type { ThreadEvent } from '../../src/io-thread/thread-messages.js';
+import { mostWaitingBytes, WatchedTransport } from '../../src/io-thread/watched-transport.js';
 import { HandTransport } from '../helpers/hand-transport.js';
 import { filler, frameOf, framed, joined, openingBytes } from '../helpers/wire.js';
 

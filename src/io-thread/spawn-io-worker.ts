@@ -7,7 +7,7 @@
 import { ioWorkerText } from '#io-worker';
 import type { ThreadSink, ThreadWorker } from './io-thread.js';
 import type { ThreadData } from './thread-messages.js';
-import { workerThreads } from './worker-threads.js';
+import { workerThreads } from '../threads/worker-threads.js';
 
 /**
  * The heap that the I/O thread may use, in MiB. What it holds for each connection is bounded, and lies outside of the heap: more

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import { IOWorker, maxUntaken } from '../../src/threads/io-worker.js';
-import type { ThreadEvent } from '../../src/threads/thread-messages.js';
+import { IOWorker, maxUntaken } from '../../src/io-thread/io-worker.js';
+import type { ThreadEvent } from '../../src/io-thread/thread-messages.js';
 import type { ListenSink } from '../../src/transports/transport.js';
 import { HandTransport } from '../helpers/hand-transport.js';
 

@@ -3,7 +3,7 @@
  * nothing of how a name crosses.
  */
 import { UnknownMethodError } from '../errors.js';
-import { sharedByCopies } from './shared-by-copies.js';
+import { sharedByCopies } from '../threads/shared-by-copies.js';
 
 /** Any function: what it takes and gives is between its definition and its callers. */
 export type AnyCallable = (...args: never[]) => unknown;

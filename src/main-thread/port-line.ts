@@ -7,7 +7,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { CallWord } from './call-word.js';
 import type { CalleeEnd, CallerEnd, ThreadCall, ThreadReply } from './call-line.js';
 import type { MainThreadCallee } from './main-thread-callee.js';
-import type { WorkerThreads } from './worker-threads.js';
+import type { WorkerThreads } from '../threads/worker-threads.js';
 
 /** `node:worker_threads` where it has `postMessageToThread`. */
 export type PortThreads = WorkerThreads & Required<Pick<WorkerThreads, 'postMessageToThread'>>;

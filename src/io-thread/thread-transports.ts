@@ -13,7 +13,7 @@ import type {
   TransportFailure,
   TransportProvider,
 } from '../transports/transport.js';
-import { sharedByCopies } from './shared-by-copies.js';
+import { sharedByCopies } from '../threads/shared-by-copies.js';
 import { IOThread, type ThreadEnd } from './io-thread.js';
 import { spawnIOWorker } from './spawn-io-worker.js';
 import { fromThreadError, type ThreadEvent } from './thread-messages.js';

@@ -3,7 +3,7 @@
  */
 import { type AnyCallable, callableNamed, defineCallable, markName } from './callables.js';
 import { listenOnMainThread } from './main-thread-lines.js';
-import { workerThreadsIfAny } from './worker-threads.js';
+import { workerThreadsIfAny } from '../threads/worker-threads.js';
 
 /**
  * Names a function, so that {@link runOnMainThread} and {@link runOnMainThreadWithResult} can have the main thread run it from any

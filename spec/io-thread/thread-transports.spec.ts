@@ -1,6 +1,6 @@
 import { afterEach } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import { threadTransports } from '../../src/threads/thread-transports.js';
+import { threadTransports } from '../../src/io-thread/thread-transports.js';
 import type { TransportProvider } from '../../src/transports/transport.js';
 import { describeTransportContract } from '../contracts/transport-contract.js';
 import { ThreadBeside } from '../helpers/thread-beside.js';

@@ -9,7 +9,7 @@ import type { BroadcastChannel, MessagePort } from 'node:worker_threads';
 import { CallWord } from './call-word.js';
 import type { CalleeEnd, CallerEnd, ThreadCall, ThreadReply } from './call-line.js';
 import type { MainThreadCallee } from './main-thread-callee.js';
-import type { WorkerThreads } from './worker-threads.js';
+import type { WorkerThreads } from '../threads/worker-threads.js';
 
 /**
  * Opens a line from this worker to the main thread. Calls may be sent at once.

@@ -14,7 +14,7 @@ export interface StormReport {
   readonly faults: readonly string[];
 }
 
-const file = new URL('./spec/threads/storm-program.ts', `file://${process.cwd()}/`);
+const file = new URL('./spec/main-thread/storm-program.ts', `file://${process.cwd()}/`);
 
 /**
  * Has four workers call the main thread.

@@ -4,10 +4,10 @@
 import * as nodeThreads from 'node:worker_threads';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { mainThreadCallable, runOnMainThread, runOnMainThreadWithResult, RPCTimeoutError } from 'tandem-rpc';
-import { acceptBroadcastLines, openBroadcastLine } from '../../src/threads/broadcast-line.js';
-import type { CalleeEnd, ThreadCall } from '../../src/threads/call-line.js';
-import type { MainThreadCallee } from '../../src/threads/main-thread-callee.js';
-import { acceptPortLines, openPortLine, type PortThreads } from '../../src/threads/port-line.js';
+import { acceptBroadcastLines, openBroadcastLine } from '../../src/main-thread/broadcast-line.js';
+import type { CalleeEnd, ThreadCall } from '../../src/main-thread/call-line.js';
+import type { MainThreadCallee } from '../../src/main-thread/main-thread-callee.js';
+import { acceptPortLines, openPortLine, type PortThreads } from '../../src/main-thread/port-line.js';
 
 /** A callee that only keeps what it receives; `next` waits for it. */
 function keeper() {

@@ -4,7 +4,7 @@
 import { UnserializableValueError } from '../errors.js';
 import { type AnyCallable, markedName } from './callables.js';
 import { callerOfThread } from './main-thread-lines.js';
-import { workerThreads } from './worker-threads.js';
+import { workerThreads } from '../threads/worker-threads.js';
 
 /** How {@link runOnMainThreadWithResult} waits. */
 export interface MainThreadCallOptions {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { CallWord, maxCallNumber, type Sleep } from '../../src/threads/call-word.js';
+import { CallWord, maxCallNumber, type Sleep } from '../../src/main-thread/call-word.js';
 
 /** Both views of one word, and a clock that moves while the caller sleeps. */
 function pair() {

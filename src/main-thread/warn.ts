@@ -1,5 +1,5 @@
 /**
- * Where the threads room tells what has nobody to be thrown at: a warning of the process, as the rest of the package gives.
+ * Where this room tells what has nobody to be thrown at: a warning of the process, as the rest of the package gives.
  */
 
 /**

@@ -19,7 +19,7 @@ export interface BusyReport {
   readonly grownBytes: number;
 }
 
-const file = new URL('./spec/threads/busy-program.ts', `file://${process.cwd()}/`);
+const file = new URL('./spec/io-thread/busy-program.ts', `file://${process.cwd()}/`);
 
 /**
  * Has a server's main thread be busy.

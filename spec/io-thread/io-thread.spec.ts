@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import { threadTransports } from '../../src/threads/thread-transports.js';
+import { threadTransports } from '../../src/io-thread/thread-transports.js';
 import { first, RecordingDialSink, RecordingListenSink, RecordingSink } from '../helpers/recording-sinks.js';
 import { ThreadBeside } from '../helpers/thread-beside.js';
 

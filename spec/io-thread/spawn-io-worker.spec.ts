@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import { IOThread, type ThreadSink, type ThreadWorker } from '../../src/threads/io-thread.js';
-import { LoopClock } from '../../src/threads/loop-clock.js';
-import { spawnIOWorker } from '../../src/threads/spawn-io-worker.js';
-import type { ThreadData, ThreadEvent } from '../../src/threads/thread-messages.js';
-import { threadTransports } from '../../src/threads/thread-transports.js';
+import { IOThread, type ThreadSink, type ThreadWorker } from '../../src/io-thread/io-thread.js';
+import { LoopClock } from '../../src/io-thread/loop-clock.js';
+import { spawnIOWorker } from '../../src/io-thread/spawn-io-worker.js';
+import type { ThreadData, ThreadEvent } from '../../src/io-thread/thread-messages.js';
+import { threadTransports } from '../../src/io-thread/thread-transports.js';
 import { first, RecordingDialSink, RecordingListenSink, RecordingSink } from '../helpers/recording-sinks.js';
 
 const anyPort = { host: '127.0.0.1', port: 0 };

@@ -1,6 +1,6 @@
 /**
  * The line between a worker thread and the main thread: what goes over it, and what both ends must offer. Which of Node's ways carries it
- * is decided in `threads/lines`.
+ * is decided in `main-thread-lines`.
  */
 import type { CallWord } from './call-word.js';
 import type { PackedThrown } from './packed-thrown.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { RPCTimeoutError } from '../../src/errors.js';
-import { packThrown, unpackThrown } from '../../src/threads/packed-thrown.js';
+import { packThrown, unpackThrown } from '../../src/main-thread/packed-thrown.js';
 
 /** Across, as between threads. */
 function cross(thrown: unknown, waitedAt?: string): unknown {
