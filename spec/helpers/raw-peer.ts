@@ -48,6 +48,7 @@ export class RawPeer {
         onEstablished: (connectionID) => {
           this.connectionID = connectionID;
         },
+        onResumed: () => undefined,
         onMessages: (messages) => this.received.push(...messages),
         onFlush: () => undefined,
         onHandover: (port, ticket) => {

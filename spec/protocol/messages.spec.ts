@@ -76,12 +76,45 @@ const samples: Readonly<Record<string, Message>> = {
   'welcome with stream bytes': [33, { version: 1, connectionID: 'c-1', timeoutMs: 10_000, streamBytes: 1 }],
   'welcome with window bytes': [33, { version: 1, connectionID: 'c-1', timeoutMs: 10_000, windowBytes: 1 }],
   'welcome with a codec': [33, { version: 1, connectionID: 'c-1', timeoutMs: 10_000, codec: 'msgpackr' }],
+  'hello that would resume': [32, { version: 1, timeoutMs: 1, resume: { windowMs: 60_000 } }],
+  'hello that resumes': [
+    32,
+    {
+      version: 1,
+      timeoutMs: 1,
+      resume: {
+        windowMs: 1,
+        session: { connectionID: 'c-1', token: Uint8Array.of(1, 2), attempt: 1, received: 0 },
+      },
+    },
+  ],
+  'welcome that can be resumed': [
+    33,
+    {
+      version: 1,
+      connectionID: 'c-1',
+      timeoutMs: 1,
+      resume: { token: Uint8Array.of(1), windowMs: 1, refusal: 'expired' },
+    },
+  ],
+  'welcome that resumes': [
+    33,
+    {
+      version: 1,
+      connectionID: 'c-1',
+      timeoutMs: 1,
+      resume: { token: Uint8Array.of(1), windowMs: 1, received: 7 },
+    },
+  ],
   refuse: [34, 'server-full', 'the server is full'],
   'refuse with a pause': [34, 'server-full', 'the server is full', 1_500],
   ping: [35, 1],
   'ping with a loop lag': [35, 1, 30_000],
   'pong with a loop lag': [36, 1, 30_000],
   pong: [36, 1],
+  'ack of nothing': [37, 0],
+  ack: [37, 70_000],
+  sequence: [43, 1],
   goodbye: [38, 'disconnected', 'bye', 0],
   window: [44, 1_048_576],
   'goodbye after some': [38, 'timeout', 'silence', 70_000],
@@ -103,8 +136,37 @@ const refused: readonly (readonly [what: string, value: unknown])[] = [
   ['a type that is a boolean', [true]],
   ['a type that is negative', [-1]],
   ['a type that is no whole number', [35.5, 1]],
-  ['a type kept for resuming', [37, 1]],
-  ['a type after the last', [43, 1]],
+  ['a type after the last', [99, 1]],
+  ['ACK without a number', [37]],
+  ['ACK of less than nothing', [37, -1]],
+  ['SEQUENCE from 0', [43, 0]],
+  ['SEQUENCE with more', [43, 1, 1]],
+  ['HELLO that resumes nothing', [32, { version: 1, timeoutMs: 1, resume: 1 }]],
+  ['HELLO that resumes without a window', [32, { version: 1, timeoutMs: 1, resume: {} }]],
+  ['HELLO that resumes no session', [32, { version: 1, timeoutMs: 1, resume: { windowMs: 1, session: 1 } }]],
+  [
+    'HELLO that resumes without a token',
+    [
+      32,
+      {
+        version: 1,
+        timeoutMs: 1,
+        resume: { windowMs: 1, session: { connectionID: 'c', attempt: 1, received: 1 } },
+      },
+    ],
+  ],
+  ['WELCOME that resumes nothing', [33, { version: 1, connectionID: 'c', timeoutMs: 1, resume: 1 }]],
+  [
+    'WELCOME with a long token',
+    [
+      33,
+      { version: 1, connectionID: 'c', timeoutMs: 1, resume: { token: new Uint8Array(129), windowMs: 1 } },
+    ],
+  ],
+  [
+    'WELCOME with an empty token',
+    [33, { version: 1, connectionID: 'c', timeoutMs: 1, resume: { token: new Uint8Array(0), windowMs: 1 } }],
+  ],
   ['REQUEST with id 0', [0, 0, 'a', 'b', []]],
   ['REQUEST with a negative id', [0, -1, 'a', 'b', []]],
   ['REQUEST with an id beyond the safe', [0, 2 ** 53, 'a', 'b', []]],
@@ -303,7 +365,7 @@ describe('parseMessage', () => {
   });
 
   it('ignores keys that it does not know, so that a newer peer may add some', () => {
-    const hello = [32, { version: 1, timeoutMs: 1, resume: { token: 1 } }];
+    const hello = [32, { version: 1, timeoutMs: 1, future: { token: 1 } }];
     expect(parseMessage(hello)).toBe(hello);
     expect(parseMessage([0, 1, 'a', 'b', [], { trace: 'x' }])).toHaveLength(6);
     expect(parseMessage([1, 1, { message: 'x', hint: 'y' }])).toHaveLength(3);

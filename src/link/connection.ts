@@ -13,9 +13,10 @@ import {
   type ConnectionEvent,
   type ConnectionSettings,
 } from '../protocol/connection-core.js';
-import type { Identity, SessionMessage } from '../protocol/messages.js';
+import type { Hello, Identity, ResumeGrant, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
+import type { Line } from './line.js';
 import { WrittenFrames } from './written-frames.js';
 
 /** How a connection ended. */
@@ -32,10 +33,12 @@ export interface ConnectionEnd {
 
 /** Receives what happens on a connection. */
 export interface ConnectionSink {
-  /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
-  onHello(ticket: string | undefined): void;
-  /** The handshake is done; messages may be sent. */
-  onEstablished(connectionID: string): void;
+  /** A client wants in: answer with `welcome`, `resume`, `refuse` or `handOver`. */
+  onHello(hello: Hello): void;
+  /** The handshake is done; messages may be sent. `grant`: how the session can be resumed, if it can. */
+  onEstablished(connectionID: string, grant: ResumeGrant | undefined): void;
+  /** The handshake is done, and an earlier session goes on. */
+  onResumed(grant: ResumeGrant): void;
   /** Session messages arrived, in order. */
   onMessages(messages: readonly SessionMessage[]): void;
   /** The server continues on another port; `onClosed` follows. */
@@ -70,11 +73,11 @@ const lingerMs = 1_000;
 const firstEarlyBytes = 4_096;
 
 /** One live connection. */
-export class Connection implements TransportSink, HeartbeatSink {
+export class Connection implements TransportSink, HeartbeatSink, Line {
   readonly #transport: Transport;
   readonly #core: ConnectionCore;
   readonly #scheduler: SchedulerLike;
-  readonly #sink: ConnectionSink;
+  #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
   readonly #written: WrittenFrames;
   readonly #heartbeatIntervalMs: number | undefined;
@@ -104,12 +107,14 @@ export class Connection implements TransportSink, HeartbeatSink {
    * @param settings - of the protocol
    * @param scheduler - for the timer and for the present time
    * @param sink - receives what happens
+   * @param previous - lost, whose session is to be continued; for a dialler that asks for that
    */
   constructor(
     transport: Transport,
     settings: ConnectionSettings,
     scheduler: SchedulerLike,
     sink: ConnectionSink,
+    previous?: Connection,
   ) {
     this.#transport = transport;
     this.#scheduler = scheduler;
@@ -118,10 +123,16 @@ export class Connection implements TransportSink, HeartbeatSink {
     this.#written = new WrittenFrames(settings.slabs);
     this.#heartbeatIntervalMs = settings.heartbeatIntervalMs;
     this.#timeoutMs = settings.timeoutMs;
-    const coreSettings =
-      transport.heartbeats === undefined
+    const { heartbeats } = transport;
+    const coreSettings: ConnectionSettings =
+      heartbeats === undefined && previous === undefined
         ? settings
-        : { ...settings, areHeartbeatsElsewhere: true, windowBytes: transport.heartbeats.windowBytes };
+        : {
+            ...settings,
+            areHeartbeatsElsewhere: heartbeats !== undefined,
+            ...(heartbeats === undefined ? {} : { windowBytes: heartbeats.windowBytes }),
+            previous: previous === undefined ? undefined : previous.#core,
+          };
     this.#core = new ConnectionCore(coreSettings, scheduler.now());
   }
 
@@ -137,7 +148,37 @@ export class Connection implements TransportSink, HeartbeatSink {
 
   /** Bytes waiting to be written. */
   get queuedBytes(): number {
-    return this.#core.queuedBytes + this.#transport.queuedBytes;
+    return this.#core.queuedBytes + (this.#core.isAway ? 0 : this.#transport.queuedBytes);
+  }
+
+  /** Whether the session outlives the connection. */
+  get isResumable(): boolean {
+    return this.#core.isResumable;
+  }
+
+  /** Whether the connection is lost and its session waits for another. */
+  get isAway(): boolean {
+    return this.#core.isAway;
+  }
+
+  /** Whether the other side has said anything since the handshake was done. */
+  get isConfirmed(): boolean {
+    return this.#core.isConfirmed;
+  }
+
+  /** The number of the last session message that was received. */
+  get receivedCount(): number {
+    return this.#core.receivedCount;
+  }
+
+  /** Whether the session can go on with a side that has received so much. */
+  canContinueFrom(received: number): boolean {
+    return this.#core.canContinueFrom(received);
+  }
+
+  /** Whether the other side has acknowledged a message; of a session that can be resumed. */
+  hasReached(sent: Sent): boolean {
+    return this.#core.hasReached(sent);
   }
 
   /** Bytes of stream values that the peer is ready to hold; known once established. */
@@ -152,6 +193,7 @@ export class Connection implements TransportSink, HeartbeatSink {
 
   /** Bytes that may be sent so that nothing waits long for them, and no long message is refused because of them. */
   get roomBytes(): number {
+    if (this.#core.isAway) return 0;
     const transportBytes = transportRoomBytes - this.#transport.queuedBytes;
     return Math.max(0, Math.min(transportBytes, this.#maxQueuedBytes + 1 - this.#core.queuedBytes));
   }
@@ -167,10 +209,40 @@ export class Connection implements TransportSink, HeartbeatSink {
     this.#settle();
   }
 
-  /** Answers HELLO: the connection is established. */
-  welcome(connectionID: string): void {
-    this.#core.welcome(connectionID, this.#scheduler.now());
+  /** Answers HELLO: the connection is established. @param grant - how the session can be resumed, if it can */
+  welcome(connectionID: string, grant?: ResumeGrant): void {
+    this.#core.welcome(connectionID, this.#scheduler.now(), grant);
     this.#settle();
+  }
+
+  /**
+   * Answers HELLO: the session of an earlier connection goes on here.
+   * @param previous - away; it has no session any more then
+   * @param sink - of the session: receives what happens from now on
+   */
+  resume(connectionID: string, previous: Connection, grant: ResumeGrant, sink: ConnectionSink): void {
+    this.#sink = sink;
+    this.#core.resume(connectionID, previous.#core, grant, this.#scheduler.now());
+    this.#settle();
+  }
+
+  /** What happens from now on is another's: the owner of the session that was resumed here. */
+  passTo(sink: ConnectionSink): void {
+    this.#sink = sink;
+  }
+
+  /** Ends the connection at once and without a word: its session waits for another. The sink hears nothing more. */
+  abandon(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#stopTimer();
+    this.#core.abandon();
+    this.#transport.destroy();
+  }
+
+  /** The session that waits for another connection will find none. */
+  endSession(): void {
+    this.#core.endSession();
   }
 
   /** Answers HELLO: not now. */
@@ -230,6 +302,13 @@ export class Connection implements TransportSink, HeartbeatSink {
   whenSent(onSent: () => void): void {
     this.#onSent = onSent;
     this.#announceSent();
+  }
+
+  /** Who waits for `whenSent`, taken from a connection that is lost. */
+  takeOnSent(): (() => void) | undefined {
+    const onSent = this.#onSent;
+    this.#onSent = undefined;
+    return onSent;
   }
 
   /** Whether this side has ended the connection: of messages that came together, those not yet acted on are not any more. */
@@ -315,6 +394,8 @@ export class Connection implements TransportSink, HeartbeatSink {
     }
     this.#isDispatching = false;
     if (this.#core.queuedBytes > 0) this.#scheduleFlush();
+    // An acknowledgement may have been what was waited for.
+    if (this.#onSent !== undefined) this.#announceSent();
     // The sink tells of its own deadlines.
     this.#arm(this.#core.nextDeadlineMs);
   }
@@ -334,11 +415,15 @@ export class Connection implements TransportSink, HeartbeatSink {
         this.#sink.onMessages(event.messages);
         return;
       case 'hello':
-        this.#sink.onHello(event.ticket);
+        this.#sink.onHello(event.hello);
         return;
       case 'established':
         this.#startHeartbeats(event.peerTimeoutMs);
-        this.#sink.onEstablished(event.connectionID);
+        this.#sink.onEstablished(event.connectionID, event.grant);
+        return;
+      case 'resumed':
+        this.#startHeartbeats(event.peerTimeoutMs);
+        this.#sink.onResumed(event.grant);
         return;
       case 'handover':
         this.#sink.onHandover(event.port, event.ticket);
@@ -369,7 +454,7 @@ export class Connection implements TransportSink, HeartbeatSink {
   }
 
   #announceSent(): void {
-    if (this.#onSent === undefined || this.#core.hasLongMessages) return;
+    if (this.#onSent === undefined || this.#core.hasLongMessages || !this.#core.isAcknowledged) return;
     const onSent = this.#onSent;
     this.#onSent = undefined;
     onSent();

@@ -70,6 +70,7 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
         nextDeadlineMs: () => Infinity,
         onHello: ignore,
         onEstablished: ignore,
+        onResumed: ignore,
         onMessages: ignore,
         onFlush: ignore,
         onHandover: ignore,

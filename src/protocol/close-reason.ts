@@ -22,7 +22,9 @@ export type CloseCode =
   /** A bound on what one connection may hold was reached. */
   | 'limit-exceeded'
   /** The pipe broke, or ended without a word. */
-  | 'connection-lost';
+  | 'connection-lost'
+  /** A session that can be resumed was not, in time or at all. */
+  | 'session-lost';
 
 /** Characters of a reason, sent or received: well below what a message may hold. */
 export const maxReasonLength = 1_024;
@@ -37,6 +39,7 @@ const codes: ReadonlySet<string> = new Set<CloseCode>([
   'protocol-error',
   'limit-exceeded',
   'connection-lost',
+  'session-lost',
 ]);
 
 /** Why and by whom a connection was ended. */

@@ -27,6 +27,7 @@ import {
   type Identity,
   type PingMessage,
   type PongMessage,
+  type ResumeGrant,
   type Welcome,
   type SessionMessage,
 } from './messages.js';
@@ -46,6 +47,10 @@ export interface ConnectionSettings {
   readonly areHeartbeatsElsewhere?: boolean;
   /** Bytes of session messages that may wait for this side; `undefined`: it takes all at once. */
   readonly windowBytes?: number;
+  /** Bytes that are kept until they are acknowledged, where sessions can be resumed; `undefined`: they cannot. */
+  readonly keptBytes?: number | undefined;
+  /** A connection whose session is to be continued; only for a dialler that asks for it in its HELLO. */
+  readonly previous?: ConnectionCore | undefined;
   /** Bounds on what is received and sent. */
   readonly limits: Limits;
   /** Turns messages into bytes and back; used by this connection alone. */
@@ -57,9 +62,17 @@ export interface ConnectionSettings {
 /** What happened, in order. */
 export type ConnectionEvent =
   /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
-  | { readonly type: 'hello'; readonly ticket: string | undefined }
+  | { readonly type: 'hello'; readonly hello: Hello }
   /** The handshake is done; the peer bears that much silence. */
-  | { readonly type: 'established'; readonly connectionID: string; readonly peerTimeoutMs: number }
+  | {
+      readonly type: 'established';
+      readonly connectionID: string;
+      readonly peerTimeoutMs: number;
+      /** How the session can be resumed; `undefined`: it cannot. */
+      readonly grant: ResumeGrant | undefined;
+    }
+  /** The handshake is done, and the session of an earlier connection goes on. */
+  | { readonly type: 'resumed'; readonly peerTimeoutMs: number; readonly grant: ResumeGrant }
   /** Session messages that arrived together. */
   | { readonly type: 'messages'; readonly messages: readonly SessionMessage[] }
   /** The server continues on another port. */
@@ -84,11 +97,18 @@ export type ConnectionEvent =
 /** A frame that has begun may take this long: 30 s, and 16 s for the largest at 16 KiB/s (reliability rule R24). */
 const partialFrameMs = 46_000;
 
+/** Session messages, or bytes of their frames, after which they are acknowledged at once. */
+const ackAfterMessages = 32;
+const ackAfterBytes = 64 * 1024;
+
+/** Milliseconds after which they are acknowledged however few they are. */
+const ackAfterMs = 100;
+
 /** The state machine of one connection. */
 export class ConnectionCore {
   readonly #settings: ConnectionSettings;
-  readonly #inbox: Inbox;
-  readonly #outbox: Outbox;
+  #inbox: Inbox;
+  #outbox: Outbox;
   readonly #handshake: Handshake;
   #state: 'handshaking' | 'established' | 'closed' = 'handshaking';
   #isReady = false;
@@ -103,6 +123,12 @@ export class ConnectionCore {
   #retryAfterMs: number | undefined;
   #peerLagMs = 0;
   #peerStreamBytes = defaultPeerStreamBytes;
+  #isResumable = false;
+  #isAway = false;
+  #isConfirmed = false;
+  #ackAtMs = Infinity;
+  /** What is still to be written of a connection whose session goes on. */
+  #lastFrames: readonly Uint8Array[] = [];
 
   /**
    * @param settings - fixed for the life of the connection
@@ -141,6 +167,41 @@ export class ConnectionCore {
     return this.#outbox.lastMessageBytes;
   }
 
+  /** Whether the session outlives the connection. */
+  get isResumable(): boolean {
+    return this.#isResumable;
+  }
+
+  /** Whether the connection is lost and its session waits for another. */
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
+  /** Whether the other side has said anything since the handshake was done: then it knows how that went. */
+  get isConfirmed(): boolean {
+    return this.#isConfirmed;
+  }
+
+  /** The number of the last session message that was received. */
+  get receivedCount(): number {
+    return this.#inbox.receivedCount;
+  }
+
+  /** Whether everything that was sent is known to be received; of a session that can be resumed. */
+  get isAcknowledged(): boolean {
+    return this.#outbox.isAcknowledged;
+  }
+
+  /** Whether the session can go on with a side that has received so much. */
+  canContinueFrom(received: number): boolean {
+    return this.#isResumable && this.#outbox.canContinueFrom(received);
+  }
+
+  /** Whether the other side has acknowledged a message. */
+  hasReached(sent: Sent): boolean {
+    return this.#outbox.hasReached(sent);
+  }
+
   /** Whether the end has come. */
   get isClosed(): boolean {
     return this.#state === 'closed';
@@ -165,11 +226,13 @@ export class ConnectionCore {
     }
     this.#watchPartialFrame(nowMs);
     this.#emitMessages();
+    if (this.#isResumable) this.#considerAck(nowMs);
   }
 
   /** Acts on the deadlines that have passed. */
   handleDeadline(nowMs: number): void {
     if (this.#state === 'closed') return;
+    if (nowMs >= this.#ackAtMs) this.#sendAck();
     if (this.#isOverdue(nowMs)) {
       this.#isSuspect = true;
       this.#events.push({ type: 'suspect' });
@@ -214,27 +277,34 @@ export class ConnectionCore {
 
   // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Answers HELLO: the connection is established. Has no effect when no HELLO waits for an answer, or no longer. */
-  welcome(connectionID: string, nowMs: number): void {
+  /**
+   * Answers HELLO: the connection is established. Has no effect when no HELLO waits for an answer, or no longer.
+   * @param grant - how the session can be resumed; `undefined`: not at all
+   */
+  welcome(connectionID: string, nowMs: number, grant?: ResumeGrant): void {
     const hello = this.#hello;
     if (hello === undefined) return;
     const { agreed } = this.#settings.codec;
     const codec = agreed.choose(hello.codecs);
-    this.#outbox.sendControl([
-      MessageType.welcome,
-      {
-        version: protocolVersion,
-        connectionID,
-        timeoutMs: this.#timeoutMs,
-        streamBytes: this.#settings.limits.maxStreamBytes,
-        ...(this.#settings.windowBytes === undefined ? {} : { windowBytes: this.#settings.windowBytes }),
-        ...(codec === undefined ? {} : { codec }),
-      },
-    ]);
-    // A frame of its own: until it is read, the peer accepts small frames only, and knows of no other codec.
-    this.#outbox.finishFrame();
+    this.#sendWelcome(connectionID, codec, grant);
     agreed.use(codec);
-    this.#establish(connectionID, hello, nowMs);
+    this.#establish(connectionID, hello, grant, nowMs);
+  }
+
+  /**
+   * Answers HELLO: the session of an earlier connection goes on. Has no effect when no HELLO waits for an answer.
+   * @param previous - abandoned, or away; `canContinueFrom` what HELLO says was asked before
+   * @param grant - for the next time
+   */
+  resume(connectionID: string, previous: ConnectionCore, grant: ResumeGrant, nowMs: number): void {
+    const hello = this.#hello;
+    const session = hello?.resume?.session;
+    if (hello === undefined || session === undefined) return;
+    const { name } = previous.#settings.codec.agreed;
+    const codec = this.#settings.codec.agreed.names.includes(name) ? name : undefined;
+    this.#sendWelcome(connectionID, codec, { ...grant, received: previous.receivedCount });
+    this.#continue(previous, session.received);
+    this.#establishResumed(hello, grant, nowMs);
   }
 
   /** Answers HELLO: not now. Has no effect when no HELLO waits for an answer. */
@@ -292,6 +362,19 @@ export class ConnectionCore {
     if (this.#state === 'established') this.#tellTimeout();
   }
 
+  /** The connection is over at once, without a word; its session waits for another. */
+  abandon(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#leave([]);
+  }
+
+  /** The session that waits for another connection will find none. */
+  endSession(): void {
+    this.#isAway = false;
+    this.#outbox.end();
+  }
+
   /** Ends the connection: tells the peer why, after everything that is queued short of unfinished long messages. */
   close(code: CloseCode, message: string): void {
     if (this.#state === 'closed') return;
@@ -311,7 +394,10 @@ export class ConnectionCore {
    * @param roomBytes - about how many bytes of long messages the transport has room for; short messages always go
    */
   takeFrames(roomBytes: number): readonly Uint8Array[] {
-    return this.#outbox.takeFrames(roomBytes);
+    if (!this.#isAway) return this.#outbox.takeFrames(roomBytes);
+    const frames = this.#lastFrames;
+    this.#lastFrames = [];
+    return frames;
   }
 
   /** Bytes of short messages that `takeFrames` has not given out yet. */
@@ -336,9 +422,9 @@ export class ConnectionCore {
     if (this.#state === 'closed') return Infinity;
     const heartbeatMs = this.#heartbeat?.nextDeadlineMs ?? Infinity;
     // What is overdue waits for `confirmSuspicion`, not for the clock.
-    if (this.#isSuspect) return heartbeatMs;
+    if (this.#isSuspect) return Math.min(heartbeatMs, this.#ackAtMs);
     const handshakeMs = this.#isReady ? Infinity : this.#handshakeEndsMs;
-    return Math.min(handshakeMs, this.#partialEndsMs, heartbeatMs);
+    return Math.min(handshakeMs, this.#partialEndsMs, heartbeatMs, this.#ackAtMs);
   }
 
   // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -346,9 +432,11 @@ export class ConnectionCore {
   #receiveFrames(chunk: Uint8Array, nowMs: number): void {
     this.#inbox.push(chunk);
     for (;;) {
-      const messages = this.#inbox.read(this.#state !== 'established');
+      const isStranger = this.#state !== 'established';
+      const messages = this.#inbox.read(isStranger);
       if (messages === undefined) return;
       this.#partialEndsMs = Infinity;
+      this.#isConfirmed ||= !isStranger;
       for (const message of messages) {
         if (isSessionMessage(message)) this.#messages.push(message);
         else this.#receiveControl(message, nowMs);
@@ -367,15 +455,14 @@ export class ConnectionCore {
     switch (message[0]) {
       case MessageType.hello:
         this.#hello = message[1];
-        this.#events.push({ type: 'hello', ticket: message[1].ticket });
+        this.#events.push({ type: 'hello', hello: message[1] });
         return;
       case MessageType.probe:
         this.#outbox.sendControl([MessageType.identity, { version: protocolVersion, service: 'tandem' }]);
         this.#end(new CloseReason('disconnected', 'a probe was answered', 'local'), undefined);
         return;
       case MessageType.welcome:
-        this.#settings.codec.agreed.use(message[1].codec);
-        this.#establish(message[1].connectionID, message[1], nowMs);
+        this.#receiveWelcome(message[1], nowMs);
         // HELLO told another one: from that the peer would ping too rarely.
         if (this.#timeoutMs !== this.#settings.timeoutMs) this.#tellTimeout();
         return;
@@ -394,8 +481,26 @@ export class ConnectionCore {
     }
   }
 
+  #receiveWelcome(welcome: Welcome, nowMs: number): void {
+    const { resume: grant, codec, connectionID } = welcome;
+    const { previous } = this.#settings;
+    if (grant?.received === undefined) {
+      this.#settings.codec.agreed.use(codec);
+      this.#establish(connectionID, welcome, grant, nowMs);
+    } else {
+      if (previous?.isAway !== true) throw new ProtocolError('a session was resumed that nobody asked for');
+      this.#continue(previous, grant.received);
+      this.#establishResumed(welcome, grant, nowMs);
+    }
+    // By this the server knows that its answer has come.
+    if (this.#isResumable) this.#sendAck();
+  }
+
   #receiveEstablished(message: ConnectionMessage, nowMs: number): void {
     switch (message[0]) {
+      case MessageType.ack:
+        this.#outbox.acknowledge(message[1]);
+        return;
       case MessageType.ping:
       case MessageType.pong:
         // A transport that keeps the heartbeats has answered already.
@@ -462,15 +567,99 @@ export class ConnectionCore {
   // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Heartbeats begin here: before WELCOME a PING would be a fault, and the handshake's deadline watches the peer. */
-  #establish(connectionID: string, peer: Hello | Welcome, nowMs: number): void {
-    this.#state = 'established';
+  #establish(
+    connectionID: string,
+    peer: Hello | Welcome,
+    grant: ResumeGrant | undefined,
+    nowMs: number,
+  ): void {
+    const { keptBytes } = this.#settings;
     this.#peerStreamBytes = peer.streamBytes ?? defaultPeerStreamBytes;
+    if (grant !== undefined && keptBytes !== undefined) {
+      this.#isResumable = true;
+      this.#inbox.beginNumbers();
+      this.#outbox.keepSent(keptBytes);
+    }
+    this.#begin(peer, nowMs);
+    this.#events.push({
+      type: 'established',
+      connectionID,
+      peerTimeoutMs: peer.timeoutMs,
+      grant: this.#isResumable ? grant : undefined,
+    });
+  }
+
+  #establishResumed(peer: Hello | Welcome, grant: ResumeGrant, nowMs: number): void {
+    this.#begin(peer, nowMs);
+    this.#events.push({ type: 'resumed', peerTimeoutMs: peer.timeoutMs, grant });
+  }
+
+  #begin(peer: Hello | Welcome, nowMs: number): void {
+    this.#state = 'established';
     if (peer.windowBytes !== undefined) this.#outbox.setWindow(peer.windowBytes);
     this.#hello = undefined;
     const { heartbeatIntervalMs, areHeartbeatsElsewhere = false } = this.#settings;
     if (!areHeartbeatsElsewhere)
       this.#heartbeat = new Heartbeat(this.#timeoutMs, peer.timeoutMs, heartbeatIntervalMs, nowMs);
-    this.#events.push({ type: 'established', connectionID, peerTimeoutMs: peer.timeoutMs });
+  }
+
+  #sendWelcome(connectionID: string, codec: string | undefined, grant: ResumeGrant | undefined): void {
+    const { windowBytes, limits } = this.#settings;
+    this.#outbox.sendControl([
+      MessageType.welcome,
+      {
+        version: protocolVersion,
+        connectionID,
+        timeoutMs: this.#timeoutMs,
+        streamBytes: limits.maxStreamBytes,
+        ...(windowBytes === undefined ? {} : { windowBytes }),
+        ...(codec === undefined ? {} : { codec }),
+        ...(grant === undefined ? {} : { resume: grant }),
+      },
+    ]);
+    // A frame of its own: until it is read, the peer accepts small frames only, and knows of no other codec.
+    this.#outbox.finishFrame();
+  }
+
+  // ── Sessions that go on ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Takes over the session of a connection that is lost, with all that it has sent and received.
+   * @throws ProtocolError when the other side cannot have received so much, or had received more
+   */
+  #continue(previous: ConnectionCore, received: number): void {
+    const inbox = previous.#inbox;
+    const outbox = previous.#outbox;
+    outbox.continueOn(this.#outbox, received);
+    inbox.continueOn(this.#inbox);
+    this.#inbox = inbox;
+    this.#outbox = outbox;
+    this.#peerStreamBytes = previous.#peerStreamBytes;
+    this.#isResumable = true;
+    // The session has gone: what is done to the other one from now on must not touch it.
+    previous.#isAway = false;
+    previous.#outbox = new Outbox(this.#settings.codec, this.#settings.slabs, 0);
+    previous.#outbox.end();
+  }
+
+  /** The connection is over, the session is not. */
+  #leave(lastFrames: readonly Uint8Array[]): void {
+    this.#isAway = true;
+    this.#ackAtMs = Infinity;
+    this.#lastFrames = lastFrames;
+    this.#outbox.detach();
+  }
+
+  #considerAck(nowMs: number): void {
+    if (this.#state !== 'established' || this.#inbox.unacknowledgedCount === 0) return;
+    const { unacknowledgedCount, unacknowledgedBytes } = this.#inbox;
+    if (unacknowledgedCount >= ackAfterMessages || unacknowledgedBytes >= ackAfterBytes) this.#sendAck();
+    else if (this.#ackAtMs === Infinity) this.#ackAtMs = nowMs + ackAfterMs;
+  }
+
+  #sendAck(): void {
+    this.#ackAtMs = Infinity;
+    this.#outbox.sendControl([MessageType.ack, this.#inbox.acknowledge()]);
   }
 
   #emitMessages(): void {
@@ -491,7 +680,11 @@ export class ConnectionCore {
     this.#emitMessages();
     this.#state = 'closed';
     this.#hello = undefined;
-    this.#outbox.end();
+    const isLoss = reason.code === 'connection-lost' || reason.code === 'timeout';
+    if (this.#isResumable && isLoss) {
+      // What had not left when the pipe broke was never handed over.
+      this.#leave(reason.by === 'transport' ? [] : this.#outbox.takeFrames(0));
+    } else this.#outbox.end();
     this.#events.push({
       type: 'closed',
       reason,

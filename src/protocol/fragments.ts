@@ -19,6 +19,9 @@ interface FragmentContent {
   readonly bytes: Uint8Array;
 }
 
+/** Where fragments are written to. */
+type FrameSink = Pick<FrameWriter, 'addKept' | 'addBytes'>;
+
 /** A long message on its way out. */
 export class LongMessage {
   readonly #id: number;
@@ -53,7 +56,7 @@ export class LongMessage {
   }
 
   /** Writes the next fragment, the last one when `remainingBytes` is 0 afterwards. */
-  writeFragment(writer: FrameWriter): void {
+  writeFragment(writer: FrameSink): void {
     const { buffer, bytes } = itemAt(this.#contents, this.#next);
     this.#next += 1;
     this.#remainingBytes -= bytes.length;
@@ -68,11 +71,11 @@ export class LongMessage {
   }
 
   /** Tells the peer that the rest will not come. */
-  abandon(writer: FrameWriter): void {
+  abandon(writer: FrameSink): void {
     this.#writeHead(writer, 2, 0);
   }
 
-  #writeHead(writer: FrameWriter, end: FragmentMessage[2], size: number): void {
+  #writeHead(writer: FrameSink, end: FragmentMessage[2], size: number): void {
     const head = new Uint8Array(maxHeadBytes);
     writer.addBytes(head.subarray(writeFragmentHead(head, maxHeadBytes, this.#id, end, size)));
   }

@@ -193,6 +193,7 @@ export class FrameWriter {
   #limit = 0;
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
+  #frameNumber = 0;
 
   /** @param pool - shared by all writers */
   constructor(pool: SlabPool) {
@@ -202,6 +203,11 @@ export class FrameWriter {
   /** Bytes gathered and not yet taken. */
   get pendingBytes(): number {
     return this.#frameBytes + this.#end - this.#start;
+  }
+
+  /** Which frame the next message goes into, counted from 0. */
+  get frameNumber(): number {
+    return this.#frameNumber;
   }
 
   /** Adds one encoded message to the frame of this turn; the bytes are copied. */
@@ -291,6 +297,7 @@ export class FrameWriter {
     this.#pool.giveBack(slab, this.#end, this.#limit);
     this.#slab = undefined;
     this.#start = this.#end = 0;
+    this.#frameNumber += 1;
   }
 
   /** What lies side by side in a slab leaves as one piece. */

@@ -12,6 +12,7 @@ import {
   protocolVersion,
   type ConnectionMessage,
   type Hello,
+  type ResumeOffer,
   type Welcome,
 } from './messages.js';
 import { httpAnswer, OpeningReader, type OpeningVerdict } from './opening.js';
@@ -21,8 +22,12 @@ import type { Outbox } from './outbox.js';
 export type ConnectionRole =
   /** Waits for a HELLO or a PROBE. */
   | { readonly side: 'listener' }
-  /** Wants a connection; with the ticket of a handover, if it was sent here by one. */
-  | { readonly side: 'dialer'; readonly ticket?: string | undefined }
+  /** Wants a connection; with the ticket of a handover, if it was sent here by one; and to resume, if it says so. */
+  | {
+      readonly side: 'dialer';
+      readonly ticket?: string | undefined;
+      readonly resume?: ResumeOffer | undefined;
+    }
   /** Only asks who listens. */
   | { readonly side: 'prober' };
 
@@ -80,7 +85,10 @@ export class Handshake {
     else
       outbox.sendControl([
         MessageType.hello,
-        helloOf(timeoutMs, streamBytes, windowBytes, role.ticket, codecs),
+        {
+          ...helloOf(timeoutMs, streamBytes, windowBytes, role.ticket, codecs),
+          ...(role.resume === undefined ? {} : { resume: role.resume }),
+        },
       ]);
   }
 

@@ -25,10 +25,15 @@ import { asReceived, parseMessage } from './parse-message.js';
 /** The incoming half of a connection. */
 export class Inbox {
   readonly #codec: Codec;
-  readonly #reader: FrameReader;
+  #reader: FrameReader;
   readonly #reassembly: Reassembly;
   #handshakeBytes = 0;
   #receivedCount = 0;
+  /** Whether messages are numbered, so that one may come again; and the number of the next one, unknown at first. */
+  #isNumbered = false;
+  #nextNumber: number | undefined;
+  #unacknowledgedCount = 0;
+  #unacknowledgedBytes = 0;
 
   /**
    * @param codec - the connection's codec
@@ -44,6 +49,33 @@ export class Inbox {
   /** Session messages received so far, each fragment counted. */
   get receivedCount(): number {
     return this.#receivedCount;
+  }
+
+  /** Session messages that came since the last acknowledgement. */
+  get unacknowledgedCount(): number {
+    return this.#unacknowledgedCount;
+  }
+
+  /** The bytes of their frames. */
+  get unacknowledgedBytes(): number {
+    return this.#unacknowledgedBytes;
+  }
+
+  /** What has come so far is acknowledged. @returns the number of the last message */
+  acknowledge(): number {
+    this.#unacknowledgedCount = this.#unacknowledgedBytes = 0;
+    return this.#receivedCount;
+  }
+
+  /** From now on SEQUENCE tells the numbers of messages, and what has come before is dropped. */
+  beginNumbers(): void {
+    this.#isNumbered = true;
+  }
+
+  /** Goes on with what comes on another connection, where that one's inbox is. */
+  continueOn(other: Inbox): void {
+    this.#reader = other.#reader;
+    this.#nextNumber = undefined;
   }
 
   /** Whether a frame has begun and is not complete. */
@@ -70,11 +102,17 @@ export class Inbox {
     // A fragment is alone in its frame, and has bounds of its own: it is told by its first field.
     if (isFragmentFrame(frame)) return this.#readFragment(frame, isStranger);
     const values = this.#codec.decodeFrame(frame, this.#reader.isOwn);
+    this.#unacknowledgedBytes += frame.length;
     const messages: (SessionMessage | ConnectionMessage)[] = [];
     for (let at = 0; at < values.length; at += 1) {
       const message = parseMessage(itemAt(values, at));
       if (message[0] === MessageType.fragment) throw notAlone();
-      if (isSessionMessage(message)) this.#count(message, isStranger);
+      if (message[0] === MessageType.sequence) {
+        this.#receiveNumber(message[1]);
+        continue;
+      }
+      // What came before, on an earlier connection, is no news.
+      if (isSessionMessage(message) && !this.#count(message, isStranger)) continue;
       messages.push(
         message[0] === MessageType.next
           ? this.#received(message, itemAt(this.#codec.messageBytes, at))
@@ -86,16 +124,33 @@ export class Inbox {
 
   #readFragment(frame: Uint8Array, isStranger: boolean): SessionMessage[] {
     const fragment = readFragmentFrame(frame);
-    this.#count(fragment, isStranger);
-    const whole = this.#join(fragment);
+    this.#unacknowledgedBytes += frame.length;
+    const whole = this.#count(fragment, isStranger) ? this.#join(fragment) : undefined;
     return whole === undefined ? [] : [whole];
   }
 
-  #count(message: SessionMessage | FragmentMessage, isStranger: boolean): void {
+  /** @returns whether it is new */
+  #count(message: SessionMessage | FragmentMessage, isStranger: boolean): boolean {
     if (isStranger) {
       throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
     }
+    if (this.#isNumbered) {
+      if (this.#nextNumber === undefined) throw new ProtocolError('a session message without a number');
+      this.#nextNumber += 1;
+      if (this.#nextNumber - 1 <= this.#receivedCount) return false;
+    }
     this.#receivedCount += 1;
+    this.#unacknowledgedCount += 1;
+    return true;
+  }
+
+  /** The first number of a connection may lie behind, each later one is known beforehand. */
+  #receiveNumber(number: number): void {
+    if (!this.#isNumbered) throw new ProtocolError('a SEQUENCE on a session that cannot be resumed');
+    const expected = this.#nextNumber ?? this.#receivedCount + 1;
+    if (number > expected || (this.#nextNumber !== undefined && number !== expected))
+      throw new ProtocolError(`message ${number}, where ${expected} would be the next one`);
+    this.#nextNumber = number;
   }
 
   #countHandshakeBytes(bytes: number): void {

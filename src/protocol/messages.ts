@@ -31,11 +31,13 @@ export const MessageType = {
   refuse: 34,
   ping: 35,
   pong: 36,
+  ack: 37,
   goodbye: 38,
   timeout: 39,
   probe: 40,
   identity: 41,
   handover: 42,
+  sequence: 43,
   window: 44,
 } as const;
 
@@ -183,6 +185,36 @@ export type SessionMessage =
   | UnregisterMessage
   | IdentifyMessage;
 
+/** Which session a client wants to continue, and how far it has read. */
+export interface ResumeRequest {
+  /** The id of the session, which is that of its connection. */
+  readonly connectionID: string;
+  /** The last that the server gave for it. */
+  readonly token: Uint8Array;
+  /** Which attempt at this session this is, counted up at each dial. */
+  readonly attempt: number;
+  /** The number of the last session message that the client has received. */
+  readonly received: number;
+}
+/** A client would resume: how long its session may be away, and which one is, if any. */
+export interface ResumeOffer {
+  /** Milliseconds; the smaller one of both sides counts. */
+  readonly windowMs: number;
+  /** The session to continue; absent: none. */
+  readonly session?: ResumeRequest;
+}
+/** How the server answers: the session can be resumed, is resumed, or cannot be. */
+export interface ResumeGrant {
+  /** To be shown at the next attempt, in place of all earlier ones. */
+  readonly token: Uint8Array;
+  /** Milliseconds that the session may be away. */
+  readonly windowMs: number;
+  /** The number of the last session message that the server has received; absent: the session is a new one. */
+  readonly received?: number;
+  /** Why the session that was asked for cannot be continued, if one was. */
+  readonly refusal?: string;
+}
+
 /** What the dialling side says first. */
 export interface Hello {
   /** The protocol's major version. */
@@ -197,6 +229,8 @@ export interface Hello {
   readonly ticket?: string;
   /** The codecs that the client speaks besides the built-in one. */
   readonly codecs?: readonly string[];
+  /** Sessions can be resumed, and perhaps one is to be. */
+  readonly resume?: ResumeOffer;
 }
 /** What the listening side answers. */
 export interface Welcome {
@@ -212,6 +246,8 @@ export interface Welcome {
   readonly windowBytes?: number;
   /** The codec that both use from now on, one of those offered; the built-in one if it does not say. */
   readonly codec?: string;
+  /** The session can be resumed, or is; absent: it ends with the connection. */
+  readonly resume?: ResumeGrant;
 }
 /** What a probe learns. */
 export interface Identity {
@@ -229,6 +265,11 @@ export type PongMessage = readonly [type: typeof MessageType.pong, id: number, l
 /** How long the sender bears silence from now on. */
 export type TimeoutMessage = readonly [type: typeof MessageType.timeout, timeoutMs: number];
 
+/** The sender has every session message up to this number. */
+export type AckMessage = readonly [type: typeof MessageType.ack, received: number];
+/** The next session message has this number. */
+export type SequenceMessage = readonly [type: typeof MessageType.sequence, number: number];
+
 /** A message of the connection: never counted. */
 export type ConnectionMessage =
   | readonly [type: typeof MessageType.hello, hello: Hello]
@@ -236,6 +277,8 @@ export type ConnectionMessage =
   | readonly [type: typeof MessageType.refuse, code: string, message: string, retryAfterMs?: number]
   | PingMessage
   | PongMessage
+  | AckMessage
+  | SequenceMessage
   | readonly [type: typeof MessageType.goodbye, code: string, message: string, lastReceived: number]
   | TimeoutMessage
   | readonly [type: typeof MessageType.probe]

@@ -4,15 +4,17 @@
  * PROTOCOL.md, "Numbers" and "Fragments".
  */
 
-import { LimitExceededError } from '../errors.js';
+import { LimitExceededError, ProtocolError } from '../errors.js';
 import { joinBytes } from './bytes.js';
 import type { Codec } from './codec.js';
 import { largeBytes } from './fragment-pool.js';
 import { LongMessage } from './fragments.js';
 import { FrameWriter, type SlabPool } from './framing.js';
 import { fragmentBytes } from './limits.js';
+import { LoggedOutput } from './logged-output.js';
 import type { ConnectionMessage, SessionMessage } from './messages.js';
 import { opening } from './opening.js';
+import { SendLog } from './send-log.js';
 import { SparseSet } from './sparse.js';
 import { fillHoles, type Piece, pieceOf } from './transferred.js';
 
@@ -27,7 +29,9 @@ export class Outbox {
   readonly #codec: Codec;
   readonly #maxQueuedBytes: number;
   readonly #slabs: SlabPool;
-  readonly #writer: FrameWriter;
+  #writer: FrameWriter;
+  /** Present where the session can be resumed: all session messages leave by it. */
+  #logged: LoggedOutput | undefined;
   readonly #long = new SparseSet<LongMessage>();
   /** Bytes of these, so that nobody counts them again and again. */
   #longBytes = 0;
@@ -57,7 +61,7 @@ export class Outbox {
 
   /** Bytes accepted that `takeFrames` has not given out yet. */
   get queuedBytes(): number {
-    return this.#writer.pendingBytes + this.#longBytes;
+    return this.#writer.pendingBytes + this.#longBytes + (this.#logged?.pendingBytes ?? 0);
   }
 
   /** Bytes of short messages that `takeFrames` has not given out yet. */
@@ -78,6 +82,64 @@ export class Outbox {
   /** So many of them were taken there. */
   widenWindow(bytes: number): void {
     this.#windowBytes = Math.min(this.#maxWindowBytes, this.#windowBytes + bytes);
+  }
+
+  /** From now on what is sent is kept until it is acknowledged, `maxBytes` of it at most: then messages wait. */
+  keepSent(maxBytes: number): void {
+    const log = new SendLog(this.#slabs.fragments, maxBytes);
+    this.#logged = new LoggedOutput(log, this.#slabs.fragments, this.#writer);
+  }
+
+  /** The number of the last session message that was sent. */
+  get sentCount(): number {
+    return this.#sentCount;
+  }
+
+  /** Whether all that was kept is acknowledged, and nothing waits. */
+  get isAcknowledged(): boolean {
+    const { log } = this.#logged ?? {};
+    return log === undefined || (log.acknowledged === log.lastNumber && this.#long.size === 0);
+  }
+
+  /**
+   * The other side has every message up to this number.
+   * @throws ProtocolError when that cannot be
+   */
+  acknowledge(number: number): void {
+    if (this.#logged === undefined) throw new ProtocolError('an ACK on a session that cannot be resumed');
+    const { written, log } = this.#logged;
+    // What is not written again yet is not there yet either, whatever was sent before.
+    if (number > written) throw new ProtocolError(`an ACK of message ${number}, where ${written} were sent`);
+    log.acknowledge(number);
+  }
+
+  /** Whether the session can go on with a side that has received so much. */
+  canContinueFrom(received: number): boolean {
+    const { log } = this.#logged ?? {};
+    return log !== undefined && received >= log.acknowledged && received <= log.lastNumber;
+  }
+
+  /** Whether the other side has acknowledged a message. */
+  hasReached(sent: Sent): boolean {
+    const number = numberOf(sent);
+    return number > 0 && number <= (this.#logged?.log.acknowledged ?? 0);
+  }
+
+  /** The connection is lost and the session is not: messages wait for the next one. */
+  detach(): void {
+    this.#logged?.detach();
+    this.#writer = new FrameWriter(this.#slabs);
+  }
+
+  /**
+   * Goes on by another connection, where that one's outbox is; what the other side has not received leaves first.
+   * @throws ProtocolError when it cannot have received that much, or had more before
+   */
+  continueOn(other: Outbox, received: number): void {
+    this.#logged?.attach(other.#writer, received);
+    this.#writer = other.#writer;
+    this.#hasOpening = true;
+    this.#windowBytes = this.#maxWindowBytes = Infinity;
   }
 
   /** Sends the opening, once. */
@@ -136,8 +198,13 @@ export class Outbox {
 
   /** Also a short message waits while the window is closed: as a long one of one fragment, in its order. */
   #mustWait(): boolean {
-    this.#isHolding ||= this.#windowBytes <= 0;
+    this.#isHolding ||= !this.#isOpen;
     return this.#isHolding;
+  }
+
+  /** Whether a session message may leave now. */
+  get #isOpen(): boolean {
+    return this.#windowBytes > 0 && (this.#logged === undefined || this.#logged.isOpen);
   }
 
   #sendLong(pieces: readonly Piece[]): LongMessage {
@@ -156,10 +223,13 @@ export class Outbox {
     if (!this.#long.delete(sent)) return true;
     this.#longBytes -= sent.remainingBytes;
     this.#isHolding &&= this.#long.size > 0;
-    if (sent.hasBegun) {
-      sent.abandon(this.#writer);
-      this.#sentCount += 1;
-    }
+    if (!sent.hasBegun) return true;
+    if (this.#logged === undefined) sent.abandon(this.#writer);
+    else
+      this.#logged.sendFrame((sink) => {
+        sent.abandon(sink);
+      });
+    this.#sentCount += 1;
     return true;
   }
 
@@ -181,11 +251,12 @@ export class Outbox {
    */
   takeFrames(roomBytes: number): readonly Uint8Array[] {
     let room = roomBytes;
+    this.#replay();
     for (const message of this.#long) {
-      while (message.remainingBytes > 0 && room > 0 && this.#windowBytes > 0) {
+      while (message.remainingBytes > 0 && room > 0 && this.#isOpen) {
         const size = Math.min(fragmentBytes, message.remainingBytes);
         room -= size;
-        message.writeFragment(this.#writer);
+        this.#writeFragment(message);
         this.#longBytes -= size;
         this.#sent(size);
       }
@@ -194,8 +265,24 @@ export class Outbox {
       this.#long.delete(message);
     }
     this.#isHolding &&= this.#long.size > 0;
-    this.#handedOverCount = this.#sentCount;
+    // What was once handed over on an earlier connection stays so.
+    const written = this.#logged === undefined ? this.#sentCount : this.#logged.written;
+    this.#handedOverCount = Math.max(this.#handedOverCount, written);
     return this.#writer.takeFrames();
+  }
+
+  /** What an earlier connection has not brought over goes first, as far as the other side has room. */
+  #replay(): void {
+    while (this.#logged?.isBehind === true && this.#windowBytes > 0)
+      this.#windowBytes -= this.#logged.writeNext();
+  }
+
+  #writeFragment(message: LongMessage): void {
+    if (this.#logged === undefined) message.writeFragment(this.#writer);
+    else
+      this.#logged.sendFrame((sink) => {
+        message.writeFragment(sink);
+      });
   }
 
   /** Whether long messages wait for room. */
@@ -208,6 +295,7 @@ export class Outbox {
     this.#isEnded = true;
     this.#long.clear();
     this.#longBytes = 0;
+    this.#logged?.log.clear();
   }
 
   /** Short messages go on to the transport, whose queue is bounded by the driver; long ones pile up here. */
@@ -219,12 +307,14 @@ export class Outbox {
   }
 
   #appendLarge(parts: readonly Uint8Array[], size: number): number {
-    this.#writer.addLarge(parts, size);
+    if (this.#logged === undefined) this.#writer.addLarge(parts, size);
+    else this.#logged.sendLarge(parts, size);
     return this.#sent(size);
   }
 
   #append(bytes: Uint8Array): number {
-    this.#writer.append(bytes);
+    if (this.#logged === undefined) this.#writer.append(bytes);
+    else this.#logged.send(bytes);
     return this.#sent(bytes.length);
   }
 

@@ -18,6 +18,9 @@ const maxTextLength = 4_096;
 /** Milliseconds that a peer may name as its timeout: a year is longer than any timer can be armed for. */
 const maxTimeoutMs = 2_147_483_647;
 
+/** Bytes of a token: those of this side have 32. */
+const maxTokenBytes = 128;
+
 /** What a credit may come to. */
 const maxCredit = 2 ** 31 - 1;
 
@@ -52,6 +55,8 @@ const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = 
   [MessageType.refuse, ['REFUSE', isRefuse]],
   [MessageType.ping, ['PING', isHeartbeat]],
   [MessageType.pong, ['PONG', isHeartbeat]],
+  [MessageType.ack, ['ACK', (f: Fields) => f.length === 2 && isCount(f[1])]],
+  [MessageType.sequence, ['SEQUENCE', (f: Fields) => f.length === 2 && isID(f[1])]],
   [
     MessageType.goodbye,
     ['GOODBYE', (f: Fields) => f.length === 4 && isText(f[1]) && isText(f[2]) && isCount(f[3])],
@@ -136,18 +141,40 @@ function isRefuse(f: Fields): boolean {
 
 function isHello(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs } = value;
+  const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs, resume } = value;
   if (!isID(version) || !isTimeout(timeoutMs) || !isSizeIfAny(streamBytes) || !isSizeIfAny(windowBytes))
     return false;
+  if (resume !== undefined && !isResumeOffer(resume)) return false;
   return isTextIfAny(ticket) && (codecs === undefined || isListOf(codecs, isText));
 }
 
 function isWelcome(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, windowBytes, connectionID, codec } = value;
+  const { version, timeoutMs, streamBytes, windowBytes, connectionID, codec, resume } = value;
   if (!isID(version) || !isTimeout(timeoutMs) || !isSizeIfAny(streamBytes) || !isSizeIfAny(windowBytes))
     return false;
+  if (resume !== undefined && !isResumeGrant(resume)) return false;
   return isText(connectionID) && isTextIfAny(codec);
+}
+
+function isResumeOffer(value: unknown): boolean {
+  if (!isRecord(value) || !isTimeout(value['windowMs'])) return false;
+  const { session } = value;
+  if (session === undefined) return true;
+  if (!isRecord(session)) return false;
+  const { connectionID, token, attempt, received } = session;
+  return isText(connectionID) && isToken(token) && isID(attempt) && isCount(received);
+}
+
+function isResumeGrant(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { token, windowMs, received, refusal } = value;
+  if (!isToken(token) || !isTimeout(windowMs)) return false;
+  return (received === undefined || isCount(received)) && isTextIfAny(refusal);
+}
+
+function isToken(value: unknown): boolean {
+  return value instanceof Uint8Array && value.length > 0 && value.length <= maxTokenBytes;
 }
 
 function isSizeIfAny(value: unknown): boolean {

@@ -21,7 +21,7 @@ import { RPCDispatcher } from './dispatcher.js';
 import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
 import { resolveClientOptions, type ClientOptions, type ResolvedClientOptions } from './options.js';
-import { faultOf, handshakeTimeoutMs, Peer } from './peer.js';
+import { faultOf, handshakeTimeoutMs, Peer, type PeerSink } from './peer.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 import { Waiting, type WaitOptions } from './waiting.js';
 
@@ -62,7 +62,11 @@ export class RPCClient extends RPCDispatcher {
   #timeoutMs: number;
   #identifier: string;
   #reconnect: Reconnect | undefined;
+  /** The present connection or attempt. */
   #peer: Peer | undefined;
+  /** The session whose connection is lost, while it can be resumed. */
+  #away: Peer | undefined;
+  /** The session, once it is made; also while it is away. */
   #connected: RPCCommunicator | undefined;
   #lastFailure: string | undefined;
   #isDisposed = false;
@@ -181,7 +185,7 @@ export class RPCClient extends RPCDispatcher {
 
   /** Whether there is a connection now. */
   isConnected(): boolean {
-    return this.#connected !== undefined;
+    return this.#present !== undefined;
   }
 
   /** The status now: one of `RPCClient.STATUS_…`. */
@@ -209,7 +213,7 @@ export class RPCClient extends RPCDispatcher {
   sendUniqueIdentifier(identifier: string): void {
     this.#identifier = checkIdentifier(identifier);
     // Also between the handshake and the server's first words, when the one before has been told already.
-    this.#peer?.communicator?.identify(identifier);
+    (this.#away ?? this.#peer)?.communicator?.identify(identifier);
   }
 
   /**
@@ -238,7 +242,7 @@ export class RPCClient extends RPCDispatcher {
    * @throws NotConnectedError when not started, or stopped meanwhile; RPCTimeoutError; the signal's reason
    */
   whenConnected(options: WaitOptions = {}): Promise<void> {
-    if (this.#connected !== undefined) return Promise.resolve();
+    if (this.isConnected()) return Promise.resolve();
     if (this.#reconnect === undefined) return Promise.reject(this.#notConnected('wait for a connection'));
     return this.#connectedWaiting.wait(options, () => `connection to ${this.#where}${this.#failure}`);
   }
@@ -294,10 +298,17 @@ export class RPCClient extends RPCDispatcher {
 
   /** Ends the connection now, also inside one of its own calls, where the transport ends a little later. */
   #leave(): void {
+    const text = 'the client disconnected';
+    this.#away?.close('disconnected', text);
     const peer = this.#peer;
-    peer?.close('disconnected', 'the client disconnected');
+    peer?.close('disconnected', text);
     if (peer === undefined || this.#peer !== peer) return;
-    this.#lost(new CloseReason('disconnected', 'the client disconnected', 'local'));
+    this.#lost(new CloseReason('disconnected', text, 'local'));
+  }
+
+  /** The session, while it has a connection. */
+  get #present(): RPCCommunicator | undefined {
+    return this.#away === undefined ? this.#connected : undefined;
   }
 
   /** A transport is open: the handshake begins. */
@@ -305,8 +316,31 @@ export class RPCClient extends RPCDispatcher {
     let handover: { readonly port: number; readonly ticket: string } | undefined;
     const { scheduler } = this.#options;
     this.#setStatus(clientStatuses.connecting);
-    const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
-      onEstablished: () => this.#identifier,
+    const settings = this.#peerSettings();
+    const away = this.#away;
+    const role = { side: 'dialer', ticket, resume: Peer.offer(settings, away) } as const;
+    const sink: PeerSink = {
+      onEstablished: (_, refusal) => {
+        away?.lose(`the server does not continue the session: ${refusal ?? 'it resumes none'}`);
+        return this.#identifier;
+      },
+      onContinued: (grant) => {
+        // Only a session that is away is asked for.
+        if (away === undefined) return;
+        this.#peer = this.#away = undefined;
+        this.#lifecycle.during(() => {
+          away.adopt(peer, grant);
+        });
+      },
+      onAway: (reason) => {
+        this.#lifecycle.during(() => {
+          this.#went(peer, reason);
+          reconnect.ended(undefined);
+        });
+      },
+      onResumed: () => {
+        this.#resumed(peer);
+      },
       onReady: () => {
         backoff.established(scheduler.now());
         if (this.#peer === peer) this.#made(peer.communicator);
@@ -335,7 +369,10 @@ export class RPCClient extends RPCDispatcher {
       },
       onClosed: (end) => {
         this.#lifecycle.during(() => {
+          const wasAway = this.#away === peer;
           this.#ended(peer, end);
+          // Another attempt is on its way, or the first step of the one that took the place of the session.
+          if (wasAway) return;
           // Not `this.#reconnect`, which may be another one by now: the one that was stopped has no effect any more.
           if (handover === undefined) reconnect.ended(end.retryAfterMs);
           else reconnect.handOver(handover.port, handover.ticket);
@@ -346,7 +383,8 @@ export class RPCClient extends RPCDispatcher {
       onHello: () => {
         // Only a listening side is greeted.
       },
-    });
+    };
+    const peer: Peer = new Peer(transport, role, settings, sink, away);
     this.#peer = peer;
     peer.connection.open();
   }
@@ -376,18 +414,53 @@ export class RPCClient extends RPCDispatcher {
   /** A connection, or an attempt at one, is over. */
   #ended(peer: Peer, end: ConnectionEnd): void {
     this.#reportFault(peer, end);
+    if (this.#away === peer) {
+      this.#away = undefined;
+      this.#endSession(end.reason);
+      // An attempt to go on with it has come too late.
+      if (end.reason.by === 'local') this.#peer?.close('disconnected', 'the session has ended meanwhile');
+      return;
+    }
     if (this.#peer !== peer) return;
     this.#lastFailure = end.reason.message;
     this.#lost(end.reason);
   }
 
+  /** The connection of a session is lost; another is looked for. */
+  #went(peer: Peer, reason: CloseReason): void {
+    this.#lastFailure = reason.message;
+    this.#peer = undefined;
+    this.#away = peer;
+    this.#setStatus(clientStatuses.autoConnecting);
+  }
+
+  /** The session goes on by another connection. */
+  #resumed(peer: Peer): void {
+    const { communicator } = peer;
+    this.#peer = peer;
+    this.#lastFailure = undefined;
+    if (communicator === undefined || this.#connected !== communicator) return;
+    this.#setStatus(clientStatuses.connected);
+    this.#lifecycle.resumed.emit(communicator.connectionID);
+    this.#connectedWaiting.resolve();
+  }
+
   #lost(reason: CloseReason): void {
     this.#peer = undefined;
+    // An attempt has failed while the session waits.
+    if (this.#away !== undefined) {
+      if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
+      return;
+    }
+    if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
+    this.#endSession(reason);
+  }
+
+  #endSession(reason: CloseReason): void {
     const communicator = this.#connected;
     this.#connected = undefined;
-    if (communicator !== undefined) this.#objects.lost();
-    if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
     if (communicator === undefined) return;
+    this.#objects.lost();
     this.#lifecycle.setUnresponsive(communicator.connectionID, false);
     this.#lifecycle.disconnectionMade.emit({ connectionID: communicator.connectionID, reason });
   }
@@ -417,9 +490,11 @@ export class RPCClient extends RPCDispatcher {
       heartbeatIntervalMs,
       unresponsiveAfterMs,
       disconnectUnresponsive,
+      resume,
       random,
     } = this.#options;
     return {
+      resume,
       scheduler,
       now: () => scheduler.now(),
       limits,

@@ -6,7 +6,8 @@
  */
 import type { SchedulerLike } from 'rxjs';
 import { ConnectionLostError, LimitExceededError, ProtocolError, RPCError } from '../errors.js';
-import type { Connection, ConnectionEnd } from '../link/connection.js';
+import type { ConnectionEnd } from '../link/connection.js';
+import type { Line } from '../link/line.js';
 import type { Codec } from '../protocol/codec.js';
 import type { Limits } from '../protocol/limits.js';
 import {
@@ -61,7 +62,7 @@ export interface CommunicatorSink {
 /** What a communicator needs. */
 export interface CommunicatorSettings {
   readonly connectionID: string;
-  readonly connection: Connection;
+  readonly connection: Line;
   readonly codec: Codec;
   readonly limits: Limits;
   readonly localObjects: LocalObjects;
@@ -100,7 +101,7 @@ export class RPCCommunicator implements Caller {
   /** {@inheritDoc Caller.report} */
   readonly report: Report;
   readonly #settings: CommunicatorSettings;
-  readonly #connection: Connection;
+  readonly #connection: Line;
   readonly #sending: Sending;
   readonly #targets: Targets;
   readonly #references: References;

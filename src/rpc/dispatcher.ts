@@ -38,6 +38,11 @@ export abstract class RPCDispatcher implements LifecycleHooks {
    */
   readonly unresponsive$: Observable<readonly string[]>;
   /**
+   * The id of each connection whose session goes on by another one, after it was lost; only with `resume`. Nothing of the session
+   * is lost or done twice. Does not replay; completes on `dispose()`.
+   */
+  readonly resumed$: Observable<string>;
+  /**
    * What went wrong and has nobody else to tell: throwing hooks and subscribers, faulty peers, notified methods that
    * threw. Without a subscriber, a warning is emitted once for each kind. Does not replay; completes on `dispose()`.
    */
@@ -52,6 +57,7 @@ export abstract class RPCDispatcher implements LifecycleHooks {
     this.remoteProxyObjectRegistered$ = lifecycle.registered.observable;
     this.remoteProxyObjectUnregistered$ = lifecycle.unregistered.observable;
     this.heartbeat$ = lifecycle.heartbeat.observable;
+    this.resumed$ = lifecycle.resumed.observable;
     this.unresponsive$ = lifecycle.unresponsive.observable;
     this.errors$ = lifecycle.errors.errors$;
   }
@@ -64,6 +70,7 @@ export abstract class RPCDispatcher implements LifecycleHooks {
         'remoteProxyObjectRegistered$',
         'remoteProxyObjectUnregistered$',
         'heartbeat$',
+        'resumed$',
         'unresponsive$',
         'errors$',
       ],

@@ -10,6 +10,7 @@ import { monotonicScheduler } from '../link/monotonic-scheduler.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
 import { threadTransports } from '../io-thread/thread-transports.js';
+import type { ResumeSettings } from './peer.js';
 import { mainThreadScheduler } from '../main-thread/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
 import type { TransportProvider } from '../transports/transport.js';
@@ -86,8 +87,27 @@ export interface DispatcherOptions {
   readonly interceptors?: readonly RPCInterceptor[];
   /** How much of an error that a local method throws the other side may see. Default `"message"`. */
   readonly exposeErrors?: ErrorExposure;
+  /**
+   * Has a session outlive its connections: one that is lost is no end, calls and streams go on by the next one. Both sides must
+   * want it. Default: none, a lost connection is a `disconnectionMade` at once.
+   */
+  readonly resume?: ResumeOptions;
   /** Chance, from 0 up to 1, for the pauses between attempts. Default `Math.random`; in tests a seeded one. */
   readonly random?: () => number;
+}
+
+/** How a session outlives its connections. */
+export interface ResumeOptions {
+  /**
+   * Seconds that it may be without one, until it ends. Default 60; from 0.01 to 2,147,483; of both sides the smaller one
+   * counts. What is open stays open for so long, and takes memory.
+   */
+  readonly windowInSeconds?: number;
+  /**
+   * Bytes of messages that are kept until the other side has acknowledged them; more wait. Default 4 MiB; 256 KiB to 64 MiB. A
+   * link carries no more than this in the time of a round trip and 100 ms.
+   */
+  readonly maxBytes?: number;
 }
 
 /** The options of an RPCServer. */
@@ -133,6 +153,7 @@ export interface ResolvedOptions {
   readonly transports: TransportProvider;
   readonly exposeErrors: ErrorExposure;
   readonly interceptors: readonly RPCInterceptor[];
+  readonly resume: ResumeSettings | undefined;
   readonly random: () => number;
   readonly createID: () => string;
   readonly warn: (message: string, kind: string) => void;
@@ -168,6 +189,7 @@ const commonNames = [
   'transport',
   'exposeErrors',
   'interceptors',
+  'resume',
   'random',
 ] as const;
 const serverNames: readonly string[] = [
@@ -235,6 +257,7 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     transport,
     exposeErrors = 'message',
     interceptors,
+    resume,
     random = Math.random,
   } = options;
   const checkedLimits = checkLimits(limits);
@@ -261,9 +284,20 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
         : transportsFor(checkedLimits, transport, checkBoolean('thread', thread) ?? false, options),
     exposeErrors: checkExposure(exposeErrors),
     interceptors: interceptors === undefined ? noInterceptors : checkInterceptors(interceptors),
+    resume: resume === undefined ? undefined : checkResume(resume),
     random: checkFunction('random', random),
     createID,
     warn,
+  };
+}
+
+/** @throws TypeError, RangeError */
+function checkResume(resume: ResumeOptions): ResumeSettings {
+  checkNames('resume', resume, ['windowInSeconds', 'maxBytes']);
+  const { windowInSeconds = 60, maxBytes = 4 * 1024 * 1024 } = resume;
+  return {
+    windowMs: checkTimeout('resume.windowInSeconds', windowInSeconds),
+    maxBytes: checkNumber('resume.maxBytes', maxBytes, 256 * 1024, 64 * 1024 * 1024),
   };
 }
 

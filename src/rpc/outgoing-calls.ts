@@ -68,7 +68,7 @@ export class OutgoingCalls {
       // Taken first: reading the arguments may run code of theirs that makes another call.
       const id = this.#sending.takeID();
       const timeoutMs = this.timeoutMs(target, member, options, this.#settings.callTimeoutMs);
-      const { sent, lent } = this.send(target, member, args, () => {
+      const { sent, lent } = this.send(target, member, args, options, () => {
         const { codec } = this.#sending;
         const meta = this.meta(options, timeoutMs);
         // Marshalling keeps an array an array.
@@ -100,7 +100,7 @@ export class OutgoingCalls {
   /** Calls a method without waiting for an answer; throws when it was not sent. */
   notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     if (options.signal?.aborted === true) return;
-    this.send(target, member, args, () => {
+    this.send(target, member, args, options, () => {
       const meta = this.meta(options, undefined);
       const marshalled = this.#sending.codec.marshal(args, 'arguments') as readonly unknown[];
       return meta === undefined
@@ -139,10 +139,11 @@ export class OutgoingCalls {
     target: Target,
     member: string,
     args: readonly unknown[],
+    options: CallOptions,
     makeMessage: Parameters<Sending['send']>[0],
   ): ReturnType<Sending['send']> {
     try {
-      this.#sending.checkOpen();
+      this.#sending.checkOpen(options);
       this.#checkTarget(target, member, args);
       return this.#sending.send(makeMessage);
     } catch (error) {

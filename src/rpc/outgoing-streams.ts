@@ -164,7 +164,7 @@ export class OutgoingStreams {
     const id = sending.takeID();
     // A default meant for calls is not meant for streams, which may go on as long as they like.
     const timeoutMs = calls.timeoutMs(target, member, options, undefined);
-    const message = calls.send(target, member, args, () => {
+    const message = calls.send(target, member, args, options, () => {
       const meta = calls.meta(options, timeoutMs);
       const marshalled = sending.codec.marshal(args, 'arguments') as readonly unknown[];
       const credit = initialCredit(sink);

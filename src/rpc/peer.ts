@@ -5,13 +5,14 @@
 import type { SchedulerLike } from 'rxjs';
 import { LimitExceededError, ProtocolError, type RPCError } from '../errors.js';
 import { Connection, type ConnectionEnd, type ConnectionSink } from '../link/connection.js';
-import type { CloseCode } from '../protocol/close-reason.js';
+import { ResumableLine } from '../link/resumable-line.js';
+import { CloseReason, type CloseCode } from '../protocol/close-reason.js';
 import { Codec } from '../protocol/codec.js';
 import type { SlabPool } from '../protocol/framing.js';
 import type { ConnectionRole } from '../protocol/handshake.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
-import type { SessionMessage } from '../protocol/messages.js';
+import type { Hello, ResumeGrant, ResumeOffer, SessionMessage } from '../protocol/messages.js';
 import type { Transport } from '../transports/transport.js';
 import { RPCCommunicator, type CommunicatorSink } from './communicator.js';
 import type { Interception } from './interception.js';
@@ -36,14 +37,34 @@ export interface PeerSettings {
   readonly heartbeatIntervalMs: number | undefined;
   readonly unresponsiveAfterMs: number;
   readonly disconnectUnresponsive: boolean;
+  /** How sessions outlive connections, where they may. */
+  readonly resume: ResumeSettings | undefined;
+}
+
+/** How a session outlives its connections. */
+export interface ResumeSettings {
+  /** Milliseconds that it may be away. */
+  readonly windowMs: number;
+  /** Bytes that are kept until they are acknowledged. */
+  readonly maxBytes: number;
 }
 
 /** What happens to a peer. */
 export interface PeerSink extends CommunicatorSink {
   /** A client wants in; only on a server. */
-  onHello(ticket: string | undefined): void;
-  /** The handshake is done, under this id; what this side has registered is being told. */
-  onEstablished(connectionID: string): string;
+  onHello(hello: Hello): void;
+  /**
+   * The handshake is done, under this id: a new session begins, not the one that was asked for, if one was.
+   * @param refusal - why not, if the other side says so
+   * @returns the identifier to tell
+   */
+  onEstablished(connectionID: string, refusal: string | undefined): string;
+  /** An earlier session goes on by this connection: its peer is to `adopt` it; only on a client. */
+  onContinued(grant: ResumeGrant): void;
+  /** The connection is lost, and the session waits for another. */
+  onAway(reason: CloseReason): void;
+  /** The session goes on by another connection. */
+  onResumed(): void;
   /** The server continues on another port; only on a client. */
   onHandover(port: number, ticket: string): void;
   /** A ping was answered. */
@@ -67,26 +88,40 @@ export function handshakeTimeoutMs(timeoutMs: number): number {
 
 /** One peer of a server or client. */
 export class Peer implements ConnectionSink {
-  /** The connection; owned by this peer. */
-  readonly connection: Connection;
+  #connection: Connection;
+  readonly #isDialer: boolean;
   readonly #settings: PeerSettings;
   readonly #sink: PeerSink;
   readonly #codec: Codec;
   #communicator: RPCCommunicator | undefined;
   #isUnresponsive = false;
+  /** Present where the session can be resumed. */
+  #line: ResumableLine | undefined;
+  #token: Uint8Array | undefined;
+  #attempt = 0;
+  /** Whether the other side is known to know the session. */
+  #isKnown = false;
 
   /**
    * @param transport - owned by this peer from now on
    * @param role - what this end is there for
    * @param settings - of the server or client
    * @param sink - the owner
+   * @param away - whose session is asked for
    */
-  constructor(transport: Transport, role: ConnectionRole, settings: PeerSettings, sink: PeerSink) {
+  constructor(
+    transport: Transport,
+    role: ConnectionRole,
+    settings: PeerSettings,
+    sink: PeerSink,
+    away?: Peer,
+  ) {
     this.#settings = settings;
+    this.#isDialer = role.side === 'dialer';
     this.#sink = sink;
     this.#codec = new Codec(settings.limits, settings.codecs);
-    const { timeoutMs, heartbeatIntervalMs, limits, slabs } = settings;
-    this.connection = new Connection(
+    const { timeoutMs, heartbeatIntervalMs, limits, slabs, resume } = settings;
+    this.#connection = new Connection(
       transport,
       {
         role,
@@ -96,15 +131,69 @@ export class Peer implements ConnectionSink {
         limits,
         slabs,
         codec: this.#codec,
+        keptBytes: resume?.maxBytes,
       },
       settings.scheduler,
       this,
+      away === undefined ? undefined : away.#connection,
     );
+  }
+
+  /** The connection there is, or that was last; owned by this peer. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** Whether the connection is lost and the session waits for another. */
+  get isAway(): boolean {
+    return this.#connection.isAway;
+  }
+
+  /** Whether the session has been away for too long. */
+  get isExpired(): boolean {
+    return this.#line?.isExpired === true;
+  }
+
+  /** What to say in HELLO: that sessions can be resumed, and which one is to be. */
+  static offer(settings: PeerSettings, away: Peer | undefined): ResumeOffer | undefined {
+    const { resume } = settings;
+    if (resume === undefined) return undefined;
+    const { windowMs } = resume;
+    const token = away === undefined ? undefined : away.#token;
+    const communicator = away?.communicator;
+    if (away === undefined || token === undefined || communicator === undefined) return { windowMs };
+    away.#attempt += 1;
+    const { connectionID } = communicator;
+    const received = away.#connection.receivedCount;
+    return { windowMs, session: { connectionID, token, attempt: away.#attempt, received } };
+  }
+
+  /** On a server: the session goes on by the connection of another peer, which is nobody's any more. */
+  continueOn(other: Peer, grant: ResumeGrant): void {
+    const previous = this.#connection;
+    if (!previous.isAway) {
+      previous.abandon();
+      this.#leave(new CloseReason('connection-lost', 'the client came by another connection', 'remote'));
+    }
+    this.#connection = other.#connection;
+    this.#connection.resume(this.#communicator?.connectionID ?? '', previous, grant, this);
+  }
+
+  /** On a client: the session goes on by the connection of another peer, which is nobody's any more. */
+  adopt(other: Peer, grant: ResumeGrant): void {
+    this.#connection = other.#connection;
+    this.#connection.passTo(this);
+    this.onResumed(grant);
   }
 
   /** The calls and registrations, once the handshake is done. */
   get communicator(): RPCCommunicator | undefined {
     return this.#communicator;
+  }
+
+  /** The session that is away will find no connection any more. */
+  lose(message: string): void {
+    this.#finish(endOf(new CloseReason('session-lost', message, 'remote')));
   }
 
   /** The name of the codec in use: the built-in one's until the handshake is done. */
@@ -114,22 +203,23 @@ export class Peer implements ConnectionSink {
 
   /** Ends the connection. */
   close(code: CloseCode, message: string): void {
-    this.connection.close(code, message);
+    (this.#line ?? this.#connection).close(code, message);
   }
 
   /** {@inheritDoc ConnectionSink.onHello} */
-  onHello(ticket: string | undefined): void {
-    this.#sink.onHello(ticket);
+  onHello(hello: Hello): void {
+    this.#sink.onHello(hello);
   }
 
   /** {@inheritDoc ConnectionSink.onEstablished} */
-  onEstablished(connectionID: string): void {
+  onEstablished(connectionID: string, grant: ResumeGrant | undefined): void {
+    if (grant !== undefined) this.#beginSession(grant);
     const { limits, registry, random } = this.#settings;
     const { exposeErrors, callTimeoutMs, callbackScheduler, interception, now } = this.#settings;
-    const identifier = this.#sink.onEstablished(connectionID);
+    const identifier = this.#sink.onEstablished(connectionID, grant?.refusal);
     this.#communicator = new RPCCommunicator({
       connectionID,
-      connection: this.connection,
+      connection: this.#line ?? this.#connection,
       codec: this.#codec,
       limits,
       localObjects: registry.objects,
@@ -144,6 +234,17 @@ export class Peer implements ConnectionSink {
     this.#communicator.start(identifier);
     // From here on, not from `onReady`: what is registered or unregistered meanwhile must be told as well.
     registry.listen(this.#communicator);
+  }
+
+  /** {@inheritDoc ConnectionSink.onResumed} */
+  onResumed(grant: ResumeGrant): void {
+    if (this.#line === undefined) {
+      this.#sink.onContinued(grant);
+      return;
+    }
+    this.#token = grant.token;
+    this.#line.arrive(this.#connection);
+    this.#sink.onResumed();
   }
 
   /** {@inheritDoc ConnectionSink.onMessages} */
@@ -185,6 +286,40 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onClosed} */
   onClosed(end: ConnectionEnd): void {
+    this.#isKnown ||= this.#isDialer || this.#connection.isConfirmed;
+    // Of a session that the other side may not have heard of nobody would ask.
+    if (this.isAway && this.#isKnown) this.#leave(end.reason);
+    else this.#finish(end);
+  }
+
+  #beginSession(grant: ResumeGrant): void {
+    this.#token = grant.token;
+    // Who asks for a session asks for as long as it may still be there.
+    const windowMs = grant.windowMs + (this.#isDialer ? this.#settings.timeoutMs : 0);
+    this.#line = new ResumableLine(this.#connection, windowMs, this.#settings.scheduler, {
+      nextDeadlineMs: () => this.nextDeadlineMs(),
+      handleDeadline: (nowMs) => {
+        this.handleDeadline(nowMs);
+      },
+      onExpired: () => {
+        const text = `the connection was lost, and there was no other one within ${windowMs / 1_000} s`;
+        this.#finish(endOf(new CloseReason('session-lost', text, 'local')));
+      },
+      onClosed: (code, message) => {
+        this.#finish(endOf(new CloseReason(code, message, 'local')));
+      },
+    });
+  }
+
+  #leave(reason: CloseReason): void {
+    this.#isKnown = true;
+    this.#line?.leave();
+    if (this.#isUnresponsive) this.onLoopLag(0);
+    this.#sink.onAway(reason);
+  }
+
+  #finish(end: ConnectionEnd): void {
+    this.#line?.end();
     if (this.#communicator !== undefined) {
       this.#settings.registry.unlisten(this.#communicator);
       this.#communicator.close(end);
@@ -201,6 +336,10 @@ export class Peer implements ConnectionSink {
   handleDeadline(nowMs: number): void {
     this.#communicator?.handleDeadline(nowMs);
   }
+}
+
+function endOf(reason: CloseReason): ConnectionEnd {
+  return { reason, lastReceived: undefined, occupant: undefined, retryAfterMs: undefined };
 }
 
 /** The error to report for a connection that ended by a fault, `undefined` for an ordinary end. */

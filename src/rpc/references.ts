@@ -2,7 +2,7 @@
  * What crosses by reference on one connection, both ways: what was lent, what is held, and the messages about both.
  */
 import { ProtocolError } from '../errors.js';
-import type { Connection } from '../link/connection.js';
+import type { Line } from '../link/line.js';
 import type { Codec } from '../protocol/codec.js';
 import { MessageType, type AbortMessage, type SessionMessage } from '../protocol/messages.js';
 import type { Caller } from '../proxies/caller.js';
@@ -14,7 +14,7 @@ import type { Report } from '../streams/user-callback.js';
 /** What references need. */
 export interface ReferencesSettings {
   readonly connectionID: string;
-  readonly connection: Connection;
+  readonly connection: Line;
   readonly codec: Codec;
   /** Sends what is called on them. */
   readonly caller: Caller;
@@ -31,7 +31,7 @@ export class References {
   /** What this side has lent. */
   readonly exports: ExportTable;
   readonly #imports: ImportTable;
-  readonly #connection: Connection;
+  readonly #connection: Line;
   readonly #codec: Codec;
   /** Signals that were aborted, and are to be told. */
   #aborted: (readonly [number: number, reason: unknown])[] = [];

@@ -2,12 +2,14 @@
  * The way out of one connection: ids, and messages with what they lend. A message that fails to encode, or is taken back,
  * has lent nothing.
  */
-import { ConnectionLostError } from '../errors.js';
-import type { Connection, ConnectionEnd } from '../link/connection.js';
+import { ConnectionLostError, NotConnectedError } from '../errors.js';
+import type { ConnectionEnd } from '../link/connection.js';
+import type { Line } from '../link/line.js';
 import type { Codec } from '../protocol/codec.js';
 import { MessageType, type SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { ExportTable } from '../proxies/export-table.js';
+import type { CallOptions } from '../proxies/types.js';
 
 /** What was sent, and the numbers of the references that it lent. */
 export interface SentMessage {
@@ -18,7 +20,7 @@ export interface SentMessage {
 /** What sending needs. */
 export interface SendingSettings {
   readonly connectionID: string;
-  readonly connection: Connection;
+  readonly connection: Line;
   readonly codec: Codec;
   readonly exports: ExportTable;
   /** Has stream values leave that came before: what follows does not overtake them as far as there is credit. */
@@ -28,7 +30,7 @@ export interface SendingSettings {
 /** The way out. */
 export class Sending {
   readonly #settings: SendingSettings;
-  readonly #connection: Connection;
+  readonly #connection: Line;
   readonly #exports: ExportTable;
   #lastID = 0;
   #end: ConnectionEnd | undefined;
@@ -66,8 +68,13 @@ export class Sending {
     return id <= this.#lastID;
   }
 
-  /** @throws ConnectionLostError when the connection has ended */
-  checkOpen(): void {
+  /**
+   * @throws ConnectionLostError when the connection has ended
+   * @throws NotConnectedError when the session waits for another connection, and the call is not to wait
+   */
+  checkOpen({ whenDisconnected }: CallOptions): void {
+    if (whenDisconnected === 'fail' && this.#connection.isAway)
+      throw new NotConnectedError('the connection is lost, and another one is looked for');
     if (this.#end === undefined) return;
     throw new ConnectionLostError(`the connection has ended: ${this.#end.reason.message}`);
   }

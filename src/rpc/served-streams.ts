@@ -3,7 +3,7 @@
  */
 import { throwError, type Observable } from 'rxjs';
 import { RPCError } from '../errors.js';
-import type { Connection } from '../link/connection.js';
+import type { Line } from '../link/line.js';
 import { Deadlines } from '../protocol/deadlines.js';
 import { MessageType, type WireError } from '../protocol/messages.js';
 import { isSchemasWord, SchemaFailure, validateArguments } from '../proxies/schemas.js';
@@ -23,7 +23,7 @@ import { SparseMap } from '../protocol/sparse.js';
 
 /** What serving streams needs. */
 export interface ServedStreamsSettings {
-  readonly connection: Connection;
+  readonly connection: Line;
   readonly sending: Sending;
   readonly exposeErrors: ErrorExposure;
   readonly interception: Interception | undefined;

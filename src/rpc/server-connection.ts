@@ -7,6 +7,7 @@ import { createRemoteProxy } from '../proxies/remote-proxy.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { RPCCommunicator } from './communicator.js';
 import type { Peer } from './peer.js';
+import { SessionTokens } from './session-tokens.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 
 /** The streams of one connection. */
@@ -25,6 +26,8 @@ export class ServerConnection {
   readonly peer: Peer;
   /** Its streams; completed by the server. */
   readonly streams: ServerConnectionStreams;
+  /** By what the client may continue its session. */
+  readonly tokens = new SessionTokens();
   /** What the client sent as its identifier. */
   identifier = '';
   #status: ClientStatus = clientStatuses.connecting;
@@ -37,6 +40,11 @@ export class ServerConnection {
     this.peer = peer;
     this.streams = streams;
     this.#communicator = communicator;
+  }
+
+  /** Whether it is made: also while its session has no connection. */
+  get isMade(): boolean {
+    return this.isConnected || this.#status === clientStatuses.autoConnecting;
   }
 
   /** Its status now. */

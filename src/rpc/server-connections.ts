@@ -5,6 +5,7 @@
 import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
+import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
@@ -31,6 +32,9 @@ interface Handover {
   readonly ticket: string;
   readonly port: DedicatedPort;
 }
+
+/** What is returned where a session goes on. */
+const resumed = 'resumed';
 
 /** A full server, or one that stops, asks clients to come back after this long; a full one for as much again at random. */
 const retryAfterMs = 1_000;
@@ -62,7 +66,7 @@ export class ServerConnections {
 
   /** The ids of the connected clients, the oldest first. */
   get ids(): string[] {
-    return this.all.filter(({ isConnected }) => isConnected).map(({ id }) => id);
+    return this.all.filter(({ isMade }) => isMade).map(({ id }) => id);
   }
 
   /** Every connection that can be asked for, those included whose end is still to be told. */
@@ -85,8 +89,19 @@ export class ServerConnections {
     let connection: ServerConnection | undefined;
     const { options } = this.#settings;
     const peer = new Peer(transport, { side: 'listener' }, this.#settings.peerSettings(), {
-      onHello: (ticket) => {
-        connection = this.#greet(peer, ticket, handover);
+      onHello: (hello) => {
+        connection = this.#greet(peer, hello, handover);
+      },
+      onContinued: () => {
+        // Only a client asks for a session.
+      },
+      onAway: () => {
+        if (connection?.isConnected === true) connection.setStatus(clientStatuses.autoConnecting);
+      },
+      onResumed: () => {
+        if (connection?.status !== clientStatuses.autoConnecting) return;
+        connection.setStatus(clientStatuses.connected);
+        this.#lifecycle.resumed.emit(connection.id);
       },
       onEstablished: () => '',
       onReady: () => {
@@ -130,7 +145,7 @@ export class ServerConnections {
   /** Ends one client's connection. */
   disconnect(id: string, reason: string): void {
     const connection = this.find(id);
-    if (connection.isConnected) connection.setStatus(clientStatuses.disconnecting);
+    if (connection.isMade) connection.setStatus(clientStatuses.disconnecting);
     connection.peer.close('disconnected', reason);
   }
 
@@ -150,39 +165,43 @@ export class ServerConnections {
   closeAll(code: CloseCode, message: string): void {
     for (const port of [...this.#dedicatedPorts]) port.close();
     for (const connection of this.all) {
-      if (connection.isConnected) connection.setStatus(clientStatuses.disconnecting);
+      if (connection.isMade) connection.setStatus(clientStatuses.disconnecting);
     }
     for (const peer of [...this.#peers]) peer.close(code, message);
   }
 
-  #greet(
-    peer: Peer,
-    ticket: string | undefined,
-    handover: Handover | undefined,
-  ): ServerConnection | undefined {
+  #greet(peer: Peer, hello: Hello, handover: Handover | undefined): ServerConnection | undefined {
     const { options, isAccepting } = this.#settings;
+    const { ticket, resume } = hello;
+    const refusal = resume?.session && this.#resume(peer, resume.session);
+    if (refusal === resumed) return undefined;
     if (ticket !== handover?.ticket) {
       peer.connection.refuse('protocol-error', 'the ticket is not for this port', undefined);
     } else if (!isAccepting()) {
       peer.connection.refuse('server-stopped', 'the server stops', retryAfterMs);
     } else if (handover !== undefined) {
-      return this.#admit(peer, handover.port);
+      return this.#admit(peer, handover.port, hello, refusal);
     } else if (this.#isFull()) {
       const text = `the server has all the clients it allows (${this.maxConnectionsAllowed ?? 0})`;
       peer.connection.refuse('server-full', text, retryAfterMs * (1 + options.random()));
     } else if (options.dedicatedPorts) {
       this.#handOver(peer);
     } else {
-      return this.#welcome(peer);
+      return this.#welcome(peer, hello, refusal);
     }
     return undefined;
   }
 
   /** A ticket is good for one connection, and for as long as its port is open: it holds one of the places. */
-  #admit(peer: Peer, port: DedicatedPort): ServerConnection | undefined {
+  #admit(
+    peer: Peer,
+    port: DedicatedPort,
+    hello: Hello,
+    refusal: string | undefined,
+  ): ServerConnection | undefined {
     if (!port.isClosed) {
       port.close();
-      return this.#welcome(peer);
+      return this.#welcome(peer, hello, refusal);
     }
     peer.connection.refuse('disconnected', 'the ticket has been used, or has expired', undefined);
     return undefined;
@@ -198,7 +217,7 @@ export class ServerConnections {
     return live.length + this.#dedicatedPorts.size >= max;
   }
 
-  #welcome(peer: Peer): ServerConnection {
+  #welcome(peer: Peer, { resume }: Hello, refusal: string | undefined): ServerConnection {
     const id = this.#settings.options.createID();
     const streams = {
       status: this.#lifecycle.state<ClientStatus>(clientStatuses.connecting),
@@ -209,8 +228,47 @@ export class ServerConnections {
       return peer.communicator;
     });
     this.#connections.set(id, connection);
-    peer.connection.welcome(id);
+    const windowMs = this.#windowMs(resume?.windowMs);
+    peer.connection.welcome(
+      id,
+      windowMs === undefined
+        ? undefined
+        : {
+            token: connection.tokens.renew(),
+            windowMs,
+            ...(refusal === undefined ? {} : { refusal }),
+          },
+    );
     return connection;
+  }
+
+  /** How long a session may be away, if both sides want it to. */
+  #windowMs(wantedMs: number | undefined): number | undefined {
+    const { resume } = this.#settings.options;
+    return resume === undefined || wantedMs === undefined ? undefined : Math.min(resume.windowMs, wantedMs);
+  }
+
+  /** Has a session go on by the connection of a peer, which is done with then. @returns `resumed`, or why it cannot */
+  #resume(peer: Peer, { connectionID, token, attempt, received }: ResumeRequest): string {
+    const connection = this.#connections.get(connectionID);
+    if (connection === undefined || !this.#settings.isAccepting()) return 'unknown';
+    const { tokens } = connection;
+    const { connection: present, isExpired } = connection.peer;
+    // Who shows no good token learns nothing, and changes nothing.
+    if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';
+    if (!tokens.isNewest(attempt)) return 'superseded';
+    const fault = isExpired ? 'expired' : present.canContinueFrom(received) ? undefined : 'gap';
+    if (fault !== undefined) {
+      connection.peer.lose(`the client came back in vain: ${fault}`);
+      return fault;
+    }
+    const windowMs = this.#windowMs(Infinity) ?? 0;
+    this.#peers.delete(peer);
+    const grant: ResumeGrant = { token: tokens.renew(token), windowMs };
+    this.#lifecycle.during(() => {
+      connection.peer.continueOn(peer, grant);
+    });
+    return resumed;
   }
 
   #handOver(peer: Peer): void {

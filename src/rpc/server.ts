@@ -404,9 +404,11 @@ export class RPCServer extends RPCDispatcher {
       heartbeatIntervalMs,
       unresponsiveAfterMs,
       disconnectUnresponsive,
+      resume,
       random,
     } = this.#options;
     return {
+      resume,
       scheduler,
       now: () => scheduler.now(),
       limits,

@@ -68,6 +68,7 @@ export class Lifecycle {
   readonly registered: EventStream<RegistrationEvent>;
   readonly unregistered: EventStream<RegistrationEvent>;
   readonly heartbeat: EventStream<HeartbeatEvent>;
+  readonly resumed: EventStream<string>;
   readonly unresponsive: StateStream<readonly string[]>;
   readonly errors: ErrorStream;
   readonly #delivery: Delivery;
@@ -86,6 +87,7 @@ export class Lifecycle {
     this.registered = new EventStream(settings);
     this.unregistered = new EventStream(settings);
     this.heartbeat = new EventStream(settings);
+    this.resumed = new EventStream(settings);
     this.unresponsive = this.state<readonly string[]>(this.#unresponsive, isSameList);
     this.errors = new ErrorStream({ delivery: this.#delivery, warn: options.warn });
   }
@@ -135,6 +137,7 @@ export class Lifecycle {
       this.registered,
       this.unregistered,
       this.heartbeat,
+      this.resumed,
       this.unresponsive,
     ]) {
       stream.complete();
