@@ -75,7 +75,10 @@ async function compare() {
     ...(values.threads && values.unpinned ? halfThreaded : []),
     ...(withPeers ? findPeers() : []),
   ]);
-  if (values.before !== undefined) peers.set('before', libraryAt(values.before));
+  if (values.before !== undefined) {
+    peers.set('before', libraryAt(values.before));
+    if (values.threads) peers.set('before, threads', `${libraryAt(values.before)}#thread`);
+  }
   if (values.peer.length > 0) {
     const isWanted = (name) =>
       name === base || ours.has(name) || values.peer.some((part) => name.includes(part));
