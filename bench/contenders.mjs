@@ -21,6 +21,11 @@ export const threaded = new Map([
   ['tandem-rpc, threads', `library:${here('../dist/index.mjs').href}#thread`],
 ]);
 
+/** The same at one end, beside an inline peer: on two cores there is no other way for each busy thread to have its own. */
+export const halfThreaded = new Map([
+  ['tandem-rpc, client threaded', `library:${here('../dist/index.mjs').href}#client-thread`],
+]);
+
 /** What bare sockets do. */
 export const floors = new Map([
   [base, here('floor.mjs').href],

@@ -8,12 +8,12 @@ const limits = { maxMessageBytes: 32 * 2 ** 20, maxBinaryBytes: 32 * 2 ** 20, ma
 
 const echo = (value) => value;
 
-/** Makes the same two functions as floor.mjs has, for one build of the library; with `#msgpackr` behind it, by that codec, with `#thread`, by the I/O thread. */
+/** Makes the same two functions as floor.mjs has, for one build of the library; with `#msgpackr` behind it, by that codec, with `#thread`, by the I/O thread, with `#client-thread`, by that at the client alone. */
 export async function openLibrary(entry) {
   const [index, variant] = entry.split('#');
   const { RPCClient, RPCServer } = await import(index);
   const options = { limits };
-  if (variant === 'thread') options.thread = true;
+  const threadOf = (role) => (variant === 'thread' || variant === `${role}-thread` ? { thread: true } : {});
   if (variant === 'msgpackr') {
     const { msgpackrCodec } = await import(new URL('msgpackr.mjs', index).href);
     options.codec = msgpackrCodec();
@@ -26,7 +26,12 @@ export async function openLibrary(entry) {
       let callback;
       const listen = (given) => void (callback ??= given);
       const bench = { echo, listen, values$: makeValues, talk$: sayBack };
-      const server = new RPCServer({ port: 0, localProxyObjects: { bench }, ...options });
+      const server = new RPCServer({
+        port: 0,
+        localProxyObjects: { bench },
+        ...options,
+        ...threadOf('server'),
+      });
       server.registerProxyObject('grower', makeGrower(server));
       await server.start();
       let known;
@@ -43,7 +48,7 @@ export async function openLibrary(entry) {
 
     /** Connects to a server of this kind. */
     async connect(port) {
-      const client = new RPCClient({ port, ...options });
+      const client = new RPCClient({ port, ...options, ...threadOf('client') });
       client.connectToServer();
       const server = await client.whenRemoteProxyObject('bench');
       const grown = {};

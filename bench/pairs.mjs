@@ -6,8 +6,13 @@ import { possibleForm } from './workloads.mjs';
 
 const endFile = fileURLToPath(new URL('end.mjs', import.meta.url));
 
-/** The cores that processes can be pinned to: none where there is no `taskset`. */
-export const cores = findCores();
+/** The cores that processes can be pinned to: none where there is no `taskset`, or where they are to be left unpinned. */
+export let cores = findCores();
+
+/** From now on the system's scheduler places all threads. */
+export function leaveUnpinned() {
+  cores = [];
+}
 
 /** A server and its client. */
 export class Pair {

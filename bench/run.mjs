@@ -6,6 +6,7 @@
 //   npm run bench -- --peer birpc           only the floor, this library and peers whose names contain this; may be repeated
 //   npm run bench -- --msgpackr             this library with the codec of msgpackr as well
 //   npm run bench -- --threads              this library with its sockets on a thread of their own as well
+//   npm run bench -- --threads --unpinned   the same with processes left to the system's scheduler; with one end threaded, too
 //   npm run bench -- --growth               how costs grow with connections, objects, streams, calls and references
 //   npm run bench -- --main-thread          runOnMainThreadWithResult, and the event loop's delay under mainThreadScheduler
 //   npm run bench -- --rounds 3             so many rounds
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     'main-thread': { type: 'boolean', default: false },
     msgpackr: { type: 'boolean', default: false },
     threads: { type: 'boolean', default: false },
+    unpinned: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     workload: { type: 'string', default: '' },
     before: { type: 'string' },
@@ -37,17 +39,18 @@ const withPeers = values.full || values.peers || values.peer.length > 0;
 ensureBuilt();
 if (withPeers) ensureInstalled(fileURLToPath(new URL('.', import.meta.url)));
 // Only now: these need what has just been installed.
-const { base, findPeers, floors, libraryAt, ours, packageFolders, threaded, withMsgpackr } =
+const { base, findPeers, floors, halfThreaded, libraryAt, ours, packageFolders, threaded, withMsgpackr } =
   await import('./contenders.mjs');
 const { measureGrowth } = await import('./growth.mjs');
 const { isIdleWanted, measureIdle } = await import('./idle.mjs');
 const { measure } = await import('./measure.mjs');
-const { cores } = await import('./pairs.mjs');
+const pairs = await import('./pairs.mjs');
 const { describe, describeMachine, toMarkdown, writeJSON } = await import('./report.mjs');
 const { workloads } = await import('./workloads.mjs');
 
 const tell = (text) => console.error(text);
-const machine = describeMachine(cores.length > 0, packageFolders({ withPeers }));
+if (values.unpinned) pairs.leaveUnpinned();
+const machine = describeMachine(pairs.cores.length > 0, packageFolders({ withPeers }));
 const date = new Date().toISOString();
 
 if (values.growth) {
@@ -69,9 +72,13 @@ async function compare() {
     ...ours,
     ...(withPeers || values.msgpackr ? withMsgpackr : []),
     ...(values.threads ? threaded : []),
+    ...(values.threads && values.unpinned ? halfThreaded : []),
     ...(withPeers ? findPeers() : []),
   ]);
-  if (values.before !== undefined) peers.set('before', libraryAt(values.before));
+  if (values.before !== undefined) {
+    peers.set('before', libraryAt(values.before));
+    if (values.threads) peers.set('before, threads', `${libraryAt(values.before)}#thread`);
+  }
   if (values.peer.length > 0) {
     const isWanted = (name) =>
       name === base || ours.has(name) || values.peer.some((part) => name.includes(part));

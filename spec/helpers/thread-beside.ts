@@ -16,6 +16,8 @@ export interface ProgramBeside {
   isTerminated: boolean;
   /** What it was told, in order. */
   readonly commands: ThreadCommand[];
+  /** How often it was told something. */
+  posts: number;
   /** What it told, in order. */
   readonly events: ThreadEvent[];
   /** It dies, and what it held with it. */
@@ -47,6 +49,7 @@ export class ThreadBeside {
       isRef: true,
       isTerminated: false,
       commands: [],
+      posts: 0,
       events: [],
       die: (why) => {
         program.isTerminated = true;
@@ -70,6 +73,7 @@ export class ThreadBeside {
     return {
       post: (commands, buffers) => {
         program.commands.push(...commands);
+        program.posts += 1;
         const crossed = structuredClone(commands, { transfer: [...buffers] });
         setImmediate(() => {
           if (!program.isTerminated) worker.receive(crossed);

@@ -163,6 +163,28 @@ describe('the I/O thread', () => {
     ]);
   });
 
+  it('is told once a turn, and early of what is much: 4 KiB, then twice as much, and so on', async () => {
+    const { beside, client, server, listener, atServer, atClient } = await connected();
+    const program = first(beside.programs);
+    for (const [pieces, posts] of [
+      [3, 1],
+      [4, 1],
+      [5, 2],
+      [13, 3],
+      [3, 1],
+    ] as const) {
+      const before = program.posts;
+      const expected = atServer.byteCount + pieces * 1_024;
+      for (let piece = 0; piece < pieces; piece++) client.write(new Uint8Array(1_024));
+      await until(() => atServer.byteCount === expected);
+      expect(program.posts - before).toBe(posts);
+    }
+    client.destroy();
+    server.destroy();
+    listener.close(() => {});
+    await until(() => atServer.hasEnded && atClient.hasEnded);
+  });
+
   it('does not start another one for what has ended with the last', async () => {
     const { beside, client, server, listener, atClient } = await connected();
     let isClosed = false;

@@ -43,6 +43,12 @@ export interface ThreadEnd {
 const maxDeaths = 3;
 const deathsMs = 60_000;
 
+/**
+ * So many bytes to be written do not wait for the end of the turn, then twice, four times as many, and so on: the thread writes, and
+ * the peer computes, while this one goes on (`link/connection` says what that is worth). Doubling bounds the posts of a turn.
+ */
+const firstEarlyBytes = 4_096;
+
 /** Before a thread is started again, doubled at each death within the minute; in milliseconds. */
 const firstRestartMs = 100;
 
@@ -56,6 +62,8 @@ export class IOThread {
   #worker: ThreadWorker | undefined;
   #commands: ThreadCommand[] = [];
   #buffers: ArrayBuffer[] = [];
+  #bytes = 0;
+  #earlyBytes = firstEarlyBytes;
   #isPostDue = false;
   #isReceiving = false;
   #deathsAtMs: number[] = [];
@@ -107,13 +115,29 @@ export class IOThread {
   /** Has the thread do something, in order; `buffer` is given away with it. Starts the thread if there is none. */
   tell(command: ThreadCommand, buffer?: ArrayBuffer): void {
     this.#commands.push(command);
-    if (buffer !== undefined) this.#buffers.push(buffer);
+    if (buffer !== undefined) {
+      this.#buffers.push(buffer);
+      this.#bytes += buffer.byteLength;
+      if (this.#bytes >= this.#earlyBytes) this.#postEarly();
+    }
     if (this.#isReceiving || this.#isPostDue) return;
     this.#isPostDue = true;
     process.nextTick(() => {
       this.#isPostDue = false;
-      this.#post();
+      this.#endTurn();
     });
+  }
+
+  /** Only to a thread that is there: starting one may end transports, which none of their own methods may do. */
+  #postEarly(): void {
+    if (this.#worker === undefined) return;
+    this.#earlyBytes *= 2;
+    this.#post();
+  }
+
+  #endTurn(): void {
+    this.#post();
+    this.#earlyBytes = firstEarlyBytes;
   }
 
   #post(): void {
@@ -122,6 +146,7 @@ export class IOThread {
     const buffers = this.#buffers;
     this.#commands = [];
     this.#buffers = [];
+    this.#bytes = 0;
     this.#worker?.post(commands, buffers);
   }
 
@@ -180,7 +205,7 @@ export class IOThread {
       }
     } finally {
       this.#isReceiving = false;
-      this.#post();
+      this.#endTurn();
     }
   }
 
@@ -195,6 +220,7 @@ export class IOThread {
   #lose(error: Error, isFinal: boolean): void {
     this.#commands = [];
     this.#buffers = [];
+    this.#bytes = 0;
     this.#isReceiving = true;
     for (const end of [...this.#ends.values()]) end.onThreadLost(error, isFinal);
     this.#isReceiving = false;

@@ -87,6 +87,9 @@ export class IOWorker {
       case 'write':
         this.#transports.get(id)?.write(command.bytes);
         return;
+      case 'drain':
+        this.#transports.get(id)?.drain();
+        return;
       case 'close':
         this.#transports.get(id)?.close();
         return;
@@ -141,16 +144,16 @@ export class IOWorker {
     this.#lastID += 2;
     const id = this.#lastID;
     this.#untaken.add(id);
-    this.#watch(id, transport, true);
-    this.#tell({ type: 'accepted', id, listener, description: transport.description });
+    const { written } = this.#watch(id, transport, true);
+    this.#tell({ type: 'accepted', id, listener, description: transport.description, written });
   }
 
   #dial(id: number, address: { readonly host: string; readonly port: number }): void {
     const dial = this.#settings.transports.dial(address, {
       onTransport: (transport) => {
         this.#dials.delete(id);
-        this.#watch(id, transport, false);
-        this.#tell({ type: 'dialled', id, description: transport.description });
+        const { written } = this.#watch(id, transport, false);
+        this.#tell({ type: 'dialled', id, description: transport.description, written });
       },
       onFailed: ({ kind, error }) => {
         this.#dials.delete(id);
@@ -160,7 +163,7 @@ export class IOWorker {
     this.#dials.set(id, dial);
   }
 
-  #watch(id: number, transport: Transport, isAccepted: boolean): void {
+  #watch(id: number, transport: Transport, isAccepted: boolean): WatchedTransport {
     const { now, loopLagMs } = this.#settings;
     const watched = new WatchedTransport({
       id,
@@ -177,5 +180,6 @@ export class IOWorker {
       },
     });
     this.#transports.set(id, watched);
+    return watched;
   }
 }

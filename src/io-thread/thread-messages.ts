@@ -24,6 +24,8 @@ export type ThreadCommand =
   /** Bytes may come; `limits` for the scan. */
   | { readonly type: 'open'; readonly id: number; readonly limits: Limits }
   | { readonly type: 'write'; readonly id: number; readonly bytes: Uint8Array }
+  /** Answer with `drained` when everything written so far was handed to the system. */
+  | { readonly type: 'drain'; readonly id: number }
   | { readonly type: 'close'; readonly id: number }
   | { readonly type: 'destroy'; readonly id: number }
   /** Answer with `read` when everything that has arrived was told. */
@@ -48,8 +50,14 @@ export type ThreadEvent =
       readonly id: number;
       readonly listener: number;
       readonly description: string;
+      readonly written: SharedArrayBuffer;
     }
-  | { readonly type: 'dialled'; readonly id: number; readonly description: string }
+  | {
+      readonly type: 'dialled';
+      readonly id: number;
+      readonly description: string;
+      readonly written: SharedArrayBuffer;
+    }
   | {
       readonly type: 'dialFailed';
       readonly id: number;
@@ -58,8 +66,8 @@ export type ThreadEvent =
     }
   /** Whole frames, or what is none. */
   | { readonly type: 'bytes'; readonly id: number; readonly bytes: Uint8Array }
-  /** So many of the bytes written were handed to the system. */
-  | { readonly type: 'written'; readonly id: number; readonly bytes: number }
+  /** What was asked for by `drain`. */
+  | { readonly type: 'drained'; readonly id: number }
   | { readonly type: 'closed'; readonly id: number; readonly error: ThreadError | undefined }
   | { readonly type: 'read'; readonly id: number; readonly token: number }
   | {

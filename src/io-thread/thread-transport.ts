@@ -16,7 +16,7 @@ import type { IOThread, ThreadEnd } from './io-thread.js';
 import { windowBytes } from './watched-transport.js';
 import { fromThreadError, type ThreadCommand, type ThreadEvent } from './thread-messages.js';
 
-/** `write` answers false while more than this is under way to the system. */
+/** `write` answers false once so much is under way to the system. */
 const highWaterBytes = 256 * 1024;
 
 /** Bytes taken that are granted at once: a quarter of the window, so that granting costs little and is never late. */
@@ -40,7 +40,9 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
   #heartbeatSink: HeartbeatSink | undefined;
   #held: Uint8Array[] | undefined;
   #lastToken = 0;
-  #queuedBytes = 0;
+  readonly #written: Int32Array;
+  /** Of all that was written, as `#written`: a 32-bit number that wraps. */
+  #givenBytes = 0;
   #takenBytes = 0;
   #isFull = false;
   #isOpened = false;
@@ -55,19 +57,22 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
    * @param thread - where it lives
    * @param id - its number there
    * @param description - names both ends
+   * @param written - where the thread counts the bytes that it has handed to the system
    * @param limits - for the scan
    */
-  constructor(thread: IOThread, id: number, description: string, limits: Limits) {
+  constructor(thread: IOThread, id: number, description: string, written: SharedArrayBuffer, limits: Limits) {
     this.#thread = thread;
     this.#id = id;
     this.description = description;
+    this.#written = new Int32Array(written);
     this.#limits = limits;
     thread.attach(id, this);
   }
 
   /** {@inheritDoc Transport.queuedBytes} */
   get queuedBytes(): number {
-    return this.#end === undefined && !this.#isDestroyed ? this.#queuedBytes : 0;
+    if (this.#end !== undefined || this.#isDestroyed) return 0;
+    return (this.#givenBytes - Atomics.load(this.#written, 0)) >>> 0;
   }
 
   /** {@inheritDoc Transport.open} */
@@ -90,9 +95,9 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
       bytes.set(piece, at);
       at += piece.length;
     }
-    this.#queuedBytes += bytes.length;
+    this.#givenBytes = (this.#givenBytes + bytes.length) | 0;
     this.#tell({ type: 'write', id: this.#id, bytes: new Uint8Array(bytes.buffer) }, bytes.buffer);
-    this.#isFull ||= this.#queuedBytes > highWaterBytes;
+    if (!this.#isFull && this.queuedBytes >= highWaterBytes) this.#awaitDrained();
     return !this.#isFull;
   }
 
@@ -159,8 +164,8 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
       case 'bytes':
         this.#receive(event.bytes);
         return;
-      case 'written':
-        this.#written(event.bytes);
+      case 'drained':
+        this.#drained();
         return;
       case 'closed':
         this.#ended(event.error && fromThreadError(event.error));
@@ -213,9 +218,17 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     this.#takenBytes = 0;
   }
 
-  #written(bytes: number): void {
-    this.#queuedBytes -= bytes;
-    if (!this.#isFull || this.#queuedBytes > 0) return;
+  #awaitDrained(): void {
+    this.#isFull = true;
+    this.#tell({ type: 'drain', id: this.#id });
+  }
+
+  #drained(): void {
+    // More may have been written since it was told.
+    if (this.queuedBytes > 0) {
+      this.#awaitDrained();
+      return;
+    }
     this.#isFull = false;
     this.#owesWritable = true;
     this.#reportWritable();

@@ -22,7 +22,7 @@ import { ThreadTransport } from './thread-transport.js';
 /** The I/O thread of this process. */
 function sharedThread(): IOThread {
   // Copies of another version speak other words with their thread: the number changes with those.
-  return sharedByCopies('io-thread.1', () => new IOThread(spawnIOWorker, () => performance.now()));
+  return sharedByCopies('io-thread.2', () => new IOThread(spawnIOWorker, () => performance.now()));
 }
 
 /**
@@ -97,7 +97,7 @@ class ThreadListener implements Listener, ThreadEnd {
         this.#end(undefined);
         return;
       case 'accepted':
-        this.#accept(event.id, event.description);
+        this.#accept(event.id, event.description, event.written);
         return;
       default:
       // What else there is concerns transports.
@@ -138,8 +138,8 @@ class ThreadListener implements Listener, ThreadEnd {
     if (!this.#isClosing) this.#sink.onListening(address);
   }
 
-  #accept(id: number, description: string): void {
-    const transport = new ThreadTransport(this.#thread, id, description, this.#limits);
+  #accept(id: number, description: string, written: SharedArrayBuffer): void {
+    const transport = new ThreadTransport(this.#thread, id, description, written, this.#limits);
     if (this.#isClosing) transport.destroy();
     else this.#sink.onTransport(transport);
   }
@@ -171,7 +171,8 @@ class ThreadDial implements Dial, ThreadEnd {
   onEvent(event: ThreadEvent): void {
     if (event.type === 'dialled') {
       this.#settle();
-      this.#sink.onTransport(new ThreadTransport(this.#thread, this.#id, event.description, this.#limits));
+      const { description, written } = event;
+      this.#sink.onTransport(new ThreadTransport(this.#thread, this.#id, description, written, this.#limits));
     } else if (event.type === 'dialFailed') {
       this.#settle();
       this.#thread.detach(this.#id);

@@ -47,6 +47,12 @@ export interface WatchedTransportSettings {
 
 /** A transport under watch. Owned by the IOWorker. */
 export class WatchedTransport implements TransportSink {
+  /**
+   * How many bytes of the main thread were handed to the system, a 32-bit number that wraps: where the main thread sees it for
+   * itself, as telling would wake it at each write.
+   */
+  readonly written = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  readonly #written = new Int32Array(this.written);
   readonly #settings: WatchedTransportSettings;
   readonly #transport: Transport;
   #watch: FrameWatch | undefined;
@@ -60,6 +66,8 @@ export class WatchedTransport implements TransportSink {
   #isPaused = false;
   #isJudging = false;
   #unwrittenBytes = 0;
+  /** Whether the main thread waits for the queue to be empty. */
+  #owesDrained = false;
   #writtenTimer: NodeJS.Timeout | undefined;
   #isEnded = false;
 
@@ -82,7 +90,13 @@ export class WatchedTransport implements TransportSink {
     if (this.#isEnded) return;
     this.#unwrittenBytes += bytes.length;
     this.#transport.write(bytes);
-    this.#tellWritten();
+    this.#countWritten();
+  }
+
+  /** The main thread waits until all that it has written is with the system. */
+  drain(): void {
+    this.#owesDrained = true;
+    this.#countWritten();
   }
 
   /** The main thread has consumed so many bytes. */
@@ -140,7 +154,7 @@ export class WatchedTransport implements TransportSink {
 
   /** {@inheritDoc TransportSink.onWritable} */
   onWritable(): void {
-    this.#tellWritten();
+    this.#countWritten();
   }
 
   /** {@inheritDoc TransportSink.onClosed} */
@@ -210,18 +224,24 @@ export class WatchedTransport implements TransportSink {
     this.#transport.pause();
   }
 
-  #tellWritten(): void {
+  #countWritten(): void {
     const { id, tell } = this.#settings;
     const bytes = this.#unwrittenBytes - Math.min(this.#unwrittenBytes, this.#transport.queuedBytes);
     if (bytes > 0) {
       this.#unwrittenBytes -= bytes;
-      tell({ type: 'written', id, bytes });
+      Atomics.add(this.#written, 0, bytes);
     }
-    clearTimeout(this.#writtenTimer);
-    if (this.#unwrittenBytes === 0 || this.#isEnded) return;
-    this.#writtenTimer = setTimeout(() => {
-      this.#tellWritten();
-    }, writtenCheckMs);
+    if (this.#writtenTimer !== undefined) clearTimeout(this.#writtenTimer);
+    this.#writtenTimer = undefined;
+    if (this.#unwrittenBytes > 0) {
+      if (!this.#isEnded)
+        this.#writtenTimer = setTimeout(() => {
+          this.#countWritten();
+        }, writtenCheckMs);
+    } else if (this.#owesDrained) {
+      this.#owesDrained = false;
+      tell({ type: 'drained', id });
+    }
   }
 
   #arm(): void {
