@@ -107,6 +107,40 @@ describe.each([
   );
 });
 
+describe('a server whose I/O thread dies three times within a minute', () => {
+  it('stops, names its real port, and can be started again when the minute is over', async () => {
+    const threads = seeThreads();
+    const { server, client } = await connected({ thread: true }, { thread: false });
+    const { port } = server.address()!;
+    const reported = firstValueFrom(
+      server.errors$.pipe(filter((error) => (error as { code?: unknown }).code === 'io-thread')),
+    );
+    const stopped = firstValueFrom(
+      server.status$.pipe(filter((status) => status === RPCServer.STATE_NOT_RUNNING)),
+    );
+    for (let deaths = 0; deaths < 3; deaths++) {
+      await client.whenConnected();
+      const lost = firstValueFrom(client.disconnectionMade$);
+      threads.at(-1)!.fault();
+      await lost;
+    }
+    const text = 'the I/O thread died 3 times within a minute: none is started until that is over';
+    const message = `cannot listen on 127.0.0.1:${port}: ${text}`;
+    expect(await reported).toMatchObject({ code: 'io-thread', message });
+    await stopped;
+    await expect(server.start()).rejects.toMatchObject({
+      code: 'io-thread',
+      message: `cannot listen on 127.0.0.1:0: ${text}`,
+    });
+    expect([threads.length, server.status()]).toEqual([3, RPCServer.STATE_NOT_RUNNING]);
+    const laterMs = performance.now() + 60_000;
+    jest.spyOn(performance, 'now').mockImplementation(() => laterMs);
+    await server.start();
+    jest.mocked(performance.now).mockRestore();
+    expect([threads.length, server.status()]).toEqual([4, RPCServer.STATE_RUNNING]);
+  });
+});
+
 describe('what waits for the main thread', () => {
   it.each([
     ['of 20 bytes', 20, 3_000_000],
