@@ -184,7 +184,7 @@ describe('the I/O thread', () => {
   });
 });
 
-describe('between deaths of the I/O thread', () => {
+describe('the pause between deaths of the I/O thread', () => {
   beforeEach(() => {
     jest.useFakeTimers();
   });
@@ -219,7 +219,7 @@ describe('between deaths of the I/O thread', () => {
     return { sinks, losses, want, die: () => sinks.at(-1)?.onDeath('for a spec') };
   }
 
-  it('the pause before the next start doubles, from 0.1 s', () => {
+  it('doubles, from 0.1 s', () => {
     const { sinks, losses, die } = wanted();
     for (const [starts, pauseMs] of [
       [1, 100],
@@ -236,7 +236,7 @@ describe('between deaths of the I/O thread', () => {
     expect([sinks.length, losses]).toEqual([3, [false, false, false, true]]);
   });
 
-  it('it is as short as at first for deaths that are a minute apart', () => {
+  it('is as short as at first for deaths that are a minute apart', () => {
     const { sinks, losses, die } = wanted();
     for (let starts = 1; starts < 10; starts++) {
       die();
@@ -247,7 +247,7 @@ describe('between deaths of the I/O thread', () => {
     expect(losses).not.toContain(true);
   });
 
-  it('those of the last minute count, not those of the clock', () => {
+  it('counts those of the last 60 seconds', () => {
     const { sinks, losses, die, want } = wanted();
     die();
     jest.advanceTimersByTime(50_000);
