@@ -1,5 +1,12 @@
 /**
  * A program with a main loop of its own, as native user interfaces have: hooks and subscribers run within its frames.
+ *
+ * In an Electron window with `nodeIntegration`, `scheduler` being the window's own:
+ *   setMainThreadHost({ post: (work) => void scheduler.postTask(work, { priority: 'user-visible' }) });
+ * with the frames that are drawn, which stand still while the window is hidden:
+ *   setMainThreadHost({ post: (work) => void requestAnimationFrame(work) });
+ * In Angular, so that each slice is followed by one detection of changes:
+ *   setMainThreadHost({ post: (work) => ngZone.run(work) });
  */
 import { RPCClient, RPCServer, setMainThreadHost } from 'tandem-rpc';
 

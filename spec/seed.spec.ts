@@ -206,7 +206,7 @@ describe.each(modes)('RPCServer, %o', (present) => {
   });
 
   it('is running from its start to its stop, and disconnects its clients then', async () => {
-    const server = new RPCServer({ port: 0 });
+    const server = new RPCServer({ port: 0, ...mode });
     const states = firstValueFrom(server.status$.pipe(toArray()));
     expect(server.isRunning()).toBe(false);
     const started = server.start();

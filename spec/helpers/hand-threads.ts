@@ -56,13 +56,16 @@ interface HandLine {
   readonly sent: ThreadCall[];
   readonly replies: ThreadReply[];
   readonly refuse: () => void;
+  /** Whether it is known to be lost. */
+  isLost: boolean;
 }
 
 function openHandLine(refuse: () => void): HandLine {
   const word = new CallWord();
   const sent: ThreadCall[] = [];
   const replies: ThreadReply[] = [];
-  return {
+  const line: HandLine = {
+    isLost: false,
     sent,
     replies,
     refuse,
@@ -70,6 +73,7 @@ function openHandLine(refuse: () => void): HandLine {
       word,
       send: (call) => sent.push(structuredClone(call)),
       takeReply: () => replies.shift(),
+      isLost: () => line.isLost,
     },
     calleeEnd: {
       word: new CallWord(word.memory),
@@ -77,4 +81,5 @@ function openHandLine(refuse: () => void): HandLine {
       send: (reply) => replies.push(structuredClone(reply)),
     },
   };
+  return line;
 }

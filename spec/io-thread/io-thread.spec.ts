@@ -1,5 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
+import { IOThread, type ThreadSink } from '../../src/io-thread/io-thread.js';
 import { threadTransports } from '../../src/io-thread/thread-transports.js';
 import { first, RecordingDialSink, RecordingListenSink, RecordingSink } from '../helpers/recording-sinks.js';
 import { ThreadBeside } from '../helpers/thread-beside.js';
@@ -202,5 +203,89 @@ describe('the I/O thread', () => {
     }
     for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
     expect(beside.programs).toHaveLength(1);
+  });
+});
+
+describe('the pause between deaths of the I/O thread', () => {
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  /** A thread that somebody always wants, whose every start is counted. */
+  function wanted() {
+    const sinks: ThreadSink[] = [];
+    const losses: boolean[] = [];
+    const thread = new IOThread(
+      (_data, sink) => {
+        sinks.push(sink);
+        return { post: () => {}, ref: () => {}, unref: () => {}, terminate: () => {} };
+      },
+      () => performance.now(),
+    );
+    const want = (): void => {
+      thread.tell({ type: 'unlisten', id: 2 });
+      jest.advanceTimersByTime(0);
+    };
+    thread.attach(2, {
+      onEvent: () => {},
+      onThreadLost: (_error, isFinal) => {
+        losses.push(isFinal);
+        if (!isFinal) want();
+      },
+    });
+    want();
+    return { sinks, losses, want, die: () => sinks.at(-1)?.onDeath('for a spec') };
+  }
+
+  it('doubles, from 0.1 s', () => {
+    const { sinks, losses, die } = wanted();
+    for (const [starts, pauseMs] of [
+      [1, 100],
+      [2, 200],
+    ] as const) {
+      die();
+      jest.advanceTimersByTime(pauseMs - 1);
+      expect(sinks).toHaveLength(starts);
+      jest.advanceTimersByTime(1);
+      expect(sinks).toHaveLength(starts + 1);
+    }
+    die();
+    jest.advanceTimersByTime(50_000);
+    expect([sinks.length, losses]).toEqual([3, [false, false, false, true]]);
+  });
+
+  it('is as short as at first for deaths that are a minute apart', () => {
+    const { sinks, losses, die } = wanted();
+    for (let starts = 1; starts < 10; starts++) {
+      die();
+      jest.advanceTimersByTime(100);
+      expect(sinks).toHaveLength(starts + 1);
+      jest.advanceTimersByTime(60_000);
+    }
+    expect(losses).not.toContain(true);
+  });
+
+  it('counts those of the last 60 seconds', () => {
+    const { sinks, losses, die, want } = wanted();
+    die();
+    jest.advanceTimersByTime(50_000);
+    die();
+    jest.advanceTimersByTime(20_000);
+    die(); // the second within a minute
+    jest.advanceTimersByTime(200);
+    expect(sinks).toHaveLength(4);
+    die();
+    expect(losses.at(-1)).toBe(true);
+    jest.advanceTimersByTime(39_799);
+    want();
+    expect(sinks).toHaveLength(4);
+    jest.advanceTimersByTime(2);
+    want(); // two are left, the oldest is over
+    jest.advanceTimersByTime(200);
+    expect(sinks).toHaveLength(5);
   });
 });

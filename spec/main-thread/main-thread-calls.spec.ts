@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { RPCTimeoutError, UnknownMethodError, UnserializableValueError } from 'tandem-rpc';
+import { NotConnectedError, RPCTimeoutError, UnknownMethodError, UnserializableValueError } from 'tandem-rpc';
 import { handThreads } from '../helpers/hand-threads.js';
 
 /** What is thrown, for looking at more than one thing of it. */
@@ -192,5 +192,35 @@ describe('calls whose worker waits', () => {
     expect(warnings).toEqual([
       expect.stringMatching(/^nobody listens on the main thread; .*mainThreadCallable/),
     ]);
+  });
+
+  it('say soon that nobody has the line, with all that is lost with it; the next call has another', () => {
+    const { caller, lines, warnings, takeCalls, whenAsleep } = handThreads({ add });
+    caller.run('add', [1, 2]);
+    whenAsleep(() => undefined);
+    whenAsleep(() => {
+      lines[0]!.isLost = true;
+    });
+    const error = thrownBy(() => caller.runWithResult('add', [1, 2], Infinity));
+    expect(error).toBeInstanceOf(NotConnectedError);
+    expect(error).toMatchObject({
+      executed: 'no',
+      member: 'add',
+      message: expect.stringContaining('1 calls of runOnMainThread are lost; the main thread listens once'),
+    });
+    // Its refusal comes when the loop of the worker turns.
+    lines[0]!.refuse();
+    whenAsleep(takeCalls);
+    expect(caller.runWithResult('add', [1, 2], Infinity)).toBe(3);
+    expect([lines.length, warnings]).toEqual([2, []]);
+  });
+
+  it('return an answer that is there, whatever is said of the line', () => {
+    const { caller, lines, takeCalls, whenAsleep } = handThreads({ add });
+    whenAsleep(() => {
+      takeCalls();
+      lines[0]!.isLost = true;
+    });
+    expect(caller.runWithResult('add', [1, 2], Infinity)).toBe(3);
   });
 });

@@ -93,6 +93,18 @@ describe('runOnMainThread', () => {
   });
 });
 
+describe('runOnMainThread, where a listener of the program took its hello', () => {
+  it('warns in the worker', async () => {
+    const lines = await linesOf(
+      program({
+        main: `process.on('workerMessage', () => {}); startWorker();`,
+        worker: `runOnMainThread(mainThreadCallable('nobody', () => {}));`,
+      }),
+    );
+    expect(lines.join()).toMatch(/TandemWarning: nobody listens on the main thread: 1 calls .* are lost/);
+  });
+});
+
 describe('runOnMainThreadWithResult', () => {
   it('returns results and throws errors, of functions that are asynchronous, too', async () => {
     const lines = await linesOf(
@@ -149,6 +161,59 @@ describe('runOnMainThreadWithResult', () => {
       }),
     );
     expect(slow[0]).toMatch(/^RPCTimeoutError yes .*was begun.*if it waits for this worker/);
+  });
+
+  it('says soon that nobody listens, however long it would wait, also where a listener of the program takes its hello', async () => {
+    const run = `
+      const { withOptions } = runOnMainThreadWithResult;
+      attempt(() => withOptions({ timeoutInSeconds: null })(mainThreadCallable('add'), 1, 2));`;
+    for (const listener of ['', `process.on('workerMessage', () => {});`]) {
+      const lines = await linesOf(program({ main: `${listener} startWorker();`, worker: run }));
+      expect(lines[0]).toMatch(/^NotConnectedError no .*nobody listened on the main thread/);
+    }
+  });
+
+  it('can call again where the main thread has begun to listen after a listener of the program took its hello', async () => {
+    const lines = await linesOf(
+      program({
+        main: `
+          process.once('workerMessage', () => { setImmediate(() => mainThreadCallable('add', (one, other) => one + other)); });
+          startWorker();`,
+        worker: `
+          const add = runOnMainThreadWithResult.withOptions({ timeoutInSeconds: null });
+          attempt(() => add(mainThreadCallable('add'), 1, 2));
+          attempt(() => add(mainThreadCallable('add'), 1, 2));`,
+      }),
+    );
+    expect(lines).toEqual([expect.stringMatching(/^NotConnectedError no /), 'result 3']);
+  });
+
+  it('is answered beside a listener of the program that throws', async () => {
+    const lines = await linesOf(
+      program({
+        main: `
+          process.on('workerMessage', () => { throw new Error('not for me'); });
+          mainThreadCallable('add', (one, other) => one + other);
+          startWorker();`,
+        worker: `
+          attempt(() => runOnMainThreadWithResult(mainThreadCallable('add'), 1, 2));
+          await new Promise((resolve) => setImmediate(resolve));
+          attempt(() => runOnMainThreadWithResult(mainThreadCallable('add'), 3, 4));`,
+      }),
+    );
+    expect(lines).toEqual(['result 3', 'result 7']);
+  });
+
+  it('waits for a main thread that is busy for long when the first call comes', async () => {
+    const lines = await linesOf(
+      program({
+        main: `
+          mainThreadCallable('add', (one, other) => one + other);
+          startWorker().on('online', () => { for (const endMs = performance.now() + 2_500; performance.now() < endMs;); });`,
+        worker: `attempt(() => runOnMainThreadWithResult(mainThreadCallable('add'), 1, 2));`,
+      }),
+    );
+    expect(lines).toEqual(['result 3']);
   });
 
   it('leaves nothing behind when its worker is terminated meanwhile, and serves others', async () => {

@@ -20,6 +20,10 @@ function tell(event: string, details: object = {}): void {
   process.send?.({ event, ...details });
 }
 
+function tellHeartbeat(): void {
+  tell('heartbeat');
+}
+
 function tellLoss({ code, by, message }: CloseReason): void {
   tell('lost', { code, by, message });
 }
@@ -45,6 +49,7 @@ async function serve(): Promise<void> {
   server.disconnectionMade$.subscribe(({ reason }) => {
     tellLoss(reason);
   });
+  server.heartbeat$.subscribe(tellHeartbeat);
   server.errors$.subscribe(({ name }) => {
     tell('error', { code: name });
   });
@@ -66,6 +71,7 @@ function use(): void {
   client.disconnectionMade$.subscribe(({ reason }) => {
     tellLoss(reason);
   });
+  client.heartbeat$.subscribe(tellHeartbeat);
   client.errors$.subscribe(({ name }) => {
     tell('error', { code: name });
   });

@@ -48,6 +48,8 @@ class Child {
   readonly #process: ChildProcess;
   readonly #told: Told[] = [];
   #wake: () => void = () => {};
+  /** How often it has told of a lost connection, waited for or not. */
+  losses = 0;
 
   constructor(role: 'server' | 'client', port: number, max = '', thread = false) {
     const args = [role, String(port), String(timeoutInSeconds), max, String(thread)];
@@ -57,6 +59,7 @@ class Child {
     });
     this.#process.on('message', (message) => {
       this.#told.push(message as Told);
+      if ((message as Told).event === 'lost') this.losses += 1;
       this.#wake();
     });
   }
@@ -76,11 +79,6 @@ class Child {
         });
       });
     }
-  }
-
-  /** What has been told of this kind and not been waited for. */
-  has(event: string): boolean {
-    return this.#told.some((told) => told.event === event);
   }
 
   order(ms: number): void {
@@ -141,15 +139,15 @@ async function pause(stopped: Child, live: Child): Promise<number> {
   return ms;
 }
 
-/** Every scenario by name; each gives the milliseconds that mattered. */
-export const scenarios: Readonly<Record<string, () => Promise<number>>> = {
-  'a killed server, and another on its port': () =>
+/** What holds whether sockets are on the main thread or on an I/O thread. */
+const inEitherMode: Readonly<Record<string, (thread: boolean) => Promise<number>>> = {
+  'a killed server, and another on its port': (thread) =>
     withPair(async (server, client, port) => {
       const startMs = performance.now();
       await server.kill();
       await client.until('lost');
       const ms = performance.now() - startMs;
-      const next = new Child('server', port);
+      const next = new Child('server', port, '', thread);
       try {
         await next.until('listening');
         await client.until('served');
@@ -157,20 +155,87 @@ export const scenarios: Readonly<Record<string, () => Promise<number>>> = {
         await next.kill();
       }
       return ms;
-    }),
+    }, thread),
 
-  'a killed client': () =>
+  'a killed client': (thread) =>
     withPair(async (server, client) => {
       const startMs = performance.now();
       await client.kill();
       await server.until('lost');
       return performance.now() - startMs;
-    }),
+    }, thread),
 
-  'a stopped server': () => withPair((server, client) => pause(server, client)),
+  'a stopped server': (thread) => withPair((server, client) => pause(server, client), thread),
 
-  'a stopped client': () => withPair((server, client) => pause(client, server)),
+  'a stopped client': (thread) => withPair((server, client) => pause(client, server), thread),
 
+  'a full server': async (thread) => {
+    const server = new Child('server', 0, '1', thread);
+    const { port = 0 } = await server.until('listening');
+    const first = new Child('client', port, '', thread);
+    await first.until('served');
+    const second = new Child('client', port, '', thread);
+    try {
+      const startMs = performance.now();
+      const { code } = await second.until('error');
+      if (code !== 'ServerFullError') throw new Error(`${code ?? ''} in place of ServerFullError`);
+      const ms = performance.now() - startMs;
+      await first.kill();
+      await second.until('served');
+      return ms;
+    } finally {
+      await Promise.all([first.kill(), second.kill(), server.kill()]);
+    }
+  },
+
+  'a port that refuses': async (thread) => {
+    const client = new RPCClient({ port: await freePort(), timeoutInSeconds, thread });
+    client.connectToServer();
+    const startMs = performance.now();
+    try {
+      await client.whenConnected({ timeoutInSeconds: 0.3 });
+    } catch (error) {
+      if (error instanceof RPCTimeoutError && error.message.includes('ECONNREFUSED'))
+        return performance.now() - startMs;
+      throw error;
+    } finally {
+      await client.dispose();
+    }
+    throw new Error('connected to nobody');
+  },
+
+  'a socket that stays silent': async (thread) => {
+    const server = new Child('server', 0, '', thread);
+    try {
+      const { port = 0 } = await server.until('listening');
+      const startMs = performance.now();
+      const socket = connect(port, '127.0.0.1').resume();
+      await once(socket, 'close', { signal: AbortSignal.timeout(patienceMs) });
+      return assertNoticed(performance.now() - startMs);
+    } finally {
+      await server.kill();
+    }
+  },
+
+  'a connection that carries one byte at a time': async (thread) => {
+    const server = new Child('server', 0, '', thread);
+    const { port = 0 } = await server.until('listening');
+    const proxy = byteByByte(port);
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const client = new Child('client', (proxy.address() as AddressInfo).port, '', thread);
+    try {
+      const startMs = performance.now();
+      await client.until('served');
+      return performance.now() - startMs;
+    } finally {
+      await Promise.all([client.kill(), server.kill()]);
+      proxy.close();
+    }
+  },
+};
+
+/** What differs: a loop that stands is silent, or is told of. */
+const inOneMode: Readonly<Record<string, () => Promise<number>>> = {
   'a client whose loop is blocked for three timeouts': () =>
     withPair(async (server, client) => {
       const startMs = performance.now();
@@ -186,92 +251,38 @@ export const scenarios: Readonly<Record<string, () => Promise<number>>> = {
       return ms;
     }),
 
-  'a killed server, with I/O threads': () =>
-    withPair(async (server, client) => {
-      const startMs = performance.now();
-      await server.kill();
-      await client.until('lost');
-      return performance.now() - startMs;
-    }, true),
+  'a client whose loop is blocked for three timeouts, with I/O threads': () => blocked('client'),
 
-  'a stopped server, with I/O threads': () => withPair((server, client) => pause(server, client), true),
+  'a server whose loop is blocked for three timeouts, with I/O threads': () => blocked('server'),
 
-  'a stopped client, with I/O threads': () => withPair((server, client) => pause(client, server), true),
-
-  'a client whose loop is blocked for three timeouts, with I/O threads': () =>
-    withPair(async (server, client) => {
-      const startMs = performance.now();
-      client.order(3_000 * timeoutInSeconds);
-      await client.until('unblocked');
-      const ms = performance.now() - startMs;
-      for (const side of [server, client]) if (side.has('lost')) throw new Error('the connection was lost');
-      return ms;
-    }, true),
-
-  'a full server': async () => {
-    const server = new Child('server', 0, '1');
-    const { port = 0 } = await server.until('listening');
-    const first = new Child('client', port);
-    await first.until('served');
-    const second = new Child('client', port);
-    try {
-      const startMs = performance.now();
-      const { code } = await second.until('error');
-      if (code !== 'ServerFullError') throw new Error(`${code ?? ''} in place of ServerFullError`);
-      const ms = performance.now() - startMs;
-      await first.kill();
-      await second.until('served');
-      return ms;
-    } finally {
-      await Promise.all([first.kill(), second.kill(), server.kill()]);
-    }
-  },
-
-  'a port that refuses': async () => {
-    const client = new RPCClient({ port: await freePort(), timeoutInSeconds });
-    client.connectToServer();
-    const startMs = performance.now();
-    try {
-      await client.whenConnected({ timeoutInSeconds: 0.3 });
-    } catch (error) {
-      if (error instanceof RPCTimeoutError && error.message.includes('ECONNREFUSED'))
-        return performance.now() - startMs;
-      throw error;
-    } finally {
-      await client.dispose();
-    }
-    throw new Error('connected to nobody');
-  },
-
-  'a socket that stays silent': async () => {
-    const server = new Child('server', 0);
-    try {
-      const { port = 0 } = await server.until('listening');
-      const startMs = performance.now();
-      const socket = connect(port, '127.0.0.1').resume();
-      await once(socket, 'close', { signal: AbortSignal.timeout(patienceMs) });
-      return assertNoticed(performance.now() - startMs);
-    } finally {
-      await server.kill();
-    }
-  },
-
-  'a connection that carries one byte at a time': async () => {
-    const server = new Child('server', 0);
-    const { port = 0 } = await server.until('listening');
-    const proxy = byteByByte(port);
-    await once(proxy.listen(0, '127.0.0.1'), 'listening');
-    const client = new Child('client', (proxy.address() as AddressInfo).port);
-    try {
-      const startMs = performance.now();
-      await client.until('served');
-      return performance.now() - startMs;
-    } finally {
-      await Promise.all([client.kill(), server.kill()]);
-      proxy.close();
-    }
-  },
+  'both loops blocked for three timeouts, with I/O threads': () => blocked('server', 'client'),
 };
+
+/** Every scenario by name; each gives the milliseconds that mattered. */
+export const scenarios: Readonly<Record<string, () => Promise<number>>> = {
+  ...inOneMode,
+  ...Object.fromEntries(
+    Object.entries(inEitherMode).flatMap(([name, scenario]) => [
+      [name, () => scenario(false)],
+      [`${name}, with I/O threads`, () => scenario(true)],
+    ]),
+  ),
+};
+
+/** Blocks the loops of these sides, with I/O threads: nothing is lost. */
+function blocked(...names: readonly ('server' | 'client')[]): Promise<number> {
+  return withPair(async (server, client) => {
+    const sides = names.map((name) => (name === 'server' ? server : client));
+    const startMs = performance.now();
+    for (const side of sides) side.order(3_000 * timeoutInSeconds);
+    await Promise.all(sides.map((side) => side.until('unblocked')));
+    const ms = performance.now() - startMs;
+    // An end that they have not been told of yet is in front of the next heartbeat.
+    await Promise.all(sides.map((side) => side.until('heartbeat')));
+    if (server.losses + client.losses > 0) throw new Error('the connection was lost');
+    return ms;
+  }, true);
+}
 
 /** A listener that passes everything on in writes of one byte each. */
 function byteByByte(port: number): Server {

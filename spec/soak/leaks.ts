@@ -68,12 +68,12 @@ const acts: Readonly<Record<LeakKind, (proxy: RemoteProxy<Service>) => Promise<u
   'callbacks lent, called and given back': (proxy) => proxy.use(async (value) => value + 1),
 };
 
-/** Does so many rounds of a kind over TCP, and looks at what is left. */
-export async function leak(kind: LeakKind, rounds: number): Promise<LeakReport> {
+/** Does so many rounds of a kind over TCP, perhaps with I/O threads, and looks at what is left. */
+export async function leak(kind: LeakKind, rounds: number, thread = false): Promise<LeakReport> {
   const service = new Service();
-  const server = new RPCServer({ port: 0, localProxyObjects: { service } });
+  const server = new RPCServer({ port: 0, thread, localProxyObjects: { service } });
   await server.start();
-  const client = new RPCClient({ port: server.address()?.port ?? 0 });
+  const client = new RPCClient({ port: server.address()?.port ?? 0, thread });
   client.connectToServer();
   const proxy = await client.whenRemoteProxyObject<Service>('service');
   const faults: string[] = [];

@@ -56,10 +56,11 @@ function decoder(): Promise<Omit<Row, 'seconds'>> {
   });
 }
 
-async function liveServer(): Promise<Omit<Row, 'seconds'>> {
-  const { conversations, echoes, slowestEchoMs, grownBytes, faults } = await fuzzServer(100_000 * part, 11);
+async function liveServer(thread: boolean): Promise<Omit<Row, 'seconds'>> {
+  const report = await fuzzServer(100_000 * part, 11, thread);
+  const { conversations, echoes, slowestEchoMs, grownBytes, faults } = report;
   return {
-    what: 'strangers against a live server',
+    what: `strangers against a live server${threadSuffix(thread)}`,
     runs: conversations,
     figures: `${echoes} echoes of a good client meanwhile, slowest ${slowestEchoMs.toFixed(1)} ms, memory ${mebibytes(grownBytes)}`,
     faults,
@@ -86,13 +87,13 @@ async function rounds(name: string, scenario: () => Promise<number>): Promise<Om
   };
 }
 
-async function floods(kind: FloodKind): Promise<Omit<Row, 'seconds'>> {
+async function floods(kind: FloodKind, thread: boolean): Promise<Omit<Row, 'seconds'>> {
   const { produced, delivered, dropped, grownBytes, faults } = await flood(kind, Math.max(1, 60 * part), {
     serve: async (service, streams) => {
-      const server = new RPCServer({ port: 0 });
+      const server = new RPCServer({ port: 0, thread });
       server.registerProxyObject('service', service, { streams });
       await server.start();
-      const client = new RPCClient({ port: server.address()?.port ?? 0 });
+      const client = new RPCClient({ port: server.address()?.port ?? 0, thread });
       client.connectToServer();
       await client.whenConnected();
       return [server, client];
@@ -101,16 +102,16 @@ async function floods(kind: FloodKind): Promise<Omit<Row, 'seconds'>> {
     now: () => performance.now(),
   });
   return {
-    what: `100,000 values a second to a reader of 1,000: ${kind}`,
+    what: `100,000 values a second to a reader of 1,000: ${kind}${threadSuffix(thread)}`,
     runs: produced,
     figures: `${delivered} delivered, ${dropped} dropped, heap at most ${mebibytes(grownBytes)}`,
     faults,
   };
 }
 
-async function leaks(kind: LeakKind): Promise<Omit<Row, 'seconds'>> {
-  const { rounds: runs, grownBytes, faults } = await leak(kind, leakKinds[kind] * part);
-  return { what: kind, runs, figures: `heap ${mebibytes(grownBytes)}`, faults };
+async function leaks(kind: LeakKind, thread: boolean): Promise<Omit<Row, 'seconds'>> {
+  const { rounds: runs, grownBytes, faults } = await leak(kind, leakKinds[kind] * part, thread);
+  return { what: `${kind}${threadSuffix(thread)}`, runs, figures: `heap ${mebibytes(grownBytes)}`, faults };
 }
 
 async function threads(): Promise<Omit<Row, 'seconds'>> {
@@ -137,6 +138,17 @@ async function busyMainThread(): Promise<Omit<Row, 'seconds'>> {
   };
 }
 
+function inBothModes<Kind>(
+  kinds: readonly Kind[],
+  run: (kind: Kind, thread: boolean) => Promise<Omit<Row, 'seconds'>>,
+): (() => Promise<Omit<Row, 'seconds'>>)[] {
+  return kinds.flatMap((kind) => [false, true].map((thread) => () => run(kind, thread)));
+}
+
+function threadSuffix(thread: boolean): string {
+  return thread ? ', with I/O threads' : '';
+}
+
 function mebibytes(bytes: number): string {
   return `${bytes < 0 ? '' : '+'}${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
@@ -145,16 +157,16 @@ const rows: Row[] = [];
 const runs: Readonly<Record<string, readonly (() => Promise<Omit<Row, 'seconds'>>)[]>> = {
   simulation: [simulation],
   decoder: [decoder],
-  server: [liveServer],
+  server: [false, true].map((thread) => () => liveServer(thread)),
   processes: Object.entries(scenarios).map(
     ([name, scenario]) =>
       () =>
         rounds(name, scenario),
   ),
-  flood: floodKinds.map((kind) => () => floods(kind)),
+  flood: inBothModes(floodKinds, floods),
   threads: [threads],
   busy: [busyMainThread],
-  leaks: Object.keys(leakKinds).map((kind) => () => leaks(kind as LeakKind)),
+  leaks: inBothModes(Object.keys(leakKinds) as LeakKind[], leaks),
 };
 for (const run of values.only === undefined ? Object.values(runs).flat() : (runs[values.only] ?? [])) {
   const startMs = performance.now();

@@ -33,6 +33,11 @@ export interface CallerEnd {
   send(call: ThreadCall): void;
   /** The next reply that has come, `undefined` if there is none. Needs no turn of the event loop. */
   takeReply(): ThreadReply | undefined;
+  /**
+   * Whether it has turned out that the main thread does not have this line and never will: its calls are lost. Asked now and then by a
+   * worker that waits; needs no turn of the event loop.
+   */
+  isLost?(): boolean;
 }
 
 /** The end in the main thread. */

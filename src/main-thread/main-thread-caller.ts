@@ -4,7 +4,12 @@
  * Calls leave in the order in which they are made, on one line. Knows what a call means to its caller (errors, time), not what
  * carries it.
  */
-import { RPCTimeoutError, UnknownMethodError, UnserializableValueError } from '../errors.js';
+import {
+  NotConnectedError,
+  RPCTimeoutError,
+  UnknownMethodError,
+  UnserializableValueError,
+} from '../errors.js';
 import { maxCallNumber, type Sleep } from './call-word.js';
 import type { CallerEnd, ThreadReply } from './call-line.js';
 import { unpackThrown } from './packed-thrown.js';
@@ -57,7 +62,7 @@ export class MainThreadCaller {
    * @param timeoutMs - how long to wait, `Infinity` for as long as it takes
    * @returns a clone of the result, awaited
    * @throws what the callable throws; {@link UnserializableValueError}; {@link RPCTimeoutError}, which says truly whether
-   *   the callable was begun
+   *   the callable was begun; {@link NotConnectedError} if nobody listens there
    */
   runWithResult(name: string, args: readonly unknown[], timeoutMs: number): unknown {
     const line = this.#openLine();
@@ -65,22 +70,37 @@ export class MainThreadCaller {
     this.#lastCall = call;
     line.word.begin(call);
     send(line, name, args, call);
-    const outcome = line.word.wait(call, timeoutMs, this.#options.now, this.#options.sleep);
+    const found = { isLost: false };
+    // A line that is lost is given up as at the end of the time, by which the word says what is true.
+    const now = (): number => (found.isLost ? Infinity : this.#options.now());
+    const sleep: Sleep = (words, index, value, leftMs) => {
+      const sleptMs = line.isLost === undefined ? leftMs : Math.min(leftMs, LOOK_MS);
+      this.#options.sleep(words, index, value, sleptMs);
+      found.isLost = leftMs > LOOK_MS && line.isLost?.() === true;
+    };
+    const outcome = line.word.wait(call, timeoutMs, now, sleep);
     if (outcome === 'answered') return resultOf(replyTo(call, line), name);
+    if (found.isLost) throw lostError(name, this.#dropLine());
     throw timeoutError(name, timeoutMs, outcome === 'not-ended');
   }
 
   #openLine(): CallerEnd {
-    this.#line ??= this.#options.open(() => {
-      this.#line = undefined;
-      const lost = this.#queuedCalls;
-      this.#queuedCalls = 0;
-      this.#options.warn(
-        `nobody listens on the main thread${lost === 0 ? '' : `: ${lost} calls of runOnMainThread are lost`}; ${LISTENING}`,
-        'main-thread',
-      );
+    if (this.#line !== undefined) return this.#line;
+    const line = this.#options.open(() => {
+      // A worker that waited has found out before.
+      if (this.#line !== line) return;
+      this.#options.warn(`nobody listens on the main thread${this.#dropLine()}; ${LISTENING}`, 'main-thread');
     });
-    return this.#line;
+    this.#line = line;
+    return line;
+  }
+
+  /** The line is lost. @returns what is lost with it, for a message */
+  #dropLine(): string {
+    const lost = this.#queuedCalls;
+    this.#line = undefined;
+    this.#queuedCalls = 0;
+    return lost === 0 ? '' : `: ${lost} calls of runOnMainThread are lost`;
   }
 }
 
@@ -148,6 +168,17 @@ function timeoutError(name: string, timeoutMs: number, isRunning: boolean): RPCT
         { executed: 'no', member: name },
       );
 }
+
+function lostError(name: string, lost: string): NotConnectedError {
+  return new NotConnectedError(
+    `the main-thread callable ${JSON.stringify(name)} was not begun, and will not be: nobody listened on the main thread when this worker ` +
+      `made its first call${lost}; ${LISTENING}`,
+    { executed: 'no', member: name },
+  );
+}
+
+/** How often a worker that waits looks whether its line is lost: an answer wakes it at once. */
+const LOOK_MS = 1_000;
 
 const LISTENING =
   'the main thread listens once it has imported tandem-rpc and a module that calls mainThreadCallable, and takes calls ' +

@@ -76,7 +76,8 @@ export function runOnMainThread<Args extends unknown[], Result>(
  *
  * Further thrown are, in a worker: {@link UnserializableValueError} if `callable` has no name, an argument cannot be cloned
  * (`executed: "no"`), or the result (`"yes"`); {@link UnknownMethodError} if the main thread knows no callable of that name;
- * {@link NotConnectedError} where the platform has no `node:worker_threads`.
+ * {@link NotConnectedError} where the platform has no `node:worker_threads`, and, after a second or two, where the main thread does not
+ * listen (`executed: "no"`), however long it would be waited for.
  */
 export const runOnMainThreadWithResult: RunOnMainThreadWithResult = waitingAtMost(10_000);
 

@@ -111,6 +111,10 @@ export class RPCServer extends RPCDispatcher {
 
   /**
    * Starts to listen. On a running server it has no effect; on one that is stopping it waits for that.
+   *
+   * With `thread: true`, a server whose I/O thread has died three times within a minute stops, and reports that on `errors$` with the
+   * code `"io-thread"`. Until the oldest of these deaths is a minute ago `start()` rejects with that code as well; after that it begins
+   * anew, with `port: 0` on another port.
    * @returns resolves once it listens
    * @throws ServerAlreadyRunningException when a Tandem server already runs there; PortInUseError when another program
    * has the port; RPCError when listening is not possible, or `stop()` came before

@@ -43,6 +43,8 @@ const retryMs = 100;
 export class StartListening {
   readonly #settings: StartSettings;
   readonly #sink: StartSink;
+  /** Where it listens, once it does: with port 0 that is the system's choice. */
+  #bound: Address | undefined;
   #listener: Listener | undefined;
   #cancelProbe: (() => void) | undefined;
   #timer: Subscription | undefined;
@@ -60,6 +62,7 @@ export class StartListening {
     const { transports, address } = this.#settings;
     this.#listener = transports.listen(address, {
       onListening: (bound) => {
+        this.#bound = bound;
         if (!this.#isClosed) this.#sink.onListening(bound);
       },
       onTransport: (transport) => {
@@ -85,8 +88,10 @@ export class StartListening {
   #failed({ kind, error }: TransportFailure): void {
     this.#listener = undefined;
     if (kind !== 'address-in-use') {
+      // By its code: the thread may be that of another copy of the package.
+      const code = (error as { code?: unknown }).code === 'io-thread' ? 'io-thread' : undefined;
       this.#sink.onFailed(
-        new RPCError(`cannot listen on ${this.#where}: ${error.message}`, { cause: error }),
+        new RPCError(`cannot listen on ${this.#where}: ${error.message}`, { cause: error }, code),
       );
       return;
     }
@@ -124,7 +129,8 @@ export class StartListening {
   }
 
   get #where(): string {
-    return `${this.#settings.address.host}:${this.#settings.address.port}`;
+    const { host, port } = this.#bound ?? this.#settings.address;
+    return `${host}:${port}`;
   }
 }
 
