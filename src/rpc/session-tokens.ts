@@ -3,7 +3,6 @@
  * hashes, so that whoever reads a server's memory dump cannot take its sessions over.
  * PROTOCOL.md, "Resuming".
  */
-import type * as NodeCrypto from 'node:crypto';
 
 /** As many as nobody guesses. */
 const tokenBytes = 32;
