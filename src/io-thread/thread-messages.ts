@@ -48,6 +48,8 @@ export type ThreadEvent =
       readonly id: number;
       readonly listener: number;
       readonly description: string;
+      /** The address of the other end. */
+      readonly remoteHost: string | undefined;
     }
   | { readonly type: 'dialled'; readonly id: number; readonly description: string }
   | {
