@@ -16,6 +16,7 @@ import {
 import type { Identity, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
+import { Intake } from './intake.js';
 import { WrittenFrames } from './written-frames.js';
 
 /** How a connection ended. */
@@ -77,6 +78,7 @@ export class Connection implements TransportSink, HeartbeatSink {
   readonly #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
   readonly #written: WrittenFrames;
+  readonly #intake: Intake;
   readonly #heartbeatIntervalMs: number | undefined;
   #timeoutMs: number;
   readonly #flush = (): void => {
@@ -116,6 +118,19 @@ export class Connection implements TransportSink, HeartbeatSink {
     this.#sink = sink;
     this.#maxQueuedBytes = settings.limits.maxQueuedBytes;
     this.#written = new WrittenFrames(settings.slabs);
+    this.#intake = new Intake({
+      transport,
+      limits: settings.limits,
+      now: () => scheduler.now(),
+      act: (messages) => {
+        sink.onMessages(messages);
+      },
+      onTurn: () => {
+        this.#tell(() => {
+          this.#intake.proceed();
+        });
+      },
+    });
     this.#heartbeatIntervalMs = settings.heartbeatIntervalMs;
     this.#timeoutMs = settings.timeoutMs;
     const coreSettings =
@@ -138,6 +153,11 @@ export class Connection implements TransportSink, HeartbeatSink {
   /** Bytes waiting to be written. */
   get queuedBytes(): number {
     return this.#core.queuedBytes + this.#transport.queuedBytes;
+  }
+
+  /** How often what arrived waited so that other connections had their turn. */
+  get yields(): number {
+    return this.#intake.yields;
   }
 
   /** Bytes of stream values that the peer is ready to hold; known once established. */
@@ -331,7 +351,7 @@ export class Connection implements TransportSink, HeartbeatSink {
   #dispatch(event: ConnectionEvent): void {
     switch (event.type) {
       case 'messages':
-        this.#sink.onMessages(event.messages);
+        this.#intake.take(event.messages);
         return;
       case 'hello':
         this.#sink.onHello(event.ticket);
@@ -353,12 +373,14 @@ export class Connection implements TransportSink, HeartbeatSink {
         this.#sink.onLoopLag(event.loopLagMs);
         return;
       case 'suspect':
+        this.#intake.readOn();
         this.#transport.afterReading(() => {
           this.#core.confirmSuspicion(this.#scheduler.now());
           this.#settle();
         });
         return;
       case 'closed':
+        this.#intake.finish();
         this.#end(event);
     }
   }

@@ -198,6 +198,7 @@ export class RPCCommunicator implements Caller {
       refusedStreams: this.#quotas.refusedStreams,
       refusedReferences: this.#quotas.refusedReferences,
       cancels: this.#quotas.cancels,
+      yields: this.#connection.yields,
     };
   }
 
