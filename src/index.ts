@@ -30,7 +30,9 @@ export type {
   Sendable,
 } from './proxies/types.js';
 export { RPCClient } from './rpc/client.js';
-export { type Counts, RPCCommunicator } from './rpc/communicator.js';
+export { RPCCommunicator } from './rpc/communicator.js';
+export type { Counts } from './rpc/counts.js';
+export type { RefusedCounts } from './rpc/quotas.js';
 export { type CurrentCall, currentCall } from './rpc/current-call.js';
 export { RPCDispatcher } from './rpc/dispatcher.js';
 export {

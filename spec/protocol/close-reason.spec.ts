@@ -16,6 +16,7 @@ describe('CloseReason', () => {
     'handshake-timeout',
     'protocol-error',
     'limit-exceeded',
+    'too-many-cancels',
     'connection-lost',
   ])('takes the code %s from a peer', (code) => {
     expect(CloseReason.fromPeer(code, 'x')).toMatchObject({ code, message: 'x', by: 'remote' });

@@ -29,6 +29,32 @@ function cross(codec: Codec, value: unknown): readonly [unknown, readonly Refere
 }
 
 const callback = (): void => {};
+
+describe('a lender who may lend no more', () => {
+  const refusing = (error: Error): Codec => {
+    const codec = codecLending(new Map());
+    codec.lender = {
+      lend: () => {
+        throw error;
+      },
+      attempt: (marshal) => marshal(),
+    };
+    return codec;
+  };
+
+  it('refuses the value by its limit, with its path', () => {
+    const codec = refusing(new LimitExceededError('too many (limits.maxReferences)'));
+    const send = (): unknown => codec.marshal([1, callback], 'arguments');
+    expect(send).toThrow(LimitExceededError);
+    expect(send).toThrow('cannot send arguments[1]: too many (limits.maxReferences)');
+    expect(codec.marshal([1], 'arguments')).toEqual([1]);
+  });
+
+  it('fails as the value does where it is something else', () => {
+    const send = (): unknown => refusing(new TypeError('no')).marshal(callback, 'value');
+    expect(send).toThrow(UnserializableValueError);
+  });
+});
 const account = new Account();
 const { signal } = new AbortController();
 const marked = Object.defineProperty({ plain: 1 }, referenceKey, { value: {} });

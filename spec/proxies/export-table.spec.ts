@@ -15,6 +15,7 @@ function made(options: Partial<ExportTableSettings> = {}) {
   const aborts: unknown[] = [];
   const exports = new ExportTable({
     firstNumber,
+    admit: () => undefined,
     numberOfImport: () => undefined,
     onAbort: (number, reason) => aborts.push([number, reason]),
     ...options,

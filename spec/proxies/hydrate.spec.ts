@@ -19,6 +19,7 @@ function made() {
   };
   const exports = new ExportTable({
     firstNumber: 1,
+    admit: () => undefined,
     numberOfImport: () => undefined,
     onAbort: () => undefined,
   });

@@ -3,7 +3,8 @@
  * after which nothing may be left.
  */
 import { UnknownConnectionError } from '../../src/errors.js';
-import { RPCCommunicator, type Counts } from '../../src/rpc/communicator.js';
+import { RPCCommunicator } from '../../src/rpc/communicator.js';
+import type { Counts } from '../../src/rpc/counts.js';
 import { SimulatedServer, type SimulatedClient } from './peers.js';
 import { World, type SimulatedPeer } from './world.js';
 

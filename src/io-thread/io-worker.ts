@@ -145,7 +145,8 @@ export class IOWorker {
     const id = this.#lastID;
     this.#untaken.add(id);
     const { written } = this.#watch(id, transport, true);
-    this.#tell({ type: 'accepted', id, listener, description: transport.description, written });
+    const { description, remoteHost } = transport;
+    this.#tell({ type: 'accepted', id, listener, description, remoteHost, written });
   }
 
   #dial(id: number, address: { readonly host: string; readonly port: number }): void {

@@ -50,6 +50,8 @@ export type ThreadEvent =
       readonly id: number;
       readonly listener: number;
       readonly description: string;
+      /** The address of the other end. */
+      readonly remoteHost: string | undefined;
       readonly written: SharedArrayBuffer;
     }
   | {

@@ -26,6 +26,8 @@ const grantBytes = windowBytes / 4;
 export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeats {
   /** {@inheritDoc Transport.description} */
   readonly description: string;
+  /** {@inheritDoc Transport.remoteHost} */
+  readonly remoteHost: string | undefined;
   /** {@inheritDoc Transport.isCopying} */
   readonly isCopying = true;
   /** {@inheritDoc TransportHeartbeats.windowBytes} */
@@ -59,12 +61,21 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
    * @param description - names both ends
    * @param written - where the thread counts the bytes that it has handed to the system
    * @param limits - for the scan
+   * @param remoteHost - the address of the other end, where it dialled
    */
-  constructor(thread: IOThread, id: number, description: string, written: SharedArrayBuffer, limits: Limits) {
+  constructor(
+    thread: IOThread,
+    id: number,
+    description: string,
+    written: SharedArrayBuffer,
+    limits: Limits,
+    remoteHost?: string,
+  ) {
     this.#thread = thread;
     this.#id = id;
     this.description = description;
     this.#written = new Int32Array(written);
+    this.remoteHost = remoteHost;
     this.#limits = limits;
     thread.attach(id, this);
   }
@@ -126,7 +137,8 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     this.#held = undefined;
     if (held === undefined) return;
     process.nextTick(() => {
-      for (const bytes of held) this.#deliver(bytes);
+      // Whoever takes them may pause again: then the rest is held again, in front of what is still to come.
+      for (const bytes of held) this.#receive(bytes);
       this.#reportEnd();
     });
   }

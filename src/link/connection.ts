@@ -16,6 +16,7 @@ import {
 import type { Hello, Identity, ResumeGrant, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
+import { Intake } from './intake.js';
 import type { Line } from './line.js';
 import { WrittenFrames } from './written-frames.js';
 
@@ -80,6 +81,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
   readonly #written: WrittenFrames;
+  readonly #intake: Intake;
   readonly #heartbeatIntervalMs: number | undefined;
   #timeoutMs: number;
   readonly #flush = (): void => {
@@ -121,6 +123,19 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#sink = sink;
     this.#maxQueuedBytes = settings.limits.maxQueuedBytes;
     this.#written = new WrittenFrames(settings.slabs);
+    this.#intake = new Intake({
+      transport,
+      limits: settings.limits,
+      now: () => scheduler.now(),
+      act: (messages) => {
+        this.#sink.onMessages(messages);
+      },
+      onTurn: () => {
+        this.#tell(() => {
+          this.#intake.proceed();
+        });
+      },
+    });
     this.#heartbeatIntervalMs = settings.heartbeatIntervalMs;
     this.#timeoutMs = settings.timeoutMs;
     const { heartbeats } = transport;
@@ -181,6 +196,11 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     return this.#core.hasReached(sent);
   }
 
+  /** How often what arrived waited so that other connections had their turn. */
+  get yields(): number {
+    return this.#intake.yields;
+  }
+
   /** Bytes of stream values that the peer is ready to hold; known once established. */
   get peerStreamBytes(): number {
     return this.#core.peerStreamBytes;
@@ -234,6 +254,10 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   /** Ends the connection at once and without a word: its session waits for another. The sink hears nothing more. */
   abandon(): void {
     if (this.#isEnded) return;
+    // What was received is the session's, and is acted on before anything that comes by another connection.
+    this.#tell(() => {
+      this.#intake.finish();
+    });
     this.#isEnded = true;
     this.#stopTimer();
     this.#core.abandon();
@@ -412,7 +436,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #dispatch(event: ConnectionEvent): void {
     switch (event.type) {
       case 'messages':
-        this.#sink.onMessages(event.messages);
+        this.#intake.take(event.messages);
         return;
       case 'hello':
         this.#sink.onHello(event.hello);
@@ -438,12 +462,14 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
         this.#sink.onLoopLag(event.loopLagMs);
         return;
       case 'suspect':
+        this.#intake.readOn();
         this.#transport.afterReading(() => {
           this.#core.confirmSuspicion(this.#scheduler.now());
           this.#settle();
         });
         return;
       case 'closed':
+        this.#intake.finish();
         this.#end(event);
     }
   }

@@ -11,6 +11,8 @@ export interface Line {
   readonly isAway: boolean;
   /** Whether this side has ended it: of messages that came together, those not yet acted on are not any more. */
   readonly isClosing: boolean;
+  /** How often what arrived waited so that other connections had their turn. */
+  readonly yields: number;
   /** Bytes waiting to be written. */
   readonly queuedBytes: number;
   /** Bytes that may be sent so that nothing waits long for them; none while away. */

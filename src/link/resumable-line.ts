@@ -28,6 +28,7 @@ export class ResumableLine implements Line {
   readonly #windowMs: number;
   /** The present connection, or the last one, which keeps what the session sends meanwhile. */
   #connection: Connection;
+  #pastYields = 0;
   #isReady = false;
   #isEnded = false;
   #expiresAtMs = Infinity;
@@ -60,6 +61,11 @@ export class ResumableLine implements Line {
   /** {@inheritDoc Line.isClosing} */
   get isClosing(): boolean {
     return this.#isEnded || this.#connection.isClosing;
+  }
+
+  /** {@inheritDoc Line.yields} */
+  get yields(): number {
+    return this.#pastYields + this.#connection.yields;
   }
 
   /** {@inheritDoc Line.queuedBytes} */
@@ -156,6 +162,7 @@ export class ResumableLine implements Line {
 
   /** Another connection carries the session. */
   arrive(connection: Connection): void {
+    this.#pastYields += this.#connection.yields;
     this.#connection = connection;
     this.#expiresAtMs = Infinity;
     this.#stopTimer();

@@ -21,6 +21,8 @@ export type CloseCode =
   | 'protocol-error'
   /** A bound on what one connection may hold was reached. */
   | 'limit-exceeded'
+  /** A side cancelled more running calls than the other bears. */
+  | 'too-many-cancels'
   /** The pipe broke, or ended without a word. */
   | 'connection-lost'
   /** A session that can be resumed was not, in time or at all. */
@@ -38,6 +40,7 @@ const codes: ReadonlySet<string> = new Set<CloseCode>([
   'handshake-timeout',
   'protocol-error',
   'limit-exceeded',
+  'too-many-cancels',
   'connection-lost',
   'session-lost',
 ]);

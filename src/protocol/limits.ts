@@ -40,6 +40,46 @@ export interface Limits {
    * other side is told, and sends no more.
    */
   readonly maxStreamBytes: number;
+  /**
+   * Calls and notifications of the other side whose methods run at one time, on one connection: as many as HTTP/2 servers
+   * allow, many times over. One more is refused before it runs. A method counts until it has really ended, also when its caller
+   * gave it up long before, so that cancelling makes no room.
+   */
+  readonly maxIncomingCalls: number;
+  /**
+   * Calls of this side that are not answered, on one connection: as many as the other side runs unless it says otherwise. Further
+   * ones wait here for their turn.
+   */
+  readonly maxOutgoingCalls: number;
+  /**
+   * Calls of this side that wait for their turn, on one connection: enough for a list that is worked off by `Promise.all`. One more
+   * fails at once.
+   */
+  readonly maxWaitingCalls: number;
+  /** Streams of one direction that are open at one time, on one connection. One more is refused before it begins. */
+  readonly maxStreams: number;
+  /**
+   * References of one direction that are lent and not given back, on one connection. What would lend one more is not sent; what
+   * lends more to this side is refused. Where nobody disposes of them the garbage collector gives them back, some 40,000 at a
+   * time where each call has a callback of its own: below that, such calls fail now and then.
+   */
+  readonly maxReferences: number;
+  /**
+   * Cancels of calls that run, within 10 s on one connection. A peer that sends more makes work only to throw it away (HTTP/2 Rapid
+   * Reset), and is disconnected. This side sends half as many at most, and the others later.
+   */
+  readonly maxCancels: number;
+  /** Connections of a server that are not made yet, all together: what strangers may make it hold. Further ones wait unread. */
+  readonly maxHandshakes: number;
+  /** The same from one address; this machine's own are not counted. One more is disconnected. */
+  readonly maxHandshakesPerAddress: number;
+  /**
+   * Messages of one connection that are acted on before the other connections have had their turn: so one that sends without end
+   * holds up nobody for long. As many as calls are in flight: with 256 such a batch is cut, which costs its calls a tenth and more.
+   */
+  readonly maxTurnMessages: number;
+  /** Milliseconds that the messages of one connection may take before the others have had their turn. */
+  readonly maxTurnMs: number;
 }
 
 /** The limits that hold unless the options say otherwise. */
@@ -57,6 +97,16 @@ export const defaultLimits: Limits = {
   maxRegisteredObjects: 10_000,
   maxQueuedBytes: 32 * 1024 * 1024,
   maxStreamBytes: 4 * 1024 * 1024,
+  maxIncomingCalls: 1_024,
+  maxOutgoingCalls: 1_024,
+  maxWaitingCalls: 10_000,
+  maxStreams: 1_024,
+  maxReferences: 100_000,
+  maxCancels: 1_000,
+  maxHandshakes: 256,
+  maxHandshakesPerAddress: 16,
+  maxTurnMessages: 1_024,
+  maxTurnMs: 10,
 };
 
 /** What each limit may be set to: below the floor the protocol itself would not work, above the ceiling nothing was tested. */
@@ -75,6 +125,17 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
   maxRegisteredObjects: [1, 1_000_000],
   maxQueuedBytes: [65_536, 4 * 1024 * 1024 * 1024],
   maxStreamBytes: [65_536, 1024 * 1024 * 1024],
+  maxIncomingCalls: [1, 1_000_000],
+  maxOutgoingCalls: [1, 1_000_000],
+  maxWaitingCalls: [0, 10_000_000],
+  maxStreams: [1, 1_000_000],
+  maxReferences: [1, 10_000_000],
+  // This side sends half as many, hence one at least.
+  maxCancels: [2, 1_000_000],
+  maxHandshakes: [1, 100_000],
+  maxHandshakesPerAddress: [1, 100_000],
+  maxTurnMessages: [1, 1_000_000],
+  maxTurnMs: [1, 10_000],
 };
 
 /** Bytes of one frame, after its length: a peer that announces more is refused before anything is buffered. */

@@ -26,7 +26,7 @@ import {
 } from './extensions.js';
 import { largeBytes } from './fragment-pool.js';
 import type { Limits } from './limits.js';
-import { type Lender, lentFields, LentReference, referenceKey } from './references.js';
+import { type Lender, lentFields, LentReference, type Reference, referenceKey } from './references.js';
 import { ReusedEncoder } from './reused-encoder.js';
 import { describeRefused, Shapes, tagOf } from './shapes.js';
 import { type Hole, leastTransferredBytes, transferredBytes } from './transferred.js';
@@ -161,7 +161,7 @@ export class Marshal {
 
   /** What crosses by reference, as far as there is a lender who knows it. */
   #reference(value: object): Extension | undefined {
-    const reference = this.#lender?.lend(value);
+    const reference = this.#lender === undefined ? undefined : this.#lend(this.#lender, value);
     if (reference === undefined) return undefined;
     if (!(reference instanceof LentReference)) {
       this.#enter(value);
@@ -376,6 +376,17 @@ export class Marshal {
     // An old one would stand in the path of what fails before the first is read.
     this.#keys[level] = noKey;
     return level;
+  }
+
+  /** As many may be lent as the lender has it: that is a limit, and not the value's fault. */
+  #lend(lender: Lender, value: object): Reference | undefined {
+    try {
+      return lender.lend(value);
+    } catch (error) {
+      if (!(error instanceof LimitExceededError)) throw error;
+      this.#refusal = new LimitExceededError(`cannot send ${describePath(this.#open)}: ${error.message}`);
+      throw this.#refusal;
+    }
   }
 
   #tooLarge(what: string, found: number, option: keyof Limits): Error {

@@ -21,6 +21,8 @@ export type Exported =
 export interface ExportTableSettings {
   /** The first number: random, so that a number from another connection means nothing here. */
   readonly firstNumber: number;
+  /** One more is to be lent. @throws LimitExceededError when so many may not be */
+  readonly admit: (count: number) => void;
   /** The number under which the peer lent a value to this side on this connection, if it is still held. */
   readonly numberOfImport: (value: object) => number | undefined;
   /** A lent signal was aborted. */
@@ -64,7 +66,7 @@ export class ExportTable implements Lender {
    *
    * @param value - a function or an object that does not cross by value
    * @returns `undefined` if it does not cross by reference either
-   * @throws TypeError when the options given to `byReference` do not fit the object
+   * @throws LimitExceededError when so many may not be lent; TypeError when the options given to `byReference` do not fit the object
    */
   lend(value: object): Reference | undefined {
     const number = this.#settings.numberOfImport(value);
@@ -164,6 +166,7 @@ export class ExportTable implements Lender {
   #add(value: object): Entry | undefined {
     const exported = exportedOf(value);
     if (exported === undefined) return undefined;
+    this.#settings.admit(this.#byNumber.size + 1);
     const number = this.#nextNumber;
     this.#nextNumber += 1;
     const isListening = exported.kind === 'signal' && !this.#isClosed;

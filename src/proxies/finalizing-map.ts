@@ -62,6 +62,11 @@ export class FinalizingMap<Value extends object> {
     return this.#entries.size;
   }
 
+  /** Whether a number is taken. */
+  has(number: number): boolean {
+    return this.#entries.has(number);
+  }
+
   /** The value of a number, if it is alive. */
   get(number: number): Value | undefined {
     return this.#entries.get(number)?.reference.deref();

@@ -77,6 +77,16 @@ export class ImportTable implements ReferenceOwner {
     return this.#held.size;
   }
 
+  /** How many references would be held if these were received. */
+  sizeWith(references: readonly Reference[]): number {
+    const fresh = new Set<number>();
+    for (const reference of references) {
+      if (reference instanceof LentReference && !this.#held.has(reference.number))
+        fresh.add(reference.number);
+    }
+    return this.size + fresh.size;
+  }
+
   /**
    * A reference came.
    *

@@ -16,16 +16,15 @@ import type { Transport } from '../transports/transport.js';
 import { checkIdentifier, checkTimeout } from './checks.js';
 import { ClientCaller } from './client-caller.js';
 import { ClientObjects } from './client-objects.js';
-import type { Counts, RPCCommunicator } from './communicator.js';
+import type { RPCCommunicator } from './communicator.js';
+import { noCounts, type Counts } from './counts.js';
 import { RPCDispatcher } from './dispatcher.js';
 import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
 import { resolveClientOptions, type ClientOptions, type ResolvedClientOptions } from './options.js';
-import { faultOf, handshakeTimeoutMs, Peer, type PeerSink } from './peer.js';
+import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSink } from './peer.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 import { Waiting, type WaitOptions } from './waiting.js';
-
-const noCounts: Counts = { calls: 0, incomingCalls: 0, streams: 0, references: 0, queuedBytes: 0 };
 
 /**
  * A client of one server, at one host and port. Start it with `connectToServer()`; it then keeps trying, and comes back
@@ -70,6 +69,8 @@ export class RPCClient extends RPCDispatcher {
   #connected: RPCCommunicator | undefined;
   #lastFailure: string | undefined;
   #isDisposed = false;
+  /** Connections that ended since the server went beyond a limit. */
+  #overLimits = 0;
 
   /**
    * @param options - host, port, timeout, objects to register and more; see `ClientOptions`
@@ -275,7 +276,7 @@ export class RPCClient extends RPCDispatcher {
 
   /** What is open now. */
   counts(): Counts {
-    return this.#connected?.counts ?? noCounts;
+    return { ...(this.#connected?.counts ?? noCounts), overLimits: this.#overLimits };
   }
 
   /** Disconnects, and completes every stream. The client cannot be started again. */
@@ -467,6 +468,7 @@ export class RPCClient extends RPCDispatcher {
 
   #reportFault(peer: Peer, end: ConnectionEnd): void {
     const { connection } = peer;
+    if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;
     const fault =
       end.reason.code === 'server-full'
         ? new ServerFullError(`${connection.description}: ${end.reason.message}`)

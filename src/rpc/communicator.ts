@@ -32,12 +32,14 @@ import type { CallOptions } from '../proxies/types.js';
 import type { RemoteStream } from '../streams/remote-stream.js';
 import { neverSubscribed } from '../streams/stream-senders.js';
 import type { Report } from '../streams/user-callback.js';
+import { noCounts, type Counts } from './counts.js';
 import { ServedCall } from './current-call.js';
 import { DirectCaller } from './direct-caller.js';
 import type { Interception } from './interception.js';
 import { Invocations } from './invocations.js';
 import { OutgoingCalls } from './outgoing-calls.js';
 import { OutgoingStreams } from './outgoing-streams.js';
+import { Quotas } from './quotas.js';
 import { References } from './references.js';
 import { RemoteObjects } from './remote-objects.js';
 import { Sending } from './sending.js';
@@ -79,20 +81,6 @@ export interface CommunicatorSettings {
   readonly sink: CommunicatorSink;
 }
 
-/** Open calls and waiting bytes of one connection, or of all. */
-export interface Counts {
-  /** Calls made by this side that are not answered. */
-  readonly calls: number;
-  /** Calls from the other side whose methods run. */
-  readonly incomingCalls: number;
-  /** Open value streams, of both directions. */
-  readonly streams: number;
-  /** References lent and not given back, and references held. */
-  readonly references: number;
-  /** Bytes that wait to be written. */
-  readonly queuedBytes: number;
-}
-
 /**
  * The calls, streams, references and registrations of one connection. Owned by a server or client, which tells it when
  * the connection ends. Most connections have no streams: the rooms for them are made when the first is opened.
@@ -102,6 +90,7 @@ export class RPCCommunicator implements Caller {
   readonly report: Report;
   readonly #settings: CommunicatorSettings;
   readonly #connection: Line;
+  readonly #quotas: Quotas;
   readonly #sending: Sending;
   readonly #targets: Targets;
   readonly #references: References;
@@ -123,6 +112,7 @@ export class RPCCommunicator implements Caller {
   constructor(settings: CommunicatorSettings) {
     const { connection, connectionID, codec, exposeErrors, limits, sink, now, interception } = settings;
     this.#settings = settings;
+    this.#quotas = new Quotas(limits);
     this.#connection = connection;
     this.report = (error) => {
       sink.onError(error);
@@ -143,6 +133,7 @@ export class RPCCommunicator implements Caller {
       caller: this.#caller,
       report: this.report,
       firstNumber: settings.firstReference,
+      quotas: this.#quotas,
     });
     const { exports } = this.#references;
     this.#targets = new Targets({
@@ -168,7 +159,7 @@ export class RPCCommunicator implements Caller {
     this.#sending = sending;
     this.#calls = new OutgoingCalls({
       sending,
-      maxArguments: limits.maxArguments,
+      limits,
       callTimeoutMs: settings.callTimeoutMs,
       now,
       remote: this.#remote,
@@ -197,11 +188,18 @@ export class RPCCommunicator implements Caller {
   /** What is open now. */
   get counts(): Counts {
     return {
+      ...noCounts,
       calls: this.#calls.size,
+      waitingCalls: this.#calls.waiting,
       incomingCalls: this.#invocations.size,
       streams: (this.#streams?.size ?? 0) + (this.#served?.size ?? 0),
       references: this.#references.size,
       queuedBytes: this.#end === undefined ? this.#connection.queuedBytes : 0,
+      refusedCalls: this.#quotas.refusedCalls,
+      refusedStreams: this.#quotas.refusedStreams,
+      refusedReferences: this.#quotas.refusedReferences,
+      cancels: this.#quotas.cancels,
+      yields: this.#connection.yields,
     };
   }
 
@@ -375,6 +373,7 @@ export class RPCCommunicator implements Caller {
       calls: this.#calls,
       callbackScheduler: this.#settings.callbackScheduler,
       maxStreamBytes: this.#settings.limits.maxStreamBytes,
+      maxStreams: this.#settings.limits.maxStreams,
       now: this.#settings.now,
       deadlineChanged: this.#deadlineChanged,
     });
@@ -398,6 +397,7 @@ export class RPCCommunicator implements Caller {
     const [, id, target, member, args, meta] = message;
     this.#checkID(id);
     try {
+      this.#quotas.admitCall(this.#invocations.size);
       const found = this.#targets.method(target, member, args);
       this.#references.hydrate(message);
       this.#invocations.start({
@@ -416,6 +416,10 @@ export class RPCCommunicator implements Caller {
 
   #receiveNotify(message: NotifyMessage): void {
     const [, target, member, args, meta] = message;
+    if (!this.#quotas.admitNotify(this.#invocations.size, this.report)) {
+      this.#references.refuse(message);
+      return;
+    }
     try {
       const found = this.#targets.method(target, member, args);
       this.#references.hydrate(message);
@@ -436,6 +440,7 @@ export class RPCCommunicator implements Caller {
     const [, id, target, member, args, credit, meta] = message;
     this.#checkID(id);
     try {
+      this.#quotas.admitStream(this.#served?.running ?? 0);
       const found = this.#targets.stream(target, member, args);
       this.#references.hydrate(message);
       this.#serving.start({
@@ -445,6 +450,7 @@ export class RPCCommunicator implements Caller {
         found,
         args,
         hasRun: false,
+        running: 0,
       });
     } catch (error) {
       const refused = this.#refusal(message, error);
@@ -458,6 +464,7 @@ export class RPCCommunicator implements Caller {
       // An answer may cross the word that nobody waits for it.
       if (!this.#sending.wasTaken(id))
         throw new ProtocolError(`an answer to call ${id}, which was never made`);
+      this.#calls.receiveLate(id);
       this.#references.refuse(message);
       return;
     }
@@ -485,7 +492,12 @@ export class RPCCommunicator implements Caller {
 
   #receiveCancel(id: number): void {
     // Its answer or end may have crossed this.
-    if (!this.#invocations.cancel(id)) this.#served?.cancel(id);
+    if (!this.#invocations.cancel(id)) {
+      this.#served?.cancel(id);
+      return;
+    }
+    const reason = this.#quotas.countCancel(this.#settings.now());
+    if (reason !== undefined) this.#connection.close('too-many-cancels', reason);
   }
 
   #receiveCredit([, id, items, bytes]: CreditMessage): void {

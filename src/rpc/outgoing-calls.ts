@@ -3,6 +3,7 @@
  * refused here, with `executed: "no"`, before anything was sent.
  */
 import {
+  ConnectionLostError,
   LimitExceededError,
   RPCError,
   RPCTimeoutError,
@@ -10,9 +11,13 @@ import {
   UnknownObjectError,
 } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
+import type { Limits } from '../protocol/limits.js';
 import { MessageType, type CallMeta, type ResponseMessage, type Target } from '../protocol/messages.js';
 import type { CallOptions } from '../proxies/types.js';
+import { CallQueue } from './call-queue.js';
+import { CancelPace } from './cancel-pace.js';
 import { callTimeMs, noTimeLeft } from './call-time.js';
+import { currentCallIfAny } from './current-call.js';
 import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
@@ -22,7 +27,7 @@ import { labelOf } from './targets.js';
 /** What making calls needs. */
 export interface OutgoingSettings {
   readonly sending: Sending;
-  readonly maxArguments: number;
+  readonly limits: Limits;
   /** Milliseconds that a call may take unless its options say otherwise; `undefined`: no bound. */
   readonly callTimeoutMs: number | undefined;
   readonly now: () => number;
@@ -37,23 +42,45 @@ export class OutgoingCalls {
   readonly #settings: OutgoingSettings;
   readonly #sending: Sending;
   readonly #pending: PendingCalls;
+  readonly #queue = new CallQueue();
+  readonly #cancels: CancelPace;
 
   /** @param settings - of the connection */
   constructor(settings: OutgoingSettings) {
     const { sending } = settings;
     this.#settings = settings;
     this.#sending = sending;
-    this.#pending = new PendingCalls(sending.connectionID, sending);
+    this.#cancels = new CancelPace(settings.limits.maxCancels, (id) => {
+      sending.cancel(id);
+    });
+    this.#pending = new PendingCalls(
+      sending.connectionID,
+      {
+        withdraw: (message) => sending.withdraw(message),
+        cannotHaveArrived: (sent, end) => sending.cannotHaveArrived(sent, end),
+        cancel: (id) => {
+          if (!this.#cancels.request(id, settings.now())) settings.deadlineChanged();
+        },
+      },
+      () => {
+        if (this.#queue.size > 0) this.#startWaiting();
+      },
+    );
   }
 
-  /** How many calls are not answered. */
+  /** How many calls are not answered, those included that wait for their turn. */
   get size(): number {
-    return this.#pending.size;
+    return this.#pending.size + this.#queue.size;
+  }
+
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#queue.size;
   }
 
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
-    return this.#pending.nextDeadlineMs;
+    return Math.min(this.#pending.nextDeadlineMs, this.#queue.nextDeadlineMs, this.#cancels.nextDeadlineMs);
   }
 
   /** Calls a method; every failure is a rejection. */
@@ -65,35 +92,12 @@ export class OutgoingCalls {
         reject(signal.reason as Error);
         return;
       }
-      // Taken first: reading the arguments may run code of theirs that makes another call.
-      const id = this.#sending.takeID();
       const timeoutMs = this.timeoutMs(target, member, options, this.#settings.callTimeoutMs);
-      const { sent, lent } = this.send(target, member, args, options, () => {
-        const { codec } = this.#sending;
-        const meta = this.meta(options, timeoutMs);
-        // Marshalling keeps an array an array.
-        const marshalled = codec.marshal(args, 'arguments') as readonly unknown[];
-        return meta === undefined
-          ? [MessageType.request, id, target, member, marshalled]
-          : [MessageType.request, id, target, member, marshalled, meta];
-      });
-      this.#pending.add(
-        {
-          id,
-          sent,
-          lent,
-          object: labelOf(target),
-          member,
-          timeoutMs,
-          signal,
-          resolve,
-          reject,
-          deadlineMs: undefined,
-          unlisten: undefined,
-        },
-        timeoutMs === undefined ? 0 : this.#settings.now(),
-      );
-      if (timeoutMs !== undefined) this.#settings.deadlineChanged();
+      if (this.#mustWait(target, member, args, options)) {
+        this.#wait(target, member, args, options, timeoutMs, resolve, reject);
+      } else {
+        this.#start(target, member, args, options, timeoutMs, resolve, reject);
+      }
     });
   }
 
@@ -107,6 +111,11 @@ export class OutgoingCalls {
         ? [MessageType.notify, target, member, marshalled]
         : [MessageType.notify, target, member, marshalled, meta];
     });
+  }
+
+  /** An answer came to a call that nobody waits for. */
+  receiveLate(id: number): void {
+    this.#cancels.forget(id);
   }
 
   /** Whether a call waits for its answer. */
@@ -127,10 +136,15 @@ export class OutgoingCalls {
   /** The time of a call is over. */
   handleDeadline(nowMs: number): void {
     this.#pending.handleDeadline(nowMs);
+    this.#queue.handleDeadline(nowMs);
+    this.#cancels.handleDeadline(nowMs);
   }
 
   /** The connection has ended: so do all calls. */
   close(end: ConnectionEnd): void {
+    this.#cancels.close();
+    // First, so that none of them has its turn by the end of another.
+    this.#queue.close(`the connection ended before its turn: ${end.reason.message}`);
     this.#pending.close(end);
   }
 
@@ -147,8 +161,23 @@ export class OutgoingCalls {
       this.#checkTarget(target, member, args);
       return this.#sending.send(makeMessage);
     } catch (error) {
-      throw this.#asCallError(error, target, member);
+      throw this.asCallError(error, target, member);
     }
+  }
+
+  /** Says which call failed; it never ran. */
+  asCallError(error: unknown, target: Target, member: string): unknown {
+    if (!(error instanceof RPCError)) return error;
+    const Kind = error.constructor as new (message: string, details: object) => RPCError;
+    const object = labelOf(target);
+    const details = {
+      executed: 'no',
+      connectionID: this.#sending.connectionID,
+      object,
+      member,
+      cause: error.cause,
+    } as const;
+    return new Kind(`cannot call ${describeCall(object, member)}: ${error.message}`, details);
   }
 
   /** What travels with a call besides its arguments. */
@@ -170,12 +199,123 @@ export class OutgoingCalls {
   ): number | undefined {
     const timeMs = callTimeMs(options, defaultMs);
     if (timeMs !== 0) return timeMs;
-    throw this.#asCallError(new RPCTimeoutError(noTimeLeft), target, member);
+    throw this.asCallError(new RPCTimeoutError(noTimeLeft), target, member);
+  }
+
+  /** Calls a method now. @throws RPCError, and whatever reading the arguments throws, when it was not sent */
+  #start(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+    timeoutMs: number | undefined,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    // Taken first: reading the arguments may run code of theirs that makes another call.
+    const id = this.#sending.takeID();
+    const { sent, lent } = this.send(target, member, args, options, () => {
+      const { codec } = this.#sending;
+      const meta = this.meta(options, timeoutMs);
+      // Marshalling keeps an array an array.
+      const marshalled = codec.marshal(args, 'arguments') as readonly unknown[];
+      return meta === undefined
+        ? [MessageType.request, id, target, member, marshalled]
+        : [MessageType.request, id, target, member, marshalled, meta];
+    });
+    this.#pending.add(
+      {
+        id,
+        sent,
+        lent,
+        object: labelOf(target),
+        member,
+        timeoutMs,
+        signal: options.signal,
+        resolve,
+        reject,
+        deadlineMs: undefined,
+        unlisten: undefined,
+      },
+      timeoutMs === undefined ? 0 : this.#settings.now(),
+    );
+    if (timeoutMs !== undefined) this.#settings.deadlineChanged();
+  }
+
+  /**
+   * Whether a call is not to be sent yet.
+   * @throws LimitExceededError where it may not wait either
+   */
+  #mustWait(target: Target, member: string, args: readonly unknown[], options: CallOptions): boolean {
+    const { maxOutgoingCalls, maxWaitingCalls } = this.#settings.limits;
+    const { size } = this.#pending;
+    if (size < maxOutgoingCalls && this.#queue.size === 0) return false;
+    const serving = currentCallIfAny();
+    // Whoever waits for a method that is served now may be the one who has all the places: waiting for one could last for ever.
+    // So it goes at once, and the other side refuses it if it has no room.
+    const isNested = serving?.isEnded === false;
+    if (isNested && size < maxOutgoingCalls * 2) return false;
+    if (isNested || this.#queue.size >= maxWaitingCalls) {
+      const text = `${size} calls are not answered and ${this.#queue.size} wait (limits.maxOutgoingCalls and limits.maxWaitingCalls change the bounds)`;
+      throw this.asCallError(new LimitExceededError(text), target, member);
+    }
+    // What can be refused now is not to wait for it.
+    this.#check(target, member, args, options);
+    return true;
+  }
+
+  #wait(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+    timeoutMs: number | undefined,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const { now, deadlineChanged } = this.#settings;
+    this.#queue.add(
+      {
+        timeoutMs,
+        signal: options.signal,
+        start: (leftMs) => {
+          try {
+            this.#start(target, member, args, options, leftMs, resolve, reject);
+          } catch (error) {
+            reject(error);
+          }
+        },
+        reject,
+        expired: () => {
+          const text = `${this.#pending.size} others were not answered within ${(timeoutMs ?? 0) / 1_000} s`;
+          return this.asCallError(new RPCTimeoutError(text), target, member);
+        },
+        lost: (reason) => this.asCallError(new ConnectionLostError(reason), target, member),
+      },
+      now(),
+    );
+    if (timeoutMs !== undefined) deadlineChanged();
+  }
+
+  #startWaiting(): void {
+    const { limits, now } = this.#settings;
+    while (this.#pending.size < limits.maxOutgoingCalls && this.#queue.startNext(now())) {
+      // Each of them goes its way; one that cannot be sent makes room for another.
+    }
+  }
+
+  #check(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
+    try {
+      this.#sending.checkOpen(options);
+      this.#checkTarget(target, member, args);
+    } catch (error) {
+      throw this.asCallError(error, target, member);
+    }
   }
 
   #checkTarget(target: Target, member: string, args: readonly unknown[]): void {
     if (typeof target === 'string') this.#checkName(target, member);
-    const { maxArguments } = this.#settings;
+    const { maxArguments } = this.#settings.limits;
     if (args.length > maxArguments) {
       throw new LimitExceededError(
         `${args.length} arguments, where ${maxArguments} are allowed (limits.maxArguments changes the bound)`,
@@ -191,21 +331,6 @@ export class OutgoingCalls {
       throw new UnknownMethodError(
         `"${object}" has no method or stream "${member}": ${listMembers(members)}`,
       );
-  }
-
-  /** Says which call failed; it never ran. */
-  #asCallError(error: unknown, target: Target, member: string): unknown {
-    if (!(error instanceof RPCError)) return error;
-    const Kind = error.constructor as new (message: string, details: object) => RPCError;
-    const object = labelOf(target);
-    const details = {
-      executed: 'no',
-      connectionID: this.#sending.connectionID,
-      object,
-      member,
-      cause: error.cause,
-    } as const;
-    return new Kind(`cannot call ${describeCall(object, member)}: ${error.message}`, details);
   }
 }
 

@@ -3,7 +3,7 @@
  * first credit in the same message, and ends exactly once: by its end, its timeout, its signal, or with its connection.
  */
 import type { SchedulerLike } from 'rxjs';
-import { RPCTimeoutError, StreamLostError, type RPCErrorDetails } from '../errors.js';
+import { LimitExceededError, RPCTimeoutError, StreamLostError, type RPCErrorDetails } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Deadlines } from '../protocol/deadlines.js';
 import {
@@ -33,6 +33,8 @@ export interface OutgoingStreamsSettings {
   readonly callbackScheduler: SchedulerLike;
   /** Bytes of values that all streams together may hold. */
   readonly maxStreamBytes: number;
+  /** How many may be open at one time. */
+  readonly maxStreams: number;
   readonly now: () => number;
   readonly deadlineChanged: () => void;
 }
@@ -160,7 +162,11 @@ export class OutgoingStreams {
     options: CallOptions,
     sink: StreamSink,
   ): () => void {
-    const { calls, sending } = this.#settings;
+    const { calls, sending, maxStreams } = this.#settings;
+    if (this.size >= maxStreams) {
+      const text = `${maxStreams} streams are open already (limits.maxStreams changes the bound)`;
+      throw calls.asCallError(new LimitExceededError(text), target, member);
+    }
     const id = sending.takeID();
     // A default meant for calls is not meant for streams, which may go on as long as they like.
     const timeoutMs = calls.timeoutMs(target, member, options, undefined);

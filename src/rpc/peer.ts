@@ -342,6 +342,11 @@ function endOf(reason: CloseReason): ConnectionEnd {
   return { reason, lastReceived: undefined, occupant: undefined, retryAfterMs: undefined };
 }
 
+/** Whether a connection ended since one side went beyond a limit. */
+export function isOverLimit({ reason: { code } }: ConnectionEnd): boolean {
+  return code === 'limit-exceeded' || code === 'too-many-cancels';
+}
+
 /** The error to report for a connection that ended by a fault, `undefined` for an ordinary end. */
 export function faultOf(
   end: ConnectionEnd,
@@ -349,10 +354,10 @@ export function faultOf(
   connectionID?: string,
 ): RPCError | undefined {
   const { code, message, by } = end.reason;
-  if (code !== 'protocol-error' && code !== 'limit-exceeded') return undefined;
+  if (code !== 'protocol-error' && !isOverLimit(end)) return undefined;
   const who = by === 'local' ? 'closed' : 'was closed by the other side';
   const text = `the connection ${connection.description} ${who}: ${message}`;
-  return code === 'limit-exceeded'
+  return isOverLimit(end)
     ? new LimitExceededError(text, { connectionID })
     : new ProtocolError(text, { connectionID });
 }

@@ -44,16 +44,19 @@ export interface PendingCall extends SentMessage {
 export class PendingCalls {
   readonly #connectionID: string;
   readonly #channel: CallChannel;
+  readonly #onTaken: () => void;
   readonly #calls = new OpenCalls<PendingCall>();
   readonly #deadlines = new Deadlines<number>();
 
   /**
    * @param connectionID - for errors
    * @param channel - the connection
+   * @param onTaken - a call has ended: there is room for another
    */
-  constructor(connectionID: string, channel: CallChannel) {
+  constructor(connectionID: string, channel: CallChannel, onTaken: () => void) {
     this.#connectionID = connectionID;
     this.#channel = channel;
+    this.#onTaken = onTaken;
   }
 
   /** How many calls are open. */
@@ -135,6 +138,7 @@ export class PendingCalls {
     if (call === undefined) return undefined;
     if (call.deadlineMs !== undefined) this.#deadlines.remove(id, call.deadlineMs);
     call.unlisten?.();
+    this.#onTaken();
     return call;
   }
 

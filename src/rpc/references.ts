@@ -10,6 +10,7 @@ import { ExportTable } from '../proxies/export-table.js';
 import { hydrate } from '../proxies/hydrate.js';
 import { ImportTable } from '../proxies/import-table.js';
 import type { Report } from '../streams/user-callback.js';
+import type { Quotas } from './quotas.js';
 
 /** What references need. */
 export interface ReferencesSettings {
@@ -21,10 +22,14 @@ export interface ReferencesSettings {
   readonly report: Report;
   /** The first number. */
   readonly firstNumber: number;
+  readonly quotas: Quotas;
 }
 
 /** References given back in one message: with so few it keeps the smallest limits that a peer may have set. */
 const maxReleasedTogether = 16;
+
+/** Messages that ask for something: what they ask for has not run when they are refused. */
+const asking: ReadonlySet<number> = new Set([MessageType.request, MessageType.notify, MessageType.subscribe]);
 
 /** The references of one connection. */
 export class References {
@@ -33,6 +38,7 @@ export class References {
   readonly #imports: ImportTable;
   readonly #connection: Line;
   readonly #codec: Codec;
+  readonly #quotas: Quotas;
   /** Signals that were aborted, and are to be told. */
   #aborted: (readonly [number: number, reason: unknown])[] = [];
   /** Messages whose references were received, or given back: each is accounted for once. */
@@ -40,15 +46,20 @@ export class References {
   #isClosed = false;
 
   /** @param settings - of the connection */
-  constructor({ connectionID, connection, codec, caller, report, firstNumber }: ReferencesSettings) {
+  constructor(settings: ReferencesSettings) {
+    const { connectionID, connection, codec, caller, report, firstNumber, quotas } = settings;
     this.#connection = connection;
     this.#codec = codec;
+    this.#quotas = quotas;
     const requestFlush = (): void => {
       connection.requestFlush();
     };
     this.#imports = new ImportTable({ connectionID, caller, onReleased: requestFlush, report });
     this.exports = new ExportTable({
       firstNumber,
+      admit: (count) => {
+        quotas.admitReferences(count);
+      },
       numberOfImport: (value) => this.#imports.numberOf(value),
       onAbort: (number, reason) => {
         this.#aborted.push([number, reason]);
@@ -65,10 +76,13 @@ export class References {
 
   /**
    * Puts what references stand for in their place in a message.
-   * @throws ProtocolError for one that was never lent; StaleReferenceError for one that was given back before
+   * @throws ProtocolError for one that was never lent; StaleReferenceError for one that was given back before;
+   *   LimitExceededError for more than may be held
    */
   hydrate(message: SessionMessage): void {
-    if (this.#codec.referencesOf(message) === undefined) return;
+    const references = this.#codec.referencesOf(message);
+    if (references === undefined) return;
+    this.#quotas.admitReferences(this.#imports.sizeWith(references), asking.has(message[0]) ? 'no' : 'yes');
     hydrate(message, this.#imports, this.exports);
     this.#accounted.add(message);
   }

@@ -19,7 +19,7 @@ import { describeCall } from './outgoing-calls.js';
 import type { FoundStream } from './targets.js';
 import { isThenable } from './thenable.js';
 import { refusalOf, sendError, thrownToWire, type ErrorExposure } from './wire-errors.js';
-import { SparseMap } from '../protocol/sparse.js';
+import { SparseMap, SparseSet } from '../protocol/sparse.js';
 
 /** What serving streams needs. */
 export interface ServedStreamsSettings {
@@ -41,6 +41,8 @@ export interface Subscription {
   readonly args: readonly unknown[];
   /** Whether the source was reached: then the answer to whether it ran is yes. */
   hasRun: boolean;
+  /** How many promises of its method, or of its iterator, are not settled. */
+  running: number;
 }
 
 /** The served streams of one connection. */
@@ -49,6 +51,8 @@ export class ServedStreams {
   readonly #senders: StreamSenders;
   /** What is open, as it began. */
   readonly #subscriptions = new SparseMap<number, Subscription>();
+  /** What has ended for its reader, and not for its method: a place is free only then (HTTP/2 Rapid Reset). */
+  readonly #lingering = new SparseSet<Subscription>();
   readonly #deadlines = new Deadlines<ServedCall>();
   /** Long messages of values that may not have left. */
   readonly #long = new SparseMap<number, SentMessage>();
@@ -82,6 +86,11 @@ export class ServedStreams {
   /** How many streams are open. */
   get size(): number {
     return this.#senders.size;
+  }
+
+  /** How many are open or have not really ended. */
+  get running(): number {
+    return this.#senders.size + this.#lingering.size;
   }
 
   /** Whether values wait that may leave now. */
@@ -149,6 +158,7 @@ export class ServedStreams {
     this.#senders.close();
     const subscriptions = [...this.#subscriptions.values()];
     this.#subscriptions.clear();
+    this.#lingering.clear();
     this.#long.clear();
     for (const { call } of subscriptions) call.abort(leftReason());
   }
@@ -160,7 +170,10 @@ export class ServedStreams {
       this.#serve(sender, subscription, source);
       return;
     }
-    Promise.resolve(source).then(
+    // Once: a foreign thenable may do its work each time that it is asked.
+    const promise = Promise.resolve(source);
+    this.#watchRun(subscription, promise);
+    promise.then(
       (stream) => {
         try {
           this.#serve(sender, subscription, stream);
@@ -180,7 +193,10 @@ export class ServedStreams {
       this.#toSource(subscription, value) ?? throwError(() => noStream(subscription.call));
     try {
       const source = this.#source(subscription, args);
-      return isThenable(source) ? laterSource(source, toSource, this.#settings.report) : toSource(source);
+      if (!isThenable(source)) return toSource(source);
+      const promise = Promise.resolve(source);
+      this.#watchRun(subscription, promise);
+      return laterSource(promise, toSource, this.#settings.report);
     } catch (error) {
       return throwError(() => error);
     }
@@ -208,12 +224,29 @@ export class ServedStreams {
     return checked instanceof Promise ? checked.then(read) : read(checked);
   }
 
-  #toSource({ id, call }: Subscription, value: unknown): Observable<unknown> | undefined {
+  /** Counts a subscription until something of it has really ended. */
+  #watchRun(subscription: Subscription, end: Promise<unknown>): void {
+    subscription.running += 1;
+    const ended = (): void => {
+      subscription.running -= 1;
+      if (subscription.running === 0) this.#lingering.delete(subscription);
+    };
+    end.then(ended, ended);
+  }
+
+  #toSource(subscription: Subscription, value: unknown): Observable<unknown> | undefined {
+    const { id, call } = subscription;
     const { report } = this.#settings;
     const declared = typeof value === 'object' && value !== null ? declaredPolicy(value) : undefined;
     // Behind interceptors the stream has begun by then, with the policy of its member.
     if (declared !== undefined) this.#senders.declare(id, declared);
-    return streamSource(value, { enter: (run) => runInCall(call, run), report });
+    return streamSource(value, {
+      enter: (run) => runInCall(call, run),
+      report,
+      onLeft: (end) => {
+        this.#watchRun(subscription, end);
+      },
+    });
   }
 
   #serve(sender: StreamSender, subscription: Subscription, value: unknown): void {
@@ -254,9 +287,11 @@ export class ServedStreams {
   }
 
   #endCall(id: number): void {
-    const call = this.#subscriptions.get(id)?.call;
+    const subscription = this.#subscriptions.get(id);
+    if (subscription === undefined) return;
     this.#subscriptions.delete(id);
-    if (call === undefined) return;
+    if (subscription.running > 0) this.#lingering.add(subscription);
+    const { call } = subscription;
     call.isEnded = true;
     if (call.deadlineMs !== undefined) this.#deadlines.remove(call, Math.ceil(call.deadlineMs));
   }

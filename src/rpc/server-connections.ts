@@ -9,9 +9,11 @@ import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js'
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
+import type { Counts } from './counts.js';
 import { DedicatedPort } from './dedicated-port.js';
+import { HandshakeGate } from './handshake-gate.js';
 import type { ResolvedServerOptions } from './options.js';
-import { faultOf, handshakeTimeoutMs, Peer, type PeerSettings } from './peer.js';
+import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSettings } from './peer.js';
 import { ServerConnection } from './server-connection.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 
@@ -50,11 +52,14 @@ export class ServerConnections {
   readonly #peers = new Set<Peer>();
   readonly #connections = new Map<string, ServerConnection>();
   readonly #dedicatedPorts = new Set<DedicatedPort>();
+  readonly #gate: HandshakeGate;
+  #overLimits = 0;
 
   /** @param settings - of the server */
   constructor(settings: ServerConnectionsSettings) {
     this.#settings = settings;
     this.#lifecycle = settings.lifecycle;
+    this.#gate = new HandshakeGate(settings.options.limits, settings.lifecycle.report);
     this.maxConnectionsAllowed = settings.options.maxConnectionsAllowed;
     this.ids$ = settings.lifecycle.state<readonly string[]>([], isSameList);
   }
@@ -86,11 +91,28 @@ export class ServerConnections {
 
   /** Somebody dialled: on the server's port, or on the dedicated one of a client that was sent there. */
   accept(transport: Transport, handover?: Handover): void {
+    this.#gate.enter(transport, (leave) => {
+      this.#begin(transport, handover, leave);
+    });
+  }
+
+  /** What is counted for the server as a whole. */
+  get counts(): Pick<Counts, 'handshakes' | 'refusedConnections' | 'overLimits'> {
+    return {
+      handshakes: this.#gate.size,
+      refusedConnections: this.#gate.refused,
+      overLimits: this.#overLimits,
+    };
+  }
+
+  #begin(transport: Transport, handover: Handover | undefined, onMadeOrEnded: () => void): void {
     let connection: ServerConnection | undefined;
     const { options } = this.#settings;
     const peer = new Peer(transport, { side: 'listener' }, this.#settings.peerSettings(), {
       onHello: (hello) => {
         connection = this.#greet(peer, hello, handover);
+        // Its connection carries an earlier session now.
+        if (!this.#peers.has(peer)) onMadeOrEnded();
       },
       onContinued: () => {
         // Only a client asks for a session.
@@ -105,6 +127,7 @@ export class ServerConnections {
       },
       onEstablished: () => '',
       onReady: () => {
+        onMadeOrEnded();
         if (connection !== undefined) this.#made(connection);
       },
       onRegistered: (name) => {
@@ -127,6 +150,7 @@ export class ServerConnections {
       },
       onClosed: (end) => {
         this.#ended(peer, connection, end);
+        onMadeOrEnded();
       },
       onError: this.#lifecycle.report,
       onHandover: () => {
@@ -163,6 +187,7 @@ export class ServerConnections {
 
   /** Ends every connection, and every port that waits for a client. */
   closeAll(code: CloseCode, message: string): void {
+    this.#gate.close();
     for (const port of [...this.#dedicatedPorts]) port.close();
     for (const connection of this.all) {
       if (connection.isMade) connection.setStatus(clientStatuses.disconnecting);
@@ -314,6 +339,7 @@ export class ServerConnections {
       this.#peers.delete(peer);
       const fault = faultOf(end, peer.connection, connection?.id);
       if (fault !== undefined) this.#lifecycle.report(fault);
+      if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;
       if (connection !== undefined) this.#lost(connection, end);
       if (this.isEmpty) this.#settings.onEmpty();
     });

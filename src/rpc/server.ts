@@ -12,7 +12,7 @@ import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Address } from '../transports/transport.js';
 import { checkDuration, checkMaxConnections, checkNames, checkTimeout } from './checks.js';
-import type { Counts } from './communicator.js';
+import { sumOf, type Counts } from './counts.js';
 import { RPCDispatcher } from './dispatcher.js';
 import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
@@ -233,15 +233,8 @@ export class RPCServer extends RPCDispatcher {
    */
   counts(connectionID?: string): Counts {
     const of = connectionID === undefined ? this.#clients.all : [this.#clients.find(connectionID)];
-    const counts = of.map(({ communicator }) => communicator.counts);
-    const sum = (key: keyof Counts): number => counts.reduce((total, one) => total + one[key], 0);
-    return {
-      calls: sum('calls'),
-      incomingCalls: sum('incomingCalls'),
-      streams: sum('streams'),
-      references: sum('references'),
-      queuedBytes: sum('queuedBytes'),
-    };
+    const sum = sumOf(of.map(({ communicator }) => communicator.counts));
+    return connectionID === undefined ? { ...sum, ...this.#clients.counts } : sum;
   }
 
   /**

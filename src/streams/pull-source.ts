@@ -13,6 +13,8 @@ export interface PullSettings {
   readonly enter: <Result>(run: () => Result) => Result;
   /** Gets what goes wrong while an iterator is left, which nobody waits for, and what a subscriber throws. */
   readonly report: Report;
+  /** An iterator was left while its code may still run, until this promise is settled. */
+  readonly onLeft?: (end: Promise<unknown>) => void;
 }
 
 /** An iterator of either kind: what it returns may be a promise. */
@@ -83,7 +85,15 @@ class Puller {
     if (this.#isOver) return;
     this.#isOver = true;
     const { enter, report } = this.#settings;
-    callUser(() => enter(() => this.#iterator.return?.()), undefined, report);
+    callUser(() => this.#watchEnd(enter(() => this.#iterator.return?.())), undefined, report);
+  }
+
+  /** A generator answers `return` when it has really ended, behind whatever it was asked before. */
+  #watchEnd(end: unknown): unknown {
+    if (!isThenable(end)) return end;
+    const promise = Promise.resolve(end);
+    this.#settings.onLeft?.(promise);
+    return promise;
   }
 
   #await(step: PromiseLike<IteratorResult<unknown>>): void {

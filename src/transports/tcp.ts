@@ -193,6 +193,10 @@ class TcpTransport implements Transport {
     return `tcp ${(this.#isDialled ? ends : ends.reverse()).join(' -> ')}`;
   }
 
+  get remoteHost(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
   /** Bytes came. */
   receive(bytes: Uint8Array): void {
     // A socket that was ended or destroyed may still have chunks to tell of.

@@ -73,6 +73,11 @@ export interface Transport {
    * the pipe is open.
    */
   readonly description: string;
+  /**
+   * The address of the other end, without its port, where it has one: a server counts by it who is not connected yet. Asked for
+   * while the pipe is open.
+   */
+  readonly remoteHost?: string | undefined;
   /** Keeps the heartbeats of the connection, where the transport can: then its owner does not. */
   readonly heartbeats?: TransportHeartbeats | undefined;
   /** Whether `write` copies, so that what was given may be written over at once. */

@@ -1,0 +1,55 @@
+/**
+ * What `counts()` tells: what is open, and how often a limit was met. Read from what is counted anyhow, so that it may be asked
+ * for at any time.
+ */
+import type { RefusedCounts } from './quotas.js';
+
+/** What is open on one connection, or on all, and how often a limit was met there. */
+export interface Counts extends RefusedCounts {
+  /** Calls made by this side that are not answered. */
+  readonly calls: number;
+  /** Of those the ones that wait until fewer are under way. */
+  readonly waitingCalls: number;
+  /** Calls from the other side whose methods run. */
+  readonly incomingCalls: number;
+  /** Open value streams, of both directions. */
+  readonly streams: number;
+  /** References lent and not given back, and references held. */
+  readonly references: number;
+  /** Bytes that wait to be written. */
+  readonly queuedBytes: number;
+  /** How often messages waited so that other connections had their turn. */
+  readonly yields: number;
+  /** Connections that somebody has begun and that are not made yet; 0 for one connection, and on a client. */
+  readonly handshakes: number;
+  /** Connections that were turned away since too many were being made, so far; 0 for one connection, and on a client. */
+  readonly refusedConnections: number;
+  /** Connections that ended since the other side went beyond a limit, so far; 0 for one connection. */
+  readonly overLimits: number;
+}
+
+/** Nothing is open. */
+export const noCounts: Counts = {
+  calls: 0,
+  waitingCalls: 0,
+  incomingCalls: 0,
+  streams: 0,
+  references: 0,
+  queuedBytes: 0,
+  refusedCalls: 0,
+  refusedStreams: 0,
+  refusedReferences: 0,
+  cancels: 0,
+  yields: 0,
+  handshakes: 0,
+  refusedConnections: 0,
+  overLimits: 0,
+};
+
+/** Of several connections together. */
+export function sumOf(counts: readonly Counts[]): Counts {
+  const sum: Record<keyof Counts, number> = { ...noCounts };
+  // The keys of a record that was written above.
+  for (const key of Object.keys(noCounts) as (keyof Counts)[]) for (const one of counts) sum[key] += one[key];
+  return sum;
+}
