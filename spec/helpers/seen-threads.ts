@@ -63,7 +63,7 @@ export class SeenThread extends nodeThreads.Worker {
 /** Has the I/O threads of this spec seen, from now on until `jest.restoreAllMocks()`, beginning with a new one. */
 export function seeThreads(resourceLimits: nodeThreads.ResourceLimits = {}): SeenThread[] {
   const threads: SeenThread[] = [];
-  Reflect.deleteProperty(globalThis, Symbol.for('tandem-rpc.io-thread.1'));
+  Reflect.deleteProperty(globalThis, Symbol.for('tandem-rpc.io-thread.2'));
   const modules = process.getBuiltinModule.bind(process) as (id: string) => unknown;
   class Worker extends SeenThread {
     constructor(text: string, options: nodeThreads.WorkerOptions) {

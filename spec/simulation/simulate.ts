@@ -2,6 +2,7 @@
  * One seed from its beginning to its accounts: trouble, then quiet in which everything must work again, then the end
  * after which nothing may be left.
  */
+import { openCounts } from '../helpers/open-counts.js';
 import { UnknownConnectionError } from '../../src/errors.js';
 import { RPCCommunicator } from '../../src/rpc/communicator.js';
 import type { Counts } from '../../src/rpc/counts.js';
@@ -204,7 +205,7 @@ function audit(world: World): void {
   for (const peer of world.peers) {
     const { name, hearing } = peer;
     hearing.audit(name, fault);
-    const counts = Object.entries(peer.counts()).filter(([, count]) => count !== 0);
+    const counts = openCounts(peer.counts());
     if (counts.length > 0) fault(`${name}: ${JSON.stringify(counts)} after dispose()`);
     if (!world.isTiny) for (const text of hearing.protocolFaults) fault(`${name}: ${text}`);
     for (const error of hearing.errors) {

@@ -1,6 +1,7 @@
 /**
  * Streams, references and callbacks that come and go by the hundred thousand, and leave nothing behind.
  */
+import { openCounts } from '../helpers/open-counts.js';
 import { Observable } from 'rxjs';
 import { byReference, dispose, type Lent, RPCClient, type RemoteProxy, RPCServer } from 'tandem-rpc';
 import { aliveBytesAtRest } from './heap.js';
@@ -93,8 +94,8 @@ export async function leak(kind: LeakKind, rounds: number, thread = false): Prom
     ['server', server],
     ['client', client],
   ] as const) {
-    for (const [what, count] of Object.entries(side.counts())) {
-      if (count !== 0) faults.push(`the ${name} has ${String(count)} ${what} left`);
+    for (const [what, count] of openCounts(side.counts())) {
+      faults.push(`the ${name} has ${String(count)} ${what} left`);
     }
   }
   if (kind === 'subscriptions made and left' && service.teardowns !== rounds + 2 * together) {
@@ -107,8 +108,7 @@ export async function leak(kind: LeakKind, rounds: number, thread = false): Prom
 
 /** Waits until both sides have told each other everything, some seconds at most. */
 async function settled(server: RPCServer, client: RPCClient): Promise<void> {
-  const isBusy = (): boolean =>
-    [server, client].some((side) => Object.values(side.counts()).some((count) => count !== 0));
+  const isBusy = (): boolean => [server, client].some((side) => openCounts(side.counts()).length > 0);
   for (let turns = 0; turns < 500 && isBusy(); turns += 1) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -1,0 +1,16 @@
+import type { Counts } from 'tandem-rpc';
+
+const openKinds = [
+  'calls',
+  'waitingCalls',
+  'incomingCalls',
+  'streams',
+  'references',
+  'queuedBytes',
+  'handshakes',
+] as const;
+
+/** Of what a side counts, what is open and not done: the rest tells of the past. */
+export function openCounts(counts: Counts): (readonly [kind: keyof Counts, count: number])[] {
+  return openKinds.map((kind) => [kind, counts[kind]] as const).filter(([, count]) => count !== 0);
+}
