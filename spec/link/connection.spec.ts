@@ -6,7 +6,7 @@ import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { FrameReader } from '../../src/protocol/framing.js';
 import type { ConnectionRole } from '../../src/protocol/handshake.js';
 import { defaultLimits, maxFrameBytes } from '../../src/protocol/limits.js';
-import type { NotifyMessage } from '../../src/protocol/messages.js';
+import type { Hello, NotifyMessage } from '../../src/protocol/messages.js';
 import type { Transport } from '../../src/transports/transport.js';
 import { MemoryNetwork } from '../../src/transports/memory.js';
 import { settingsOf } from '../helpers/hand-core.js';
@@ -28,7 +28,7 @@ class Log implements ConnectionSink {
   deadlineMs = Infinity;
   #depth = 0;
 
-  onHello(ticket: string | undefined): void {
+  onHello({ ticket }: Hello): void {
     this.#tell(`hello ${ticket ?? ''}`.trim());
   }
   onEstablished(connectionID: string): void {

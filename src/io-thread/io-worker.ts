@@ -142,7 +142,8 @@ export class IOWorker {
     const id = this.#lastID;
     this.#untaken.add(id);
     this.#watch(id, transport, true);
-    this.#tell({ type: 'accepted', id, listener, description: transport.description });
+    const { description, peerHost } = transport;
+    this.#tell({ type: 'accepted', id, listener, description, peerHost });
   }
 
   #dial(id: number, address: { readonly host: string; readonly port: number }): void {

@@ -48,6 +48,7 @@ export type ThreadEvent =
       readonly id: number;
       readonly listener: number;
       readonly description: string;
+      readonly peerHost: string | undefined;
     }
   | { readonly type: 'dialled'; readonly id: number; readonly description: string }
   | {

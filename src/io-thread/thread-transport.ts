@@ -26,6 +26,8 @@ const grantBytes = windowBytes / 4;
 export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeats {
   /** {@inheritDoc Transport.description} */
   readonly description: string;
+  /** {@inheritDoc Transport.peerHost} */
+  readonly peerHost: string | undefined;
   /** {@inheritDoc Transport.isCopying} */
   readonly isCopying = true;
   /** {@inheritDoc TransportHeartbeats.windowBytes} */
@@ -56,11 +58,13 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
    * @param id - its number there
    * @param description - names both ends
    * @param limits - for the scan
+   * @param peerHost - of one that was accepted
    */
-  constructor(thread: IOThread, id: number, description: string, limits: Limits) {
+  constructor(thread: IOThread, id: number, description: string, limits: Limits, peerHost?: string) {
     this.#thread = thread;
     this.#id = id;
     this.description = description;
+    this.peerHost = peerHost;
     this.#limits = limits;
     thread.attach(id, this);
   }

@@ -97,7 +97,7 @@ class ThreadListener implements Listener, ThreadEnd {
         this.#end(undefined);
         return;
       case 'accepted':
-        this.#accept(event.id, event.description);
+        this.#accept(event.id, event.description, event.peerHost);
         return;
       default:
       // What else there is concerns transports.
@@ -138,8 +138,8 @@ class ThreadListener implements Listener, ThreadEnd {
     if (!this.#isClosing) this.#sink.onListening(address);
   }
 
-  #accept(id: number, description: string): void {
-    const transport = new ThreadTransport(this.#thread, id, description, this.#limits);
+  #accept(id: number, description: string, peerHost: string | undefined): void {
+    const transport = new ThreadTransport(this.#thread, id, description, this.#limits, peerHost);
     if (this.#isClosing) transport.destroy();
     else this.#sink.onTransport(transport);
   }

@@ -7,13 +7,14 @@
  */
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { PortOccupant } from '../errors.js';
+import type { Prover } from '../protocol/authentication.js';
 import type { CloseCode, CloseReason } from '../protocol/close-reason.js';
 import {
   ConnectionCore,
   type ConnectionEvent,
   type ConnectionSettings,
 } from '../protocol/connection-core.js';
-import type { Identity, SessionMessage } from '../protocol/messages.js';
+import type { Hello, Identity, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
 import { WrittenFrames } from './written-frames.js';
@@ -33,7 +34,7 @@ export interface ConnectionEnd {
 /** Receives what happens on a connection. */
 export interface ConnectionSink {
   /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
-  onHello(ticket: string | undefined): void;
+  onHello(hello: Hello): void;
   /** The handshake is done; messages may be sent. */
   onEstablished(connectionID: string): void;
   /** Session messages arrived, in order. */
@@ -88,6 +89,7 @@ export class Connection implements TransportSink, HeartbeatSink {
   #timer: Subscription | undefined;
   #timerAtMs = Infinity;
   #onSent: (() => void) | undefined;
+  #onProof: ((isRight: boolean) => void) | undefined;
   #isFlushScheduled = false;
   /** Whether the sink waits for room. */
   #isFlushWanted = false;
@@ -165,6 +167,22 @@ export class Connection implements TransportSink, HeartbeatSink {
   open(): void {
     this.#transport.open(this);
     this.#settle();
+  }
+
+  /** The host of the other end, where the transport knows it. */
+  get peerHost(): string | undefined {
+    return this.#transport.peerHost;
+  }
+
+  /**
+   * Has the client of a HELLO prove that it has a shared token, and proves it to the client; `onProof` tells whether it did.
+   * @returns whether the client offered to
+   */
+  challenge(prover: Prover, nonce: Uint8Array, onProof: (isRight: boolean) => void): boolean {
+    this.#onProof = onProof;
+    const hasOffered = this.#core.challenge(prover, nonce);
+    this.#settle();
+    return hasOffered;
   }
 
   /** Answers HELLO: the connection is established. */
@@ -334,7 +352,10 @@ export class Connection implements TransportSink, HeartbeatSink {
         this.#sink.onMessages(event.messages);
         return;
       case 'hello':
-        this.#sink.onHello(event.ticket);
+        this.#sink.onHello(event.hello);
+        return;
+      case 'proof':
+        this.#onProof?.(event.isRight);
         return;
       case 'established':
         this.#startHeartbeats(event.peerTimeoutMs);

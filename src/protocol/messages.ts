@@ -37,6 +37,8 @@ export const MessageType = {
   identity: 41,
   handover: 42,
   window: 44,
+  challenge: 45,
+  proof: 46,
 } as const;
 
 /** What travels with a call besides its arguments; unknown keys are ignored, so that a newer peer may add some. */
@@ -197,6 +199,10 @@ export interface Hello {
   readonly ticket?: string;
   /** The codecs that the client speaks besides the built-in one. */
   readonly codecs?: readonly string[];
+  /** What the server is to know the client by; any value without references. */
+  readonly credentials?: unknown;
+  /** The client's half of what both sides prove a shared token with: it expects CHALLENGE. */
+  readonly nonce?: Uint8Array;
 }
 /** What the listening side answers. */
 export interface Welcome {
@@ -229,6 +235,15 @@ export type PongMessage = readonly [type: typeof MessageType.pong, id: number, l
 /** How long the sender bears silence from now on. */
 export type TimeoutMessage = readonly [type: typeof MessageType.timeout, timeoutMs: number];
 
+/** The server's half of what both sides prove a shared token with, and its proof. */
+export type ChallengeMessage = readonly [
+  type: typeof MessageType.challenge,
+  nonce: Uint8Array,
+  proof: Uint8Array,
+];
+/** The client's proof. */
+export type ProofMessage = readonly [type: typeof MessageType.proof, proof: Uint8Array];
+
 /** A message of the connection: never counted. */
 export type ConnectionMessage =
   | readonly [type: typeof MessageType.hello, hello: Hello]
@@ -241,7 +256,9 @@ export type ConnectionMessage =
   | readonly [type: typeof MessageType.probe]
   | readonly [type: typeof MessageType.identity, identity: Identity]
   | readonly [type: typeof MessageType.handover, port: number, ticket: string]
-  | readonly [type: typeof MessageType.window, bytes: number];
+  | readonly [type: typeof MessageType.window, bytes: number]
+  | ChallengeMessage
+  | ProofMessage;
 
 /** Any message. */
 export type Message = SessionMessage | FragmentMessage | ConnectionMessage;

@@ -3,6 +3,7 @@
  * trusted. PROTOCOL.md, "Messages".
  */
 import { ProtocolError } from '../errors.js';
+import { nonceBytes, proofBytes } from './authentication.js';
 import {
   memberNamePattern,
   type Message,
@@ -60,6 +61,8 @@ const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = 
   [MessageType.probe, ['PROBE', (f: Fields) => f.length === 1]],
   [MessageType.identity, ['IDENTITY', (f: Fields) => f.length === 2 && isIdentity(f[1])]],
   [MessageType.window, ['WINDOW', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [MessageType.challenge, ['CHALLENGE', (f: Fields) => f.length === 3 && isNonce(f[1]) && isProof(f[2])]],
+  [MessageType.proof, ['PROOF', (f: Fields) => f.length === 2 && isProof(f[1])]],
   [MessageType.handover, ['HANDOVER', (f: Fields) => f.length === 3 && isPort(f[1]) && isText(f[2])]],
 ] as const);
 
@@ -136,9 +139,10 @@ function isRefuse(f: Fields): boolean {
 
 function isHello(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs } = value;
+  const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs, nonce } = value;
   if (!isID(version) || !isTimeout(timeoutMs) || !isSizeIfAny(streamBytes) || !isSizeIfAny(windowBytes))
     return false;
+  if (nonce !== undefined && !isNonce(nonce)) return false;
   return isTextIfAny(ticket) && (codecs === undefined || isListOf(codecs, isText));
 }
 
@@ -148,6 +152,14 @@ function isWelcome(value: unknown): boolean {
   if (!isID(version) || !isTimeout(timeoutMs) || !isSizeIfAny(streamBytes) || !isSizeIfAny(windowBytes))
     return false;
   return isText(connectionID) && isTextIfAny(codec);
+}
+
+function isNonce(value: unknown): boolean {
+  return value instanceof Uint8Array && value.length === nonceBytes;
+}
+
+function isProof(value: unknown): boolean {
+  return value instanceof Uint8Array && value.length === proofBytes;
 }
 
 function isSizeIfAny(value: unknown): boolean {

@@ -2,7 +2,7 @@
  * RPCClient: one connection to one server, made again whenever it is lost, until it is told to stop.
  */
 import type { Observable } from 'rxjs';
-import { NotConnectedError, ServerFullError } from '../errors.js';
+import { AuthenticationError, NotConnectedError, ServerFullError } from '../errors.js';
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
@@ -13,8 +13,11 @@ import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
+import { authenticationTimeoutMs } from './authenticator.js';
+import { Authorization } from './authorization.js';
 import { checkIdentifier, checkTimeout } from './checks.js';
 import { ClientCaller } from './client-caller.js';
+import { ClientCredentials } from './client-credentials.js';
 import { ClientObjects } from './client-objects.js';
 import type { Counts, RPCCommunicator } from './communicator.js';
 import { RPCDispatcher } from './dispatcher.js';
@@ -55,8 +58,10 @@ export class RPCClient extends RPCDispatcher {
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
   readonly #interception: Interception | undefined;
+  readonly #authorization: Authorization | undefined;
   readonly #statusStream: StateStream<ClientStatus>;
   readonly #objects: ClientObjects;
+  readonly #credentials: ClientCredentials;
   readonly #connectedWaiting: Waiting<void>;
   #status: ClientStatus = clientStatuses.disconnected;
   #timeoutMs: number;
@@ -65,6 +70,8 @@ export class RPCClient extends RPCDispatcher {
   #peer: Peer | undefined;
   #connected: RPCCommunicator | undefined;
   #lastFailure: string | undefined;
+  /** Why it has stopped by itself. */
+  #refusal: string | undefined;
   #isDisposed = false;
 
   /**
@@ -81,10 +88,18 @@ export class RPCClient extends RPCDispatcher {
     this.#registry = registry;
     this.#timeoutMs = resolved.timeoutMs;
     this.#identifier = resolved.identifier;
+    const { credentials, limits, scheduler, createNonce } = resolved;
+    this.#credentials = new ClientCredentials(credentials, {
+      limits,
+      scheduler,
+      createNonce,
+      report: lifecycle.report,
+    });
     this.#statusStream = lifecycle.state<ClientStatus>(this.#status);
     this.#connectedWaiting = new Waiting(resolved.scheduler);
     this.status$ = this.#statusStream.observable;
     this.#interception = Interception.of(resolved.interceptors, lifecycle.report);
+    this.#authorization = Authorization.of(resolved.authorize, lifecycle.report);
     const direct = new ClientCaller({
       connected: () => this.#connected,
       whenConnected: (waitOptions) => this.whenConnected(waitOptions),
@@ -111,12 +126,14 @@ export class RPCClient extends RPCDispatcher {
 
   /**
    * Starts, and returns at once: the client connects, and connects again after each loss, until
-   * `disconnectFromServer()`. Has no effect on a client that is started.
+   * `disconnectFromServer()`. Has no effect on a client that is started. One that has stopped since its credentials were
+   * refused starts again.
    * @throws NotConnectedError on a disposed client
    */
   connectToServer(): void {
     if (this.#isDisposed) throw this.#notConnected('connect');
     if (!this.canStart()) return;
+    this.#refusal = undefined;
     this.#lifecycle.attach(this);
     this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
     const { transports, host, port, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
@@ -127,6 +144,7 @@ export class RPCClient extends RPCDispatcher {
         address: { host, port },
         scheduler,
         backoff,
+        prepare: this.#credentials.prepare,
         dialTimeoutMs: () => handshakeTimeoutMs(this.#timeoutMs),
       },
       {
@@ -155,6 +173,7 @@ export class RPCClient extends RPCDispatcher {
    */
   disconnectFromServer(): Promise<void> {
     const reconnect = this.#reconnect;
+    this.#refusal = undefined;
     if (reconnect === undefined) return Promise.resolve();
     this.#lifecycle.during(() => {
       this.#setStatus(clientStatuses.disconnecting);
@@ -167,6 +186,17 @@ export class RPCClient extends RPCDispatcher {
       this.#objects.rejectWaiting(waitError);
     });
     return Promise.resolve();
+  }
+
+  /**
+   * Changes the `credentials`, from the next attempt to connect on; the present connection stays. A client that has stopped since
+   * those before were refused starts again.
+   * @param credentials - as in the options
+   * @throws UnserializableValueError, AuthenticationError when they cannot be sent
+   */
+  setCredentials(credentials: unknown): void {
+    this.#credentials.set(credentials);
+    if (this.#refusal !== undefined) this.connectToServer();
   }
 
   /** Whether `connectToServer()` would do something now. */
@@ -239,7 +269,7 @@ export class RPCClient extends RPCDispatcher {
    */
   whenConnected(options: WaitOptions = {}): Promise<void> {
     if (this.#connected !== undefined) return Promise.resolve();
-    if (this.#reconnect === undefined) return Promise.reject(this.#notConnected('wait for a connection'));
+    if (this.#reconnect === undefined) return Promise.reject(this.#cannotWait('wait for a connection'));
     return this.#connectedWaiting.wait(options, () => `connection to ${this.#where}${this.#failure}`);
   }
 
@@ -252,7 +282,7 @@ export class RPCClient extends RPCDispatcher {
   whenRemoteProxyObject<T extends object>(name: string, options: WaitOptions = {}): Promise<RemoteProxy<T>> {
     const proxy = this.remoteProxyObject<T>(name);
     if (proxy !== undefined) return Promise.resolve(proxy);
-    if (this.#reconnect === undefined) return Promise.reject(this.#notConnected(`wait for "${name}"`));
+    if (this.#reconnect === undefined) return Promise.reject(this.#cannotWait(`wait for "${name}"`));
     const what = (): string =>
       this.#connected === undefined
         ? `connection to ${this.#where}${this.#failure}, hence no object "${name}"`
@@ -305,7 +335,8 @@ export class RPCClient extends RPCDispatcher {
     let handover: { readonly port: number; readonly ticket: string } | undefined;
     const { scheduler } = this.#options;
     this.#setStatus(clientStatuses.connecting);
-    const peer = new Peer(transport, { side: 'dialer', ticket }, this.#peerSettings(), {
+    const role = { side: 'dialer', ticket, authentication: this.#credentials.current } as const;
+    const peer = new Peer(transport, role, this.#peerSettings(), {
       onEstablished: () => this.#identifier,
       onReady: () => {
         backoff.established(scheduler.now());
@@ -335,6 +366,10 @@ export class RPCClient extends RPCDispatcher {
       },
       onClosed: (end) => {
         this.#lifecycle.during(() => {
+          if (isRefusal(end)) {
+            this.#refused(reconnect, peer, end);
+            return;
+          }
           this.#ended(peer, end);
           // Not `this.#reconnect`, which may be another one by now: the one that was stopped has no effect any more.
           if (handover === undefined) reconnect.ended(end.retryAfterMs);
@@ -381,6 +416,20 @@ export class RPCClient extends RPCDispatcher {
     this.#lost(end.reason);
   }
 
+  /** The server does not know the client by these credentials, and would not tomorrow: nothing more is tried. */
+  #refused(reconnect: Reconnect, peer: Peer, end: ConnectionEnd): void {
+    const isCurrent = this.#reconnect === reconnect;
+    reconnect.stop();
+    if (isCurrent) this.#reconnect = undefined;
+    this.#ended(peer, end);
+    if (!isCurrent) return;
+    this.#refusal = end.reason.message;
+    this.#setStatus(clientStatuses.disconnected);
+    const makeError = (): AuthenticationError => this.#refusedError(this.#refusal ?? '');
+    this.#connectedWaiting.reject(makeError);
+    this.#objects.rejectWaiting(makeError);
+  }
+
   #lost(reason: CloseReason): void {
     this.#peer = undefined;
     const communicator = this.#connected;
@@ -394,10 +443,13 @@ export class RPCClient extends RPCDispatcher {
 
   #reportFault(peer: Peer, end: ConnectionEnd): void {
     const { connection } = peer;
+    const { code, message } = end.reason;
     const fault =
-      end.reason.code === 'server-full'
-        ? new ServerFullError(`${connection.description}: ${end.reason.message}`)
-        : faultOf(end, connection, peer.communicator?.connectionID);
+      code === 'server-full'
+        ? new ServerFullError(`${connection.description}: ${message}`)
+        : code === 'unauthenticated'
+          ? new AuthenticationError(`${connection.description}: ${message}`)
+          : faultOf(end, connection, peer.communicator?.connectionID);
     if (fault !== undefined) this.#lifecycle.report(fault);
   }
 
@@ -435,6 +487,8 @@ export class RPCClient extends RPCDispatcher {
       slabs: sharedSlabs,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
+      authorization: this.#authorization,
+      authenticationTimeoutMs: this.#credentials.current === undefined ? undefined : authenticationTimeoutMs,
     };
   }
 
@@ -446,6 +500,16 @@ export class RPCClient extends RPCDispatcher {
     return this.#lastFailure === undefined ? '' : ` (the last attempt: ${this.#lastFailure})`;
   }
 
+  #refusedError(reason: string): AuthenticationError {
+    return new AuthenticationError(
+      `${this.#where} refused this client: ${reason}; setCredentials() gives it others`,
+    );
+  }
+
+  #cannotWait(what: string): Error {
+    return this.#refusal === undefined ? this.#notConnected(what) : this.#refusedError(this.#refusal);
+  }
+
   /** Says what could not be done for want of a connection, and why there is none. */
   #notConnected(
     what: string,
@@ -453,12 +517,19 @@ export class RPCClient extends RPCDispatcher {
   ): NotConnectedError {
     const why = this.#isDisposed
       ? 'the client was disposed'
-      : this.#reconnect === undefined
-        ? 'the client is stopped: connectToServer() starts it'
-        : `not connected to ${this.#where}${this.#failure}`;
+      : this.#refusal !== undefined
+        ? `the server refused this client: ${this.#refusal}`
+        : this.#reconnect === undefined
+          ? 'the client is stopped: connectToServer() starts it'
+          : `not connected to ${this.#where}${this.#failure}`;
     return new NotConnectedError(
       `cannot ${what}: ${why}`,
       call === undefined ? {} : { ...call, executed: 'no' },
     );
   }
+}
+
+/** Whether the server itself says that these credentials will not do. */
+function isRefusal({ reason }: ConnectionEnd): boolean {
+  return reason.code === 'unauthenticated' && reason.by === 'remote';
 }

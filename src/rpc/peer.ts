@@ -11,8 +11,9 @@ import type { SlabPool } from '../protocol/framing.js';
 import type { ConnectionRole } from '../protocol/handshake.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
-import type { SessionMessage } from '../protocol/messages.js';
+import type { Hello, SessionMessage } from '../protocol/messages.js';
 import type { Transport } from '../transports/transport.js';
+import type { Authorization } from './authorization.js';
 import { RPCCommunicator, type CommunicatorSink } from './communicator.js';
 import type { Interception } from './interception.js';
 import type { LocalRegistry } from './local-registry.js';
@@ -36,12 +37,16 @@ export interface PeerSettings {
   readonly heartbeatIntervalMs: number | undefined;
   readonly unresponsiveAfterMs: number;
   readonly disconnectUnresponsive: boolean;
+  /** Says what the other side may call; `undefined`: everything. */
+  readonly authorization: Authorization | undefined;
+  /** How long authentication may take, in milliseconds; `undefined`: there is none. */
+  readonly authenticationTimeoutMs: number | undefined;
 }
 
 /** What happens to a peer. */
 export interface PeerSink extends CommunicatorSink {
   /** A client wants in; only on a server. */
-  onHello(ticket: string | undefined): void;
+  onHello(hello: Hello): void;
   /** The handshake is done, under this id; what this side has registered is being told. */
   onEstablished(connectionID: string): string;
   /** The server continues on another port; only on a client. */
@@ -69,6 +74,8 @@ export function handshakeTimeoutMs(timeoutMs: number): number {
 export class Peer implements ConnectionSink {
   /** The connection; owned by this peer. */
   readonly connection: Connection;
+  /** Who the other side is, where it was authenticated; known before the handshake is done. */
+  identity: unknown;
   readonly #settings: PeerSettings;
   readonly #sink: PeerSink;
   readonly #codec: Codec;
@@ -85,7 +92,7 @@ export class Peer implements ConnectionSink {
     this.#settings = settings;
     this.#sink = sink;
     this.#codec = new Codec(settings.limits, settings.codecs);
-    const { timeoutMs, heartbeatIntervalMs, limits, slabs } = settings;
+    const { timeoutMs, heartbeatIntervalMs, limits, slabs, authenticationTimeoutMs } = settings;
     this.connection = new Connection(
       transport,
       {
@@ -93,6 +100,7 @@ export class Peer implements ConnectionSink {
         timeoutMs,
         heartbeatIntervalMs,
         handshakeTimeoutMs: handshakeTimeoutMs(timeoutMs),
+        authenticationTimeoutMs,
         limits,
         slabs,
         codec: this.#codec,
@@ -118,14 +126,15 @@ export class Peer implements ConnectionSink {
   }
 
   /** {@inheritDoc ConnectionSink.onHello} */
-  onHello(ticket: string | undefined): void {
-    this.#sink.onHello(ticket);
+  onHello(hello: Hello): void {
+    this.#sink.onHello(hello);
   }
 
   /** {@inheritDoc ConnectionSink.onEstablished} */
   onEstablished(connectionID: string): void {
     const { limits, registry, random } = this.#settings;
-    const { exposeErrors, callTimeoutMs, callbackScheduler, interception, now } = this.#settings;
+    const { exposeErrors, callTimeoutMs, callbackScheduler, interception, authorization, now } =
+      this.#settings;
     const identifier = this.#sink.onEstablished(connectionID);
     this.#communicator = new RPCCommunicator({
       connectionID,
@@ -137,6 +146,8 @@ export class Peer implements ConnectionSink {
       callTimeoutMs,
       callbackScheduler,
       interception,
+      authorization,
+      identity: this.identity,
       firstReference: 1 + Math.floor(random() * maxFirstReference),
       now,
       sink: this.#sink,

@@ -39,6 +39,11 @@ export class ServerConnection {
     this.#communicator = communicator;
   }
 
+  /** Who it is, as `authenticate` has said; `undefined` without that. */
+  get identity(): unknown {
+    return this.peer.identity;
+  }
+
   /** Its status now. */
   get status(): ClientStatus {
     return this.#status;

@@ -5,9 +5,12 @@
 import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
+import type { Hello } from '../protocol/messages.js';
+import { SparseMap } from '../protocol/sparse.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
+import type { Authenticator } from './authenticator.js';
 import { DedicatedPort } from './dedicated-port.js';
 import type { ResolvedServerOptions } from './options.js';
 import { faultOf, handshakeTimeoutMs, Peer, type PeerSettings } from './peer.js';
@@ -18,6 +21,8 @@ import { clientStatuses, type ClientStatus } from './status.js';
 export interface ServerConnectionsSettings {
   readonly options: ResolvedServerOptions;
   readonly lifecycle: Lifecycle;
+  /** Says who a client is; `undefined`: nobody asks. */
+  readonly authenticator: Authenticator | undefined;
   /** The settings for a new peer, with the timeout of the moment. */
   readonly peerSettings: () => PeerSettings;
   /** Whether new clients are welcome. */
@@ -44,6 +49,8 @@ export class ServerConnections {
   readonly #settings: ServerConnectionsSettings;
   readonly #lifecycle: Lifecycle;
   readonly #peers = new Set<Peer>();
+  /** Those about whom it is not known yet who they are, with what ends the asking. */
+  readonly #attempts = new SparseMap<Peer, () => void>();
   readonly #connections = new Map<string, ServerConnection>();
   readonly #dedicatedPorts = new Set<DedicatedPort>();
 
@@ -85,8 +92,11 @@ export class ServerConnections {
     let connection: ServerConnection | undefined;
     const { options } = this.#settings;
     const peer = new Peer(transport, { side: 'listener' }, this.#settings.peerSettings(), {
-      onHello: (ticket) => {
-        connection = this.#greet(peer, ticket, handover);
+      onHello: (hello) => {
+        this.#authenticate(peer, hello, (identity) => {
+          peer.identity = identity;
+          connection = this.#greet(peer, hello.ticket, handover);
+        });
       },
       onEstablished: () => '',
       onReady: () => {
@@ -153,6 +163,20 @@ export class ServerConnections {
       if (connection.isConnected) connection.setStatus(clientStatuses.disconnecting);
     }
     for (const peer of [...this.#peers]) peer.close(code, message);
+  }
+
+  /** Nothing else of a client is looked at before it is known who it is. */
+  #authenticate(peer: Peer, hello: Hello, admit: (identity: unknown) => void): void {
+    const { authenticator } = this.#settings;
+    if (authenticator === undefined) {
+      admit(undefined);
+      return;
+    }
+    const leave = authenticator.check(hello, peer.connection, (identity) => {
+      this.#attempts.delete(peer);
+      admit(identity);
+    });
+    if (peer.identity === undefined) this.#attempts.set(peer, leave);
   }
 
   #greet(
@@ -254,6 +278,8 @@ export class ServerConnections {
   #ended(peer: Peer, connection: ServerConnection | undefined, end: ConnectionEnd): void {
     this.#lifecycle.during(() => {
       this.#peers.delete(peer);
+      this.#attempts.get(peer)?.();
+      this.#attempts.delete(peer);
       const fault = faultOf(end, peer.connection, connection?.id);
       if (fault !== undefined) this.#lifecycle.report(fault);
       if (connection !== undefined) this.#lost(connection, end);

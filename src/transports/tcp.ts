@@ -193,6 +193,11 @@ class TcpTransport implements Transport {
     return `tcp ${(this.#isDialled ? ends : ends.reverse()).join(' -> ')}`;
   }
 
+  /** {@inheritDoc Transport.peerHost} */
+  get peerHost(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
   /** Bytes came. */
   receive(bytes: Uint8Array): void {
     // A socket that was ended or destroyed may still have chunks to tell of.

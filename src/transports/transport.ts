@@ -73,6 +73,8 @@ export interface Transport {
    * the pipe is open.
    */
   readonly description: string;
+  /** The host of the other end: a literal IP address; `undefined` where there is none. */
+  readonly peerHost?: string | undefined;
   /** Keeps the heartbeats of the connection, where the transport can: then its owner does not. */
   readonly heartbeats?: TransportHeartbeats | undefined;
   /** Whether `write` copies, so that what was given may be written over at once. */
