@@ -6,11 +6,13 @@ import * as testing from 'tandem-rpc/testing';
 describe('tandem-rpc', () => {
   it('exports these names and no others', () => {
     expect(Object.keys(tandem).sort()).toEqual([
+      'AuthenticationError',
       'CloseReason',
       'ConnectionLostError',
       'InvalidArgumentsError',
       'LimitExceededError',
       'NotConnectedError',
+      'PermissionDeniedError',
       'PortInUseError',
       'ProtocolError',
       'RPCClient',
@@ -34,6 +36,7 @@ describe('tandem-rpc', () => {
       'dispose',
       'droppedCount',
       'eachValueFrom',
+      'isSameSecret',
       'mainThreadCallable',
       'mainThreadScheduler',
       'notify',
@@ -41,6 +44,7 @@ describe('tandem-rpc', () => {
       'runOnMainThreadWithResult',
       'rx',
       'setMainThreadHost',
+      'sharedToken',
       'transferred',
       'withCallOptions',
       'withOverflow',
@@ -67,6 +71,8 @@ describe('tandem-rpc', () => {
       new tandem.StaleReferenceError(''),
       new tandem.StreamOverflowError(''),
       new tandem.StreamLostError(''),
+      new tandem.AuthenticationError(''),
+      new tandem.PermissionDeniedError(''),
       new RPCError(''),
     ];
     for (const error of errors) {

@@ -8,6 +8,7 @@
  *   RPCError
  *   ├── ServerAlreadyRunningException, PortInUseError                  starting a server
  *   ├── NotConnectedError, ServerFullError                             the connection
+ *   ├── AuthenticationError, PermissionDeniedError                     who may connect, and what they may call
  *   ├── ConnectionLostError, of streams StreamLostError
  *   ├── ProtocolError, LimitExceededError                              what the wire carried
  *   ├── UnknownConnectionError, UnknownObjectError, UnknownMethodError  names
@@ -140,6 +141,33 @@ export class ServerFullError extends RPCError {
 
   static {
     this.prototype.name = 'ServerFullError';
+  }
+}
+
+/**
+ * Credentials were refused, or a server could not prove that it has the shared token. On a client that was refused this is
+ * final: it does not dial again until it is given other credentials.
+ */
+export class AuthenticationError extends RPCError {
+  /** @param message - who refused whom; never what was shown */
+  constructor(message: string, details?: RPCErrorDetails) {
+    super(message, details, 'authentication');
+  }
+
+  static {
+    this.prototype.name = 'AuthenticationError';
+  }
+}
+
+/** The called side's `authorize` does not allow the call, whether or not there is such an object. It never ran. */
+export class PermissionDeniedError extends RPCError {
+  /** @param message - what was called */
+  constructor(message: string, details?: RPCErrorDetails) {
+    super(message, details, 'permission-denied');
+  }
+
+  static {
+    this.prototype.name = 'PermissionDeniedError';
   }
 }
 

@@ -29,6 +29,8 @@ export type {
   RxProxy,
   Sendable,
 } from './proxies/types.js';
+export type { Authenticate, AuthenticationInfo } from './rpc/authenticator.js';
+export type { Authorize, AuthorizedCall } from './rpc/authorization.js';
 export { RPCClient } from './rpc/client.js';
 export { RPCCommunicator } from './rpc/communicator.js';
 export type { Counts } from './rpc/counts.js';
@@ -42,6 +44,7 @@ export {
   type ServerOptions,
 } from './rpc/options.js';
 export { RPCServer, type StopOptions } from './rpc/server.js';
+export { isSameSecret, sharedToken, type SharedToken } from './rpc/shared-token.js';
 export type { ClientStatus, ServerStatus } from './rpc/status.js';
 export type { WaitOptions } from './rpc/waiting.js';
 export type { ErrorExposure } from './rpc/wire-errors.js';

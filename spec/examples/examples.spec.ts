@@ -6,6 +6,16 @@ import { describe, expect, it } from '@jest/globals';
 /** What each example prints. */
 const examples: Readonly<Record<string, readonly string[]>> = {
   'already-running': ['a Tandem server runs there already', 'another program has the port: http'],
+  authentication: [
+    'errors$ of the server: AuthenticationError',
+    'errors$ of the client: AuthenticationError',
+    'ben is refused, and disconnected',
+    'ben sees gold',
+    'safe.empty is not allowed, executed: no',
+    'shared-token sees gold',
+    'errors$ of the server: AuthenticationError',
+    'AuthenticationError at an impostor; still trying',
+  ],
   bank: [
     'the client is connected',
     'a client has registered "Bank"',

@@ -7,7 +7,7 @@ import { Codec } from '../../src/protocol/codec.js';
 import { SlabPool } from '../../src/protocol/framing.js';
 import type { ConnectionRole } from '../../src/protocol/handshake.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import { MessageType, type SessionMessage } from '../../src/protocol/messages.js';
+import { MessageType, type Hello, type SessionMessage } from '../../src/protocol/messages.js';
 import type { Transport } from '../../src/transports/transport.js';
 import type { VirtualWorld } from './virtual-world.js';
 
@@ -18,6 +18,8 @@ export class RawPeer {
   readonly received: SessionMessage[] = [];
   /** Where the server sent this client, if it did. */
   handover: { readonly port: number; readonly ticket: string } | undefined;
+  /** What the client said first. */
+  hello: Hello | undefined;
   /** The id of the connection, once established. */
   connectionID: string | undefined;
   /** How it ended, once it has. */
@@ -42,7 +44,8 @@ export class RawPeer {
       },
       scheduler,
       {
-        onHello: () => {
+        onHello: (hello) => {
+          this.hello = hello;
           onHello(this);
         },
         onEstablished: (connectionID) => {

@@ -75,6 +75,17 @@ describe('FrameWatch', () => {
   });
 
   describe('before heartbeats start', () => {
+    it('lets what both sides prove a shared token with pass', () => {
+      const [nonce, proof] = [filler(32), filler(32)];
+      const frames = [
+        frameOf([32, { version: 1, timeoutMs: 1, nonce }]),
+        frameOf([45, nonce, proof], [46, proof]),
+      ];
+      const hand = new Hand(true);
+      hand.receive(openingBytes.slice());
+      for (const frame of frames) expect(hand.receive(frame.slice())).toEqual(frame);
+    });
+
     it('lets heartbeats pass', () => {
       const hand = new Hand();
       hand.receive(openingBytes.slice());

@@ -15,6 +15,11 @@ const golden = JSON.parse(
   readFileSync(new URL('../golden/messages.json', import.meta.url), 'utf8'),
 ) as Readonly<Record<string, string>>;
 
+/** As many bytes as a nonce or a proof has, counted up. */
+function counting(first: number, length = 32): Uint8Array {
+  return Uint8Array.from({ length }, (_, at) => first + at);
+}
+
 /** Every form that a message may have, by the name of its frozen bytes. */
 const samples: Readonly<Record<string, Message>> = {
   request: [0, 1, 'calculator', 'add', [1, 2]],
@@ -123,6 +128,10 @@ const samples: Readonly<Record<string, Message>> = {
   probe: [40],
   identity: [41, { version: 1, service: 'tandem' }],
   handover: [42, 65_535, 'T-2'],
+  'hello with credentials': [32, { version: 1, timeoutMs: 10_000, credentials: { user: 'ada', pin: 7 } }],
+  'hello with a nonce': [32, { version: 1, timeoutMs: 10_000, nonce: counting(0) }],
+  challenge: [45, counting(32), counting(64)],
+  proof: [46, counting(96)],
 };
 
 const text4096 = 'x'.repeat(4_096);
@@ -167,6 +176,16 @@ const refused: readonly (readonly [what: string, value: unknown])[] = [
     'WELCOME with an empty token',
     [33, { version: 1, connectionID: 'c', timeoutMs: 1, resume: { token: new Uint8Array(0), windowMs: 1 } }],
   ],
+  ['HELLO with a short nonce', [32, { version: 1, timeoutMs: 1, nonce: counting(0, 31) }]],
+  ['HELLO with a text as nonce', [32, { version: 1, timeoutMs: 1, nonce: 'x'.repeat(32) }]],
+  ['CHALLENGE without a proof', [45, counting(0)]],
+  ['CHALLENGE with a short nonce', [45, counting(0, 31), counting(0)]],
+  ['CHALLENGE with a long proof', [45, counting(0), counting(0, 33)]],
+  ['CHALLENGE with one field more', [45, counting(0), counting(0), 1]],
+  ['PROOF without one', [46]],
+  ['PROOF with a text', [46, 'x'.repeat(32)]],
+  ['PROOF with a short one', [46, counting(0, 31)]],
+  ['PROOF with one field more', [46, counting(0), counting(0)]],
   ['REQUEST with id 0', [0, 0, 'a', 'b', []]],
   ['REQUEST with a negative id', [0, -1, 'a', 'b', []]],
   ['REQUEST with an id beyond the safe', [0, 2 ** 53, 'a', 'b', []]],

@@ -30,6 +30,7 @@ function callOf(fields: Partial<Omit<InterceptedCall, 'with'>> = {}): Intercepte
     direction: 'outgoing',
     kind: 'call',
     connectionID: 'c',
+    identity: undefined,
     object: 'bank',
     member: 'balance',
     args: [1],

@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { asyncScheduler } from 'rxjs';
-import { RPCClient, RPCServer, type ClientOptions, type ServerOptions } from 'tandem-rpc';
+import { RPCClient, RPCServer, type ClientOptions, type ServerOptions, sharedToken } from 'tandem-rpc';
 import { msgpackrCodec } from 'tandem-rpc/msgpackr';
 import { VirtualWorld } from '../helpers/virtual-world.js';
 
@@ -68,6 +68,21 @@ describe('options', () => {
       { host: '0.0.0.0' },
       'host is "0.0.0.0", which others can reach, and nothing is encrypted or authenticated',
     ],
+    [
+      { host: '0.0.0.0', authenticate: () => 'x' },
+      'nothing is encrypted: credentials, like all else, can be read and changed on the way; listen on 127.0.0.1',
+    ],
+    [
+      { host: '0.0.0.0', authenticate: sharedToken('x') },
+      'nothing is encrypted: the shared token stays secret, but all else can be read and changed on the way',
+    ],
+    [
+      { host: '0.0.0.0', exposeErrors: 'stack' },
+      'exposeErrors: "stack" shows every caller where the program',
+    ],
+    [{ authenticate: 'x' }, 'authenticate is neither a function nor a shared token'],
+    [{ authorize: true }, 'authorize is true; a function is needed'],
+    [{ credentials: 'x' }, 'RPCServer has no option "credentials"'],
     [{ host: 'example.org', allowInsecure: false }, 'listen on 127.0.0.1 or ::1, or say allowInsecure: true'],
   ])('of a server that cannot be are refused: %j', (bad, message) => {
     expect(server({ port: 0, ...bad })).toThrow(message);
@@ -77,6 +92,7 @@ describe('options', () => {
     [{ port: 0 }, 'port is 0; allowed is a whole number from 1 to 65535'],
     [{ identifier: {} }, 'the identifier is an object; a string is needed'],
     [{ maxConnectionsAllowed: 1 }, 'RPCClient has no option "maxConnectionsAllowed"'],
+    [{ authenticate: () => 'x' }, 'RPCClient has no option "authenticate"'],
     [{ reconnect: 5 }, 'reconnect needs an object of options'],
     [{ reconnect: { delay: 1 } }, 'reconnect has no option "delay"'],
     [{ reconnect: { initialDelayInSeconds: -1 } }, 'reconnect.initialDelayInSeconds is -1'],

@@ -7,6 +7,7 @@
  */
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { PortOccupant } from '../errors.js';
+import type { Prover } from '../protocol/authentication.js';
 import type { CloseCode, CloseReason } from '../protocol/close-reason.js';
 import {
   ConnectionCore,
@@ -93,6 +94,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #timer: Subscription | undefined;
   #timerAtMs = Infinity;
   #onSent: (() => void) | undefined;
+  #onProof: ((isRight: boolean) => void) | undefined;
   #isFlushScheduled = false;
   /** Whether the sink waits for room. */
   #isFlushWanted = false;
@@ -227,6 +229,22 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   open(): void {
     this.#transport.open(this);
     this.#settle();
+  }
+
+  /** The host of the other end, where the transport knows it. */
+  get remoteHost(): string | undefined {
+    return this.#transport.remoteHost;
+  }
+
+  /**
+   * Has the client of a HELLO prove that it has a shared token, and proves it to the client; `onProof` tells whether it did.
+   * @returns whether the client offered to
+   */
+  challenge(prover: Prover, nonce: Uint8Array, onProof: (isRight: boolean) => void): boolean {
+    this.#onProof = onProof;
+    const hasOffered = this.#core.challenge(prover, nonce);
+    this.#settle();
+    return hasOffered;
   }
 
   /** Answers HELLO: the connection is established. @param grant - how the session can be resumed, if it can */
@@ -440,6 +458,9 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
         return;
       case 'hello':
         this.#sink.onHello(event.hello);
+        return;
+      case 'proof':
+        this.#onProof?.(event.isRight);
         return;
       case 'established':
         this.#startHeartbeats(event.peerTimeoutMs);

@@ -34,6 +34,11 @@ export interface ReconnectSettings {
   readonly dialTimeoutMs: () => number;
   /** The pauses. */
   readonly backoff: Backoff;
+  /**
+   * Gets what an attempt needs before it dials, such as credentials: calls back once, possibly at once, unless it is cancelled
+   * by what it returns. Its owner bounds how long that takes.
+   */
+  readonly prepare?: ((onReady: () => void, onFailed: (error: Error) => void) => () => void) | undefined;
 }
 
 /** The longest pause that a server may ask for: it must not send its clients away for good, nor past what a timer takes. */
@@ -84,6 +89,26 @@ export class Reconnect {
   }
 
   #attempt(address: Address, ticket: string | undefined): void {
+    this.#settle();
+    const { prepare } = this.#settings;
+    if (prepare === undefined) {
+      this.#startDial(address, ticket);
+      return;
+    }
+    const preparing: { cancel: () => void } = { cancel: () => undefined };
+    this.#dial = { cancel: () => preparing.cancel() };
+    preparing.cancel = prepare(
+      () => {
+        this.#startDial(address, ticket);
+      },
+      (error) => {
+        this.#settle();
+        this.#failed({ kind: 'other', error });
+      },
+    );
+  }
+
+  #startDial(address: Address, ticket: string | undefined): void {
     this.#settle();
     const { transports, scheduler, dialTimeoutMs } = this.#settings;
     const timeoutMs = dialTimeoutMs();

@@ -11,6 +11,10 @@ export type CloseCode =
   | 'server-stopped'
   /** The server has as many clients as it allows. */
   | 'server-full'
+  /** Credentials were refused, or a shared token was not proved. */
+  | 'unauthenticated'
+  /** Too many credentials from the same address were refused. */
+  | 'throttled'
   /** Nothing was heard for longer than the timeout. */
   | 'timeout'
   /** Its main loop had not turned for longer than the other side bears. */
@@ -35,6 +39,8 @@ const codes: ReadonlySet<string> = new Set<CloseCode>([
   'disconnected',
   'server-stopped',
   'server-full',
+  'unauthenticated',
+  'throttled',
   'timeout',
   'unresponsive',
   'handshake-timeout',

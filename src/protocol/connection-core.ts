@@ -10,7 +10,14 @@
  *   opening ──8 bytes──► handshaking ──WELCOME──► established ──GOODBYE, fault, loss──► closed
  */
 
-import { LimitExceededError, ProtocolError, RPCError, type PortOccupant } from '../errors.js';
+import {
+  AuthenticationError,
+  LimitExceededError,
+  ProtocolError,
+  RPCError,
+  type PortOccupant,
+} from '../errors.js';
+import type { Prover } from './authentication.js';
 import { CloseReason, maxReasonLength, printable, type CloseCode } from './close-reason.js';
 import type { Codec } from './codec.js';
 import type { SlabPool } from './framing.js';
@@ -43,6 +50,11 @@ export interface ConnectionSettings {
   readonly heartbeatIntervalMs: number | undefined;
   /** How long the peer may take from the first byte to `markReady`, in milliseconds. */
   readonly handshakeTimeoutMs: number;
+  /**
+   * How long authentication may take on top of that, in milliseconds; `undefined`: there is none. A listener counts it from
+   * HELLO, a dialer from the opening of a server, which shows that there is one.
+   */
+  readonly authenticationTimeoutMs?: number | undefined;
   /** Whether the transport keeps the heartbeats. */
   readonly areHeartbeatsElsewhere?: boolean;
   /** Bytes of session messages that may wait for this side; `undefined`: it takes all at once. */
@@ -61,8 +73,10 @@ export interface ConnectionSettings {
 
 /** What happened, in order. */
 export type ConnectionEvent =
-  /** A client wants in: answer with `welcome`, `refuse` or `handOver`. */
+  /** A client wants in: answer with `welcome`, `resume`, `refuse` or `handOver`, possibly after `challenge`. */
   | { readonly type: 'hello'; readonly hello: Hello }
+  /** The client has answered the challenge. */
+  | { readonly type: 'proof'; readonly isRight: boolean }
   /** The handshake is done; the peer bears that much silence. */
   | {
       readonly type: 'established';
@@ -117,6 +131,7 @@ export class ConnectionCore {
   #heartbeat: Heartbeat | undefined;
   #timeoutMs: number;
   #handshakeEndsMs: number;
+  #isAuthenticating = false;
   #partialEndsMs = Infinity;
   #events: ConnectionEvent[] = [];
   #messages: SessionMessage[] = [];
@@ -219,7 +234,7 @@ export class ConnectionCore {
     if (this.#state === 'closed') return;
     this.#heartbeat?.receiveBytes(nowMs);
     try {
-      const rest = this.#handshake.awaitsOpening ? this.#handshake.receiveOpening(chunk) : chunk;
+      const rest = this.#handshake.awaitsOpening ? this.#receiveOpening(chunk, nowMs) : chunk;
       if (rest !== undefined) this.#receiveFrames(rest, nowMs);
     } catch (error) {
       this.#fail(error);
@@ -253,10 +268,7 @@ export class ConnectionCore {
     if (nowMs >= this.#partialEndsMs) {
       this.#fail(new ProtocolError('a frame that was begun did not end in time'));
     } else if (this.#isOverdue(nowMs)) {
-      const doing = this.#handshake.awaitsOpening
-        ? 'did not begin to speak this protocol'
-        : 'did not complete the handshake';
-      this.close('handshake-timeout', `the peer ${doing} within ${this.#settings.handshakeTimeoutMs} ms`);
+      this.close('handshake-timeout', this.#describeDelay());
     } else if (this.#heartbeat?.isDead() === true) {
       this.reportSilence();
     }
@@ -305,6 +317,18 @@ export class ConnectionCore {
     this.#sendWelcome(connectionID, codec, { ...grant, received: previous.receivedCount });
     this.#continue(previous, session.received);
     this.#establishResumed(hello, grant, nowMs);
+  }
+
+  /**
+   * Asks the client to prove that it has a shared token, and proves it to the client; the event `proof` follows.
+   * @param nonce - random, of this handshake only
+   * @returns false, and has no effect, when no HELLO waits for an answer, or it offered no token
+   */
+  challenge(prover: Prover, nonce: Uint8Array): boolean {
+    const theirs = this.#hello?.nonce;
+    if (theirs === undefined) return false;
+    this.#handshake.challenge(prover, theirs, nonce);
+    return true;
   }
 
   /** Answers HELLO: not now. Has no effect when no HELLO waits for an answer. */
@@ -429,6 +453,12 @@ export class ConnectionCore {
 
   // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+  #receiveOpening(chunk: Uint8Array, nowMs: number): Uint8Array | undefined {
+    const rest = this.#handshake.receiveOpening(chunk);
+    if (rest !== undefined) this.#allowAuthentication('dialer', nowMs);
+    return rest;
+  }
+
   #receiveFrames(chunk: Uint8Array, nowMs: number): void {
     this.#inbox.push(chunk);
     for (;;) {
@@ -454,8 +484,17 @@ export class ConnectionCore {
   #receiveHandshake(message: HandshakeMessage, nowMs: number): void {
     switch (message[0]) {
       case MessageType.hello:
+        if (this.#settings.codec.referencesOf(message) !== undefined)
+          throw new ProtocolError('a HELLO with references');
         this.#hello = message[1];
+        this.#allowAuthentication('listener', nowMs);
         this.#events.push({ type: 'hello', hello: message[1] });
+        return;
+      case MessageType.challenge:
+        this.#handshake.answerChallenge(message[1], message[2]);
+        return;
+      case MessageType.proof:
+        this.#events.push({ type: 'proof', isRight: this.#handshake.isRightProof(message[1]) });
         return;
       case MessageType.probe:
         this.#outbox.sendControl([MessageType.identity, { version: protocolVersion, service: 'tandem' }]);
@@ -467,6 +506,10 @@ export class ConnectionCore {
         if (this.#timeoutMs !== this.#settings.timeoutMs) this.#tellTimeout();
         return;
       case MessageType.refuse:
+        // Anybody can say that: only the word of the server itself may stop a client for good.
+        if (message[1] === 'unauthenticated' && this.#handshake.isServerUnproved) {
+          throw new AuthenticationError('the server refused the shared token without proving that it has it');
+        }
         this.#retryAfterMs = message[3];
         this.#end(CloseReason.fromPeer(message[1], message[2]), undefined);
         return;
@@ -559,6 +602,27 @@ export class ConnectionCore {
     return nowMs >= this.#partialEndsMs || (!this.#isReady && nowMs >= this.#handshakeEndsMs);
   }
 
+  /** What is waited for now is a verdict. */
+  #allowAuthentication(side: ConnectionRole['side'], nowMs: number): void {
+    const { role, handshakeTimeoutMs, authenticationTimeoutMs } = this.#settings;
+    if (role.side !== side || authenticationTimeoutMs === undefined) return;
+    this.#isAuthenticating = true;
+    // A dialer waits a little longer than the server that it waits for.
+    this.#handshakeEndsMs = nowMs + authenticationTimeoutMs + (side === 'dialer' ? handshakeTimeoutMs : 0);
+  }
+
+  #describeDelay(): string {
+    const { role, handshakeTimeoutMs, authenticationTimeoutMs = 0 } = this.#settings;
+    if (this.#isAuthenticating) {
+      const whose = role.side === 'dialer' ? 'the server said nothing about' : 'no end came of';
+      return `${whose} the authentication within ${authenticationTimeoutMs} ms`;
+    }
+    const doing = this.#handshake.awaitsOpening
+      ? 'did not begin to speak this protocol'
+      : 'did not complete the handshake';
+    return `the peer ${doing} within ${handshakeTimeoutMs} ms`;
+  }
+
   #watchPartialFrame(nowMs: number): void {
     if (!this.#inbox.isWithinFrame) this.#partialEndsMs = Infinity;
     else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + partialFrameMs;
@@ -596,6 +660,8 @@ export class ConnectionCore {
 
   #begin(peer: Hello | Welcome, nowMs: number): void {
     this.#state = 'established';
+    if (this.#isAuthenticating) this.#handshakeEndsMs = nowMs + this.#settings.handshakeTimeoutMs;
+    this.#isAuthenticating = false;
     if (peer.windowBytes !== undefined) this.#outbox.setWindow(peer.windowBytes);
     this.#hello = undefined;
     const { heartbeatIntervalMs, areHeartbeatsElsewhere = false } = this.#settings;
@@ -670,10 +736,9 @@ export class ConnectionCore {
 
   /** Whatever was thrown on the receive path ends this connection and nothing else. */
   #fail(error: unknown): void {
-    const code = error instanceof LimitExceededError ? 'limit-exceeded' : 'protocol-error';
     const text =
       error instanceof RPCError ? error.message : `what was received could not be handled: ${String(error)}`;
-    this.close(code, printable(text, 512));
+    this.close(faultCodeOf(error), printable(text, 512));
   }
 
   #end(reason: CloseReason, lastReceived: number | undefined): void {
@@ -693,4 +758,9 @@ export class ConnectionCore {
       retryAfterMs: this.#retryAfterMs,
     });
   }
+}
+
+function faultCodeOf(error: unknown): CloseCode {
+  if (error instanceof LimitExceededError) return 'limit-exceeded';
+  return error instanceof AuthenticationError ? 'unauthenticated' : 'protocol-error';
 }

@@ -6,7 +6,8 @@
  * PROTOCOL.md, "Handshake".
  */
 
-import { ProtocolError, type PortOccupant } from '../errors.js';
+import { AuthenticationError, ProtocolError, type PortOccupant } from '../errors.js';
+import { ClientProof, ServerProof, type ClientAuthentication, type Prover } from './authentication.js';
 import {
   MessageType,
   protocolVersion,
@@ -22,10 +23,14 @@ import type { Outbox } from './outbox.js';
 export type ConnectionRole =
   /** Waits for a HELLO or a PROBE. */
   | { readonly side: 'listener' }
-  /** Wants a connection; with the ticket of a handover, if it was sent here by one; and to resume, if it says so. */
+  /**
+   * Wants a connection; with the ticket of a handover, if it was sent here by one, with what it is to be known by, and to resume,
+   * if it says so.
+   */
   | {
       readonly side: 'dialer';
       readonly ticket?: string | undefined;
+      readonly authentication?: ClientAuthentication | undefined;
       readonly resume?: ResumeOffer | undefined;
     }
   /** Only asks who listens. */
@@ -44,12 +49,14 @@ export type HandshakeMessage = MessageOf<
   | typeof MessageType.refuse
   | typeof MessageType.handover
   | typeof MessageType.identity
+  | typeof MessageType.challenge
+  | typeof MessageType.proof
 >;
 
 /** Which of them each side may receive. */
 const expected: Readonly<Record<ConnectionRole['side'], readonly number[]>> = {
-  listener: [MessageType.hello, MessageType.probe],
-  dialer: [MessageType.welcome, MessageType.refuse, MessageType.handover],
+  listener: [MessageType.hello, MessageType.probe, MessageType.proof],
+  dialer: [MessageType.welcome, MessageType.refuse, MessageType.handover, MessageType.challenge],
   prober: [MessageType.identity, MessageType.refuse],
 };
 
@@ -60,6 +67,8 @@ export class Handshake {
   #opening: OpeningReader | undefined = new OpeningReader();
   #occupant: PortOccupant | undefined;
   #hasHello = false;
+  readonly #serverProof: ServerProof;
+  readonly #clientProof = new ClientProof();
 
   /**
    * @param role - what this end is there for
@@ -79,6 +88,8 @@ export class Handshake {
   ) {
     this.#role = role;
     this.#outbox = outbox;
+    const authentication = role.side === 'dialer' ? role.authentication : undefined;
+    this.#serverProof = new ServerProof(authentication?.token);
     if (role.side === 'listener') return;
     outbox.sendOpening();
     if (role.side === 'prober') outbox.sendControl([MessageType.probe]);
@@ -87,6 +98,7 @@ export class Handshake {
         MessageType.hello,
         {
           ...helloOf(timeoutMs, streamBytes, windowBytes, role.ticket, codecs),
+          ...shown(authentication),
           ...(role.resume === undefined ? {} : { resume: role.resume }),
         },
       ]);
@@ -95,6 +107,11 @@ export class Handshake {
   /** Whether the peer's opening is still to come, as a whole or in part. */
   get awaitsOpening(): boolean {
     return this.#opening !== undefined;
+  }
+
+  /** Whether what the server says is not to be believed yet, since it has still to prove that it has the shared token. */
+  get isServerUnproved(): boolean {
+    return this.#serverProof.isMissing;
   }
 
   /** What seems to be at the other side, once its first bytes were found not to be of this protocol. */
@@ -128,10 +145,32 @@ export class Handshake {
       throw new ProtocolError(`a message of type ${message[0]} before the handshake was complete`);
     }
     if (message[0] === MessageType.hello) this.#checkFirst();
+    if (message[0] === MessageType.welcome || message[0] === MessageType.handover) this.#checkProved();
     if (message[0] === MessageType.handover) this.#checkHandover();
     if (message[0] === MessageType.hello || message[0] === MessageType.welcome) checkVersion(message[1]);
     // The table of expected types holds these types only.
     return message as HandshakeMessage;
+  }
+
+  /** Asks a client that offered it to prove that it has the shared token, and proves it to the client. */
+  challenge(prover: Prover, theirs: Uint8Array, own: Uint8Array): void {
+    this.#outbox.sendControl([MessageType.challenge, own, this.#clientProof.challenge(prover, theirs, own)]);
+  }
+
+  /**
+   * Answers CHALLENGE.
+   * @throws AuthenticationError when the server's proof is wrong; ProtocolError when none was asked for
+   */
+  answerChallenge(nonce: Uint8Array, proof: Uint8Array): void {
+    this.#outbox.sendControl([MessageType.proof, this.#serverProof.answer(nonce, proof)]);
+  }
+
+  /**
+   * Whether a PROOF is right.
+   * @throws ProtocolError when none was asked for
+   */
+  isRightProof(proof: Uint8Array): boolean {
+    return this.#clientProof.isRight(proof);
   }
 
   /** Tells a peer whose handshake failed why, in words that it can read. */
@@ -152,6 +191,11 @@ export class Handshake {
     }
   }
 
+  #checkProved(): void {
+    if (!this.isServerUnproved) return;
+    throw new AuthenticationError('the server was to prove that it has the shared token, and did not');
+  }
+
   #checkFirst(): void {
     if (this.#hasHello) throw new ProtocolError('a second HELLO');
     this.#hasHello = true;
@@ -161,6 +205,13 @@ export class Handshake {
 function checkVersion({ version }: Hello | Welcome): void {
   if (version === protocolVersion) return;
   throw new ProtocolError(`protocol version ${version}, where ${protocolVersion} is spoken`);
+}
+
+function shown(authentication: ClientAuthentication | undefined): Pick<Hello, 'credentials' | 'nonce'> {
+  if (authentication === undefined) return {};
+  const { credentials, token } = authentication;
+  if (token !== undefined) return { nonce: token.nonce };
+  return credentials === undefined ? {} : { credentials };
 }
 
 function helloOf(

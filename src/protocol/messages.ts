@@ -39,6 +39,8 @@ export const MessageType = {
   handover: 42,
   sequence: 43,
   window: 44,
+  challenge: 45,
+  proof: 46,
 } as const;
 
 /** What travels with a call besides its arguments; unknown keys are ignored, so that a newer peer may add some. */
@@ -231,6 +233,10 @@ export interface Hello {
   readonly codecs?: readonly string[];
   /** Sessions can be resumed, and perhaps one is to be. */
   readonly resume?: ResumeOffer;
+  /** What the server is to know the client by; any value without references. */
+  readonly credentials?: unknown;
+  /** The client's half of what both sides prove a shared token with: it expects CHALLENGE. */
+  readonly nonce?: Uint8Array;
 }
 /** What the listening side answers. */
 export interface Welcome {
@@ -269,6 +275,14 @@ export type TimeoutMessage = readonly [type: typeof MessageType.timeout, timeout
 export type AckMessage = readonly [type: typeof MessageType.ack, received: number];
 /** The next session message has this number. */
 export type SequenceMessage = readonly [type: typeof MessageType.sequence, number: number];
+/** The server's half of what both sides prove a shared token with, and its proof. */
+export type ChallengeMessage = readonly [
+  type: typeof MessageType.challenge,
+  nonce: Uint8Array,
+  proof: Uint8Array,
+];
+/** The client's proof. */
+export type ProofMessage = readonly [type: typeof MessageType.proof, proof: Uint8Array];
 
 /** A message of the connection: never counted. */
 export type ConnectionMessage =
@@ -284,7 +298,9 @@ export type ConnectionMessage =
   | readonly [type: typeof MessageType.probe]
   | readonly [type: typeof MessageType.identity, identity: Identity]
   | readonly [type: typeof MessageType.handover, port: number, ticket: string]
-  | readonly [type: typeof MessageType.window, bytes: number];
+  | readonly [type: typeof MessageType.window, bytes: number]
+  | ChallengeMessage
+  | ProofMessage;
 
 /** Any message. */
 export type Message = SessionMessage | FragmentMessage | ConnectionMessage;

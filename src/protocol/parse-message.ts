@@ -3,6 +3,7 @@
  * trusted. PROTOCOL.md, "Messages".
  */
 import { ProtocolError } from '../errors.js';
+import { nonceBytes, proofBytes } from './authentication.js';
 import {
   memberNamePattern,
   type Message,
@@ -65,6 +66,8 @@ const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = 
   [MessageType.probe, ['PROBE', (f: Fields) => f.length === 1]],
   [MessageType.identity, ['IDENTITY', (f: Fields) => f.length === 2 && isIdentity(f[1])]],
   [MessageType.window, ['WINDOW', (f: Fields) => f.length === 2 && isID(f[1])]],
+  [MessageType.challenge, ['CHALLENGE', (f: Fields) => f.length === 3 && isNonce(f[1]) && isProof(f[2])]],
+  [MessageType.proof, ['PROOF', (f: Fields) => f.length === 2 && isProof(f[1])]],
   [MessageType.handover, ['HANDOVER', (f: Fields) => f.length === 3 && isPort(f[1]) && isText(f[2])]],
 ] as const);
 
@@ -141,9 +144,10 @@ function isRefuse(f: Fields): boolean {
 
 function isHello(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs, resume } = value;
+  const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs, nonce, resume } = value;
   if (!isID(version) || !isTimeout(timeoutMs) || !isSizeIfAny(streamBytes) || !isSizeIfAny(windowBytes))
     return false;
+  if (nonce !== undefined && !isNonce(nonce)) return false;
   if (resume !== undefined && !isResumeOffer(resume)) return false;
   return isTextIfAny(ticket) && (codecs === undefined || isListOf(codecs, isText));
 }
@@ -175,6 +179,14 @@ function isResumeGrant(value: unknown): boolean {
 
 function isToken(value: unknown): boolean {
   return value instanceof Uint8Array && value.length > 0 && value.length <= maxTokenBytes;
+}
+
+function isNonce(value: unknown): boolean {
+  return value instanceof Uint8Array && value.length === nonceBytes;
+}
+
+function isProof(value: unknown): boolean {
+  return value instanceof Uint8Array && value.length === proofBytes;
 }
 
 function isSizeIfAny(value: unknown): boolean {

@@ -8,7 +8,7 @@
  */
 import { ProtocolError } from '../errors.js';
 import { itemAt } from './bytes.js';
-import { largeBytes, pooledBytes, type FragmentPool } from './fragment-pool.js';
+import { pooledBytes, type FragmentPool } from './fragment-pool.js';
 
 /** The most messages that may be unacknowledged, whatever their bytes (reliability rule R19). */
 export const maxLogMessages = 16_384;
@@ -67,7 +67,7 @@ export class SendLog {
     return this.#bytes >= this.#maxBytes || this.#lastNumber - this.#acknowledged >= maxLogMessages;
   }
 
-  /** Adds a message of less than `largeBytes`, which is copied. */
+  /** Adds a message that fits a buffer of the pool; it is copied. */
   add(message: Uint8Array): void {
     let block = this.#blocks.at(-1);
     let start = block === undefined || block.isFrame ? pooledBytes : (block.ends.at(-1) ?? 0);
@@ -157,9 +157,4 @@ export class SendLog {
     this.#bytes += bytes;
     this.#lastNumber += 1;
   }
-}
-
-/** Whether a message of so many bytes is kept as a frame of its own. */
-export function isFrameSized(bytes: number): boolean {
-  return bytes >= largeBytes;
 }

@@ -123,6 +123,14 @@ export class ExportTable implements Lender {
     }
   }
 
+  /** What a peer gives back meanwhile stays, until `takeBack`: for what it was sent with. */
+  keep(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      const entry = this.#byNumber.get(number);
+      if (entry !== undefined) entry.count += 1;
+    }
+  }
+
   /** What was lent under a number and not been given back. */
   find(number: number): Exported | undefined {
     return this.#byNumber.get(number)?.exported;

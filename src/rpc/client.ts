@@ -2,7 +2,7 @@
  * RPCClient: one connection to one server, made again whenever it is lost, until it is told to stop.
  */
 import type { Observable } from 'rxjs';
-import { NotConnectedError, ServerFullError } from '../errors.js';
+import { AuthenticationError, NotConnectedError, ServerFullError } from '../errors.js';
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
@@ -13,8 +13,11 @@ import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
+import { authenticationTimeoutMs } from './authenticator.js';
+import { Authorization } from './authorization.js';
 import { checkIdentifier, checkTimeout } from './checks.js';
 import { ClientCaller } from './client-caller.js';
+import { ClientCredentials } from './client-credentials.js';
 import { ClientObjects } from './client-objects.js';
 import type { RPCCommunicator } from './communicator.js';
 import { noCounts, type Counts } from './counts.js';
@@ -54,8 +57,10 @@ export class RPCClient extends RPCDispatcher {
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
   readonly #interception: Interception | undefined;
+  readonly #authorization: Authorization | undefined;
   readonly #statusStream: StateStream<ClientStatus>;
   readonly #objects: ClientObjects;
+  readonly #credentials: ClientCredentials;
   readonly #connectedWaiting: Waiting<void>;
   #status: ClientStatus = clientStatuses.disconnected;
   #timeoutMs: number;
@@ -68,6 +73,8 @@ export class RPCClient extends RPCDispatcher {
   /** The session, once it is made; also while it is away. */
   #connected: RPCCommunicator | undefined;
   #lastFailure: string | undefined;
+  /** Why it has stopped by itself. */
+  #refusal: string | undefined;
   #isDisposed = false;
   /** Connections that ended since the server went beyond a limit. */
   #overLimits = 0;
@@ -86,10 +93,18 @@ export class RPCClient extends RPCDispatcher {
     this.#registry = registry;
     this.#timeoutMs = resolved.timeoutMs;
     this.#identifier = resolved.identifier;
+    const { credentials, limits, scheduler, createNonce } = resolved;
+    this.#credentials = new ClientCredentials(credentials, {
+      limits,
+      scheduler,
+      createNonce,
+      report: lifecycle.report,
+    });
     this.#statusStream = lifecycle.state<ClientStatus>(this.#status);
     this.#connectedWaiting = new Waiting(resolved.scheduler);
     this.status$ = this.#statusStream.observable;
     this.#interception = Interception.of(resolved.interceptors, lifecycle.report);
+    this.#authorization = Authorization.of(resolved.authorize, lifecycle.report);
     const direct = new ClientCaller({
       connected: () => this.#connected,
       whenConnected: (waitOptions) => this.whenConnected(waitOptions),
@@ -116,12 +131,14 @@ export class RPCClient extends RPCDispatcher {
 
   /**
    * Starts, and returns at once: the client connects, and connects again after each loss, until
-   * `disconnectFromServer()`. Has no effect on a client that is started.
+   * `disconnectFromServer()`. Has no effect on a client that is started. One that has stopped since its credentials were
+   * refused starts again.
    * @throws NotConnectedError on a disposed client
    */
   connectToServer(): void {
     if (this.#isDisposed) throw this.#notConnected('connect');
     if (!this.canStart()) return;
+    this.#refusal = undefined;
     this.#lifecycle.attach(this);
     this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
     const { transports, host, port, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
@@ -132,6 +149,7 @@ export class RPCClient extends RPCDispatcher {
         address: { host, port },
         scheduler,
         backoff,
+        prepare: this.#credentials.prepare,
         dialTimeoutMs: () => handshakeTimeoutMs(this.#timeoutMs),
       },
       {
@@ -160,6 +178,7 @@ export class RPCClient extends RPCDispatcher {
    */
   disconnectFromServer(): Promise<void> {
     const reconnect = this.#reconnect;
+    this.#refusal = undefined;
     if (reconnect === undefined) return Promise.resolve();
     this.#lifecycle.during(() => {
       this.#setStatus(clientStatuses.disconnecting);
@@ -172,6 +191,17 @@ export class RPCClient extends RPCDispatcher {
       this.#objects.rejectWaiting(waitError);
     });
     return Promise.resolve();
+  }
+
+  /**
+   * Changes the `credentials`, from the next attempt to connect on; the present connection stays. A client that has stopped since
+   * those before were refused starts again.
+   * @param credentials - as in the options
+   * @throws UnserializableValueError, AuthenticationError when they cannot be sent
+   */
+  setCredentials(credentials: unknown): void {
+    this.#credentials.set(credentials);
+    if (this.#refusal !== undefined) this.connectToServer();
   }
 
   /** Whether `connectToServer()` would do something now. */
@@ -244,7 +274,7 @@ export class RPCClient extends RPCDispatcher {
    */
   whenConnected(options: WaitOptions = {}): Promise<void> {
     if (this.isConnected()) return Promise.resolve();
-    if (this.#reconnect === undefined) return Promise.reject(this.#notConnected('wait for a connection'));
+    if (this.#reconnect === undefined) return Promise.reject(this.#cannotWait('wait for a connection'));
     return this.#connectedWaiting.wait(options, () => `connection to ${this.#where}${this.#failure}`);
   }
 
@@ -257,7 +287,7 @@ export class RPCClient extends RPCDispatcher {
   whenRemoteProxyObject<T extends object>(name: string, options: WaitOptions = {}): Promise<RemoteProxy<T>> {
     const proxy = this.remoteProxyObject<T>(name);
     if (proxy !== undefined) return Promise.resolve(proxy);
-    if (this.#reconnect === undefined) return Promise.reject(this.#notConnected(`wait for "${name}"`));
+    if (this.#reconnect === undefined) return Promise.reject(this.#cannotWait(`wait for "${name}"`));
     const what = (): string =>
       this.#connected === undefined
         ? `connection to ${this.#where}${this.#failure}, hence no object "${name}"`
@@ -319,7 +349,8 @@ export class RPCClient extends RPCDispatcher {
     this.#setStatus(clientStatuses.connecting);
     const settings = this.#peerSettings();
     const away = this.#away;
-    const role = { side: 'dialer', ticket, resume: Peer.offer(settings, away) } as const;
+    const authentication = this.#credentials.current;
+    const role = { side: 'dialer', ticket, authentication, resume: Peer.offer(settings, away) } as const;
     const sink: PeerSink = {
       onEstablished: (_, refusal) => {
         away?.lose(`the server does not continue the session: ${refusal ?? 'it resumes none'}`);
@@ -371,6 +402,10 @@ export class RPCClient extends RPCDispatcher {
       onClosed: (end) => {
         this.#lifecycle.during(() => {
           const wasAway = this.#away === peer;
+          if (!wasAway && isRefusal(end)) {
+            this.#refused(reconnect, peer, end);
+            return;
+          }
           this.#ended(peer, end);
           // Another attempt is on its way, or the first step of the one that took the place of the session.
           if (wasAway) return;
@@ -446,6 +481,21 @@ export class RPCClient extends RPCDispatcher {
     this.#connectedWaiting.resolve();
   }
 
+  /** The server does not know the client by these credentials, and would not tomorrow: nothing more is tried. */
+  #refused(reconnect: Reconnect, peer: Peer, end: ConnectionEnd): void {
+    const isCurrent = this.#reconnect === reconnect;
+    reconnect.stop();
+    if (isCurrent) this.#reconnect = undefined;
+    this.#ended(peer, end);
+    this.#away?.lose('the credentials were refused');
+    if (!isCurrent) return;
+    this.#refusal = end.reason.message;
+    this.#setStatus(clientStatuses.disconnected);
+    const makeError = (): AuthenticationError => this.#refusedError(this.#refusal ?? '');
+    this.#connectedWaiting.reject(makeError);
+    this.#objects.rejectWaiting(makeError);
+  }
+
   #lost(reason: CloseReason): void {
     this.#peer = undefined;
     // An attempt has failed while the session waits.
@@ -469,10 +519,13 @@ export class RPCClient extends RPCDispatcher {
   #reportFault(peer: Peer, end: ConnectionEnd): void {
     const { connection } = peer;
     if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;
+    const { code, message } = end.reason;
     const fault =
-      end.reason.code === 'server-full'
-        ? new ServerFullError(`${connection.description}: ${end.reason.message}`)
-        : faultOf(end, connection, peer.communicator?.connectionID);
+      code === 'server-full'
+        ? new ServerFullError(`${connection.description}: ${message}`)
+        : code === 'unauthenticated'
+          ? new AuthenticationError(`${connection.description}: ${message}`)
+          : faultOf(end, connection, peer.communicator?.connectionID);
     if (fault !== undefined) this.#lifecycle.report(fault);
   }
 
@@ -512,6 +565,8 @@ export class RPCClient extends RPCDispatcher {
       slabs: sharedSlabs,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
+      authorization: this.#authorization,
+      authenticationTimeoutMs: this.#credentials.current === undefined ? undefined : authenticationTimeoutMs,
     };
   }
 
@@ -523,6 +578,16 @@ export class RPCClient extends RPCDispatcher {
     return this.#lastFailure === undefined ? '' : ` (the last attempt: ${this.#lastFailure})`;
   }
 
+  #refusedError(reason: string): AuthenticationError {
+    return new AuthenticationError(
+      `${this.#where} refused this client: ${reason}; setCredentials() gives it others`,
+    );
+  }
+
+  #cannotWait(what: string): Error {
+    return this.#refusal === undefined ? this.#notConnected(what) : this.#refusedError(this.#refusal);
+  }
+
   /** Says what could not be done for want of a connection, and why there is none. */
   #notConnected(
     what: string,
@@ -530,12 +595,19 @@ export class RPCClient extends RPCDispatcher {
   ): NotConnectedError {
     const why = this.#isDisposed
       ? 'the client was disposed'
-      : this.#reconnect === undefined
-        ? 'the client is stopped: connectToServer() starts it'
-        : `not connected to ${this.#where}${this.#failure}`;
+      : this.#refusal !== undefined
+        ? `the server refused this client: ${this.#refusal}`
+        : this.#reconnect === undefined
+          ? 'the client is stopped: connectToServer() starts it'
+          : `not connected to ${this.#where}${this.#failure}`;
     return new NotConnectedError(
       `cannot ${what}: ${why}`,
       call === undefined ? {} : { ...call, executed: 'no' },
     );
   }
+}
+
+/** Whether the server itself says that these credentials will not do. */
+function isRefusal({ reason }: ConnectionEnd): boolean {
+  return reason.code === 'unauthenticated' && reason.by === 'remote';
 }

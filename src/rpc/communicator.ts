@@ -5,7 +5,13 @@
  * closes this connection. Knows neither sockets nor frames.
  */
 import type { SchedulerLike } from 'rxjs';
-import { ConnectionLostError, LimitExceededError, ProtocolError, RPCError } from '../errors.js';
+import {
+  ConnectionLostError,
+  LimitExceededError,
+  ProtocolError,
+  RPCError,
+  type PermissionDeniedError,
+} from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { Line } from '../link/line.js';
 import type { Codec } from '../protocol/codec.js';
@@ -32,6 +38,7 @@ import type { CallOptions } from '../proxies/types.js';
 import type { RemoteStream } from '../streams/remote-stream.js';
 import { neverSubscribed } from '../streams/stream-senders.js';
 import type { Report } from '../streams/user-callback.js';
+import { Refusal, type Admission, type Authorization, type AuthorizedCall } from './authorization.js';
 import { noCounts, type Counts } from './counts.js';
 import { ServedCall } from './current-call.js';
 import { DirectCaller } from './direct-caller.js';
@@ -44,7 +51,8 @@ import { References } from './references.js';
 import { RemoteObjects } from './remote-objects.js';
 import { Sending } from './sending.js';
 import { ServedStreams } from './served-streams.js';
-import { labelOf, Targets, type LocalObjects } from './targets.js';
+import { labelOf, Targets, type FoundMethod, type FoundStream, type LocalObjects } from './targets.js';
+import { isThenable } from './thenable.js';
 import { refusalOf, type ErrorExposure } from './wire-errors.js';
 
 /** What happens on a communicator. */
@@ -75,6 +83,10 @@ export interface CommunicatorSettings {
   readonly callbackScheduler: SchedulerLike;
   /** The interceptors, if there are any. */
   readonly interception: Interception | undefined;
+  /** Says what the other side may call; `undefined`: everything. */
+  readonly authorization: Authorization | undefined;
+  /** Who the other side is. */
+  readonly identity: unknown;
   /** The first number of a reference. */
   readonly firstReference: number;
   readonly now: () => number;
@@ -125,7 +137,9 @@ export class RPCCommunicator implements Caller {
       report: this.report,
     });
     this.#caller =
-      interception === undefined ? this.direct : interception.outgoing(this.direct, () => connectionID);
+      interception === undefined
+        ? this.direct
+        : interception.outgoing(this.direct, () => connectionID, settings.identity);
     this.#references = new References({
       connectionID,
       connection,
@@ -398,16 +412,18 @@ export class RPCCommunicator implements Caller {
     this.#checkID(id);
     try {
       this.#quotas.admitCall(this.#invocations.size);
-      const found = this.#targets.method(target, member, args);
-      this.#references.hydrate(message);
-      this.#invocations.start({
-        id,
-        call: this.#callOf(target, member, meta),
-        found,
-        args,
-        hasRun: false,
-        running: 0,
-      });
+      const { authorization } = this.#settings;
+      const call = this.#callOf(target, member, meta);
+      const admitted =
+        authorization &&
+        this.#admit(authorization, message, 'call', call, target, () =>
+          this.#targets.method(target, member, args),
+        );
+      const found =
+        admitted === undefined ? this.#targets.method(target, member, args) : (admitted.found ?? noMethod);
+      if (admitted === undefined) this.#references.hydrate(message);
+      const admission = admitted?.admission;
+      this.#invocations.start({ id, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       const refused = this.#refusal(message, error);
       this.#sending.sendPlain([MessageType.response, id, refusalOf(refused, 'no')]);
@@ -421,16 +437,18 @@ export class RPCCommunicator implements Caller {
       return;
     }
     try {
-      const found = this.#targets.method(target, member, args);
-      this.#references.hydrate(message);
-      this.#invocations.start({
-        id: 0,
-        call: this.#callOf(target, member, meta),
-        found,
-        args,
-        hasRun: false,
-        running: 0,
-      });
+      const { authorization } = this.#settings;
+      const call = this.#callOf(target, member, meta);
+      const admitted =
+        authorization &&
+        this.#admit(authorization, message, 'notify', call, target, () =>
+          this.#targets.method(target, member, args),
+        );
+      const found =
+        admitted === undefined ? this.#targets.method(target, member, args) : (admitted.found ?? noMethod);
+      if (admitted === undefined) this.#references.hydrate(message);
+      const admission = admitted?.admission;
+      this.#invocations.start({ id: 0, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       this.#settings.sink.onError(this.#refusal(message, error));
     }
@@ -441,17 +459,18 @@ export class RPCCommunicator implements Caller {
     this.#checkID(id);
     try {
       this.#quotas.admitStream(this.#served?.running ?? 0);
-      const found = this.#targets.stream(target, member, args);
-      this.#references.hydrate(message);
-      this.#serving.start({
-        id,
-        credit,
-        call: this.#callOf(target, member, meta),
-        found,
-        args,
-        hasRun: false,
-        running: 0,
-      });
+      const { authorization } = this.#settings;
+      const call = this.#callOf(target, member, meta);
+      const admitted =
+        authorization &&
+        this.#admit(authorization, message, 'subscribe', call, target, () =>
+          this.#targets.stream(target, member, args),
+        );
+      const found =
+        admitted === undefined ? this.#targets.stream(target, member, args) : (admitted.found ?? noStream);
+      if (admitted === undefined) this.#references.hydrate(message);
+      const admission = admitted?.admission;
+      this.#serving.start({ id, credit, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       const refused = this.#refusal(message, error);
       this.#sending.sendPlain([MessageType.fail, id, refusalOf(refused, 'no')]);
@@ -515,7 +534,69 @@ export class RPCCommunicator implements Caller {
   }
 
   #callOf(target: Target, member: string, meta: CallMeta | undefined): ServedCall {
-    return new ServedCall(this.connectionID, labelOf(target), member, meta, this.#settings.now);
+    const { now, identity } = this.#settings;
+    return new ServedCall(this.connectionID, labelOf(target), member, meta, now, identity);
+  }
+
+  /**
+   * What is called, with what came along made of its references, if the other side may call it: looked up at once, since
+   * what follows may unregister or release it, and hydrated only then.
+   * @returns what was found, or nothing if it is refused later; and what to wait for, if `authorize` takes its time
+   * @throws RPCError for what must be refused
+   */
+  #admit<Found>(
+    authorization: Authorization,
+    message: SessionMessage,
+    kind: AuthorizedCall['kind'],
+    call: ServedCall,
+    target: Target,
+    find: () => Found,
+  ): { readonly found: Found | undefined; readonly admission: Admission | undefined } {
+    let found: Found | undefined;
+    let failure: RPCError | undefined;
+    try {
+      found = find();
+    } catch (error) {
+      // Told only to those who may know.
+      if (!(error instanceof RPCError) || error instanceof ProtocolError) throw error;
+      failure = error;
+    }
+    const verdict = authorization.ask(kind, call, typeof target === 'number');
+    if (isThenable(verdict)) return { found, admission: this.#admitLater(message, verdict, failure) };
+    if (verdict !== undefined) throw verdict;
+    if (failure !== undefined) throw failure;
+    this.#references.hydrate(message);
+    return { found, admission: undefined };
+  }
+
+  #admitLater(
+    message: SessionMessage,
+    verdict: Promise<PermissionDeniedError | undefined>,
+    failure: RPCError | undefined,
+  ): Admission {
+    const release = this.#references.hold(message);
+    let refusal: RPCError | undefined;
+    const decided = verdict.then((denial) => {
+      refusal = denial ?? failure;
+    });
+    return {
+      decided,
+      enter: () => {
+        try {
+          release(refusal === undefined);
+        } catch (error) {
+          this.#references.refuse(message);
+          // What the other side did wrong ends the connection, also now.
+          if (!(error instanceof RPCError) || error instanceof ProtocolError)
+            this.#guard(() => rethrow(error));
+          refusal = error instanceof RPCError ? error : new RPCError('the arguments cannot be read');
+        }
+        if (refusal !== undefined) throw new Refusal(refusal);
+      },
+      leave: () => {
+        release(false);
+      },
+    };
   }
 
   /** Why something was refused; what came with it is given back. A fault of the peer is no refusal. */
@@ -562,6 +643,14 @@ export class RPCCommunicator implements Caller {
 
 /** Bytes of stream values that go before a message, so that it does not overtake them; the rest waits for its turn. */
 const causalBytes = 64 * 1024;
+
+/** In place of what was not found, or may not be known, until that is told. */
+const noMethod: FoundMethod = { object: undefined, method: () => undefined, schemas: undefined };
+const noStream: FoundStream = { source: undefined };
+
+function rethrow(error: unknown): never {
+  throw error;
+}
 
 function describeObject([name, { members, properties }]: readonly [string, ExposedObject]): RegisteredObject {
   return properties.length === 0 ? [name, members] : [name, members, properties];

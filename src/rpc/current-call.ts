@@ -19,6 +19,8 @@ export interface CurrentCall {
   readonly member: string;
   /** What the caller gave as `metadata`; `undefined` if nothing. */
   readonly metadata: unknown;
+  /** Who the caller is, as the option `authenticate` has said; `undefined` without it, and on a client. */
+  readonly identity: unknown;
   /**
    * Aborted when the caller gives the call up, its time is over, or the connection ends, before the method has ended; for a
    * stream, when its reader leaves before its end.
@@ -40,6 +42,8 @@ export class ServedCall implements CurrentCall {
   readonly member: string;
   /** {@inheritDoc CurrentCall.metadata} */
   readonly metadata: unknown;
+  /** {@inheritDoc CurrentCall.identity} */
+  readonly identity: unknown;
   readonly #deadlineMs: number | undefined;
   readonly #now: () => number;
   #controller: AbortController | undefined;
@@ -55,11 +59,13 @@ export class ServedCall implements CurrentCall {
     member: string,
     meta: CallMeta | undefined,
     now: () => number,
+    identity?: unknown,
   ) {
     this.connectionID = connectionID;
     this.object = object;
     this.member = member;
     this.metadata = meta?.metadata;
+    this.identity = identity;
     this.#deadlineMs = meta?.timeoutMs === undefined ? undefined : now() + meta.timeoutMs;
     this.#now = now;
   }

@@ -48,7 +48,7 @@ export class Interception {
   }
 
   /** A caller whose calls all pass the interceptors. */
-  outgoing(caller: Caller, connectionID: () => string | undefined): Caller {
+  outgoing(caller: Caller, connectionID: () => string | undefined, identity?: unknown): Caller {
     const call = (
       kind: InterceptedCall['kind'],
       target: Target,
@@ -60,6 +60,7 @@ export class Interception {
         direction: 'outgoing',
         kind,
         connectionID: connectionID(),
+        identity,
         object: labelOf(target),
         member,
         args,
@@ -179,8 +180,18 @@ function incoming(
   kind: InterceptedCall['kind'],
   args: readonly unknown[],
 ): InterceptedCall {
-  const { connectionID, object, member, metadata, signal } = call;
-  return makeCall({ direction: 'incoming', kind, connectionID, object, member, args, metadata, signal });
+  const { connectionID, identity, object, member, metadata, signal } = call;
+  return makeCall({
+    direction: 'incoming',
+    kind,
+    connectionID,
+    identity,
+    object,
+    member,
+    args,
+    metadata,
+    signal,
+  });
 }
 
 function makeCall(fields: Omit<InterceptedCall, 'with'>): InterceptedCall {

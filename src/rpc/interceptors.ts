@@ -13,6 +13,8 @@ export interface InterceptedCall {
   readonly kind: 'call' | 'notify' | 'subscribe';
   /** The connection; `undefined` for a call that this side makes while it is not connected. */
   readonly connectionID: string | undefined;
+  /** Who the other side is, as `authenticate` has said; `undefined` without it, and on a client. */
+  readonly identity: unknown;
   /** The object's name; `"reference"` for what was lent: objects, callbacks, streams. */
   readonly object: string;
   /** The member's name; `""` for a callback, or a stream that was lent by itself. */

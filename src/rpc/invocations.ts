@@ -3,11 +3,12 @@
  *
  * A slot is free only when the method has really ended, whatever the caller gave up meanwhile (HTTP/2 Rapid Reset).
  */
-import { LimitExceededError, RPCError, UnserializableValueError } from '../errors.js';
+import { ConnectionLostError, LimitExceededError, RPCError, UnserializableValueError } from '../errors.js';
 import type { Codec } from '../protocol/codec.js';
 import { Deadlines } from '../protocol/deadlines.js';
 import { MessageType, type ResponseMessage, type WireError } from '../protocol/messages.js';
 import { isSchemasWord, SchemaFailure, validateArguments } from '../proxies/schemas.js';
+import { isAuthorizationsWord, Refusal, type Admission } from './authorization.js';
 import { runInCall, type ServedCall } from './current-call.js';
 import type { Interception } from './interception.js';
 import { OpenCalls } from './open-calls.js';
@@ -40,6 +41,8 @@ export interface Invocation {
   readonly id: number;
   /** What `currentCall()` gives. */
   readonly call: ServedCall;
+  /** What is waited for before anything else happens; `undefined`: nothing. */
+  readonly admission: Admission | undefined;
   /** The method, its object and its schemas. */
   readonly found: FoundMethod;
   /** The arguments. */
@@ -138,8 +141,28 @@ export class Invocations {
     this.#announceIdle();
   }
 
-  /** Interceptors around the schemas around the method. */
   #run(invocation: Invocation): unknown {
+    const { admission } = invocation;
+    if (admission === undefined) return this.#intercept(invocation);
+    return admission.decided.then(() => {
+      if (this.#isWanted(invocation)) {
+        admission.enter();
+        return this.#intercept(invocation);
+      }
+      admission.leave();
+      throw new Refusal(
+        new ConnectionLostError('the connection ended before it was known whether the call is allowed'),
+      );
+    });
+  }
+
+  /** Whether a call that has not begun may still do so; of a notification nobody says that it is not wanted any more. */
+  #isWanted(invocation: Invocation): boolean {
+    return invocation.id === 0 ? !this.#isClosed : this.#isAwaited(invocation);
+  }
+
+  /** Interceptors around the schemas around the method. */
+  #intercept(invocation: Invocation): unknown {
     const { interception } = this.#settings;
     const { call, id, args } = invocation;
     if (interception === undefined) return this.#check(invocation, args);
@@ -189,7 +212,8 @@ export class Invocations {
   #fail(invocation: Invocation, error: unknown): void {
     const { id } = invocation;
     const { codec, report } = this.#settings;
-    if (id === 0) {
+    if (id === 0 && isAuthorizationsWord(error)) report(error.error);
+    else if (id === 0) {
       report(notifiedError(invocation, error, thrownToWire(error, 'message', codec).message));
     } else if (this.#isAwaited(invocation)) {
       sendError(this.#wireError(invocation, error), (fitting) => {
@@ -220,6 +244,7 @@ export class Invocations {
   /** What was refused before the method ran says so; the schemas' word is the library's own. */
   #wireError({ hasRun }: Invocation, error: unknown): WireError {
     const { exposeErrors, codec, report } = this.#settings;
+    if (isAuthorizationsWord(error)) return refusalOf(error.error, 'no');
     if (!hasRun && isSchemasWord(error)) {
       // The caller is only told that it failed.
       if (error instanceof SchemaFailure) report(error);

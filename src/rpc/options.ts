@@ -7,6 +7,7 @@
  */
 import type { SchedulerLike } from 'rxjs';
 import { monotonicScheduler } from '../link/monotonic-scheduler.js';
+import { nonceBytes } from '../protocol/authentication.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
 import { threadTransports } from '../io-thread/thread-transports.js';
@@ -14,6 +15,8 @@ import type { ResumeSettings } from './peer.js';
 import { mainThreadScheduler } from '../main-thread/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
 import type { TransportProvider } from '../transports/transport.js';
+import type { Authenticate } from './authenticator.js';
+import type { Authorize } from './authorization.js';
 import {
   checkBoolean,
   checkCodecs,
@@ -34,6 +37,7 @@ import {
   isLoopback,
 } from './checks.js';
 import { checkInterceptors, type RPCInterceptor } from './interceptors.js';
+import { isSharedToken, type SharedToken } from './shared-token.js';
 import type { ErrorExposure } from './wire-errors.js';
 
 /** What servers and clients have in common. */
@@ -85,6 +89,11 @@ export interface DispatcherOptions {
    * Default: none, at no cost.
    */
   readonly interceptors?: readonly RPCInterceptor[];
+  /**
+   * Says which calls, subscriptions and notifications of the other side are allowed, before anything is made of what came with
+   * them. A refused one fails with `PermissionDeniedError`, and never ran. Default: all, at no cost.
+   */
+  readonly authorize?: Authorize;
   /** How much of an error that a local method throws the other side may see. Default `"message"`. */
   readonly exposeErrors?: ErrorExposure;
   /**
@@ -116,7 +125,12 @@ export interface ServerOptions extends DispatcherOptions {
   readonly maxConnectionsAllowed?: number | null;
   /** Hand each client over to a port of its own, which the system picks. Default false: firewalls pass one port. */
   readonly dedicatedPorts?: boolean;
-  /** Listen beyond this machine although nothing is encrypted and nobody is authenticated. Default false. */
+  /**
+   * Says who a client is, by what it shows as `credentials`, or proves a shared token. Nothing else of a client is looked at before.
+   * Default: nobody is asked.
+   */
+  readonly authenticate?: Authenticate | SharedToken;
+  /** Listen beyond this machine although nothing is encrypted: with or without `authenticate`. Default false. */
   readonly allowInsecure?: boolean;
 }
 
@@ -124,6 +138,12 @@ export interface ServerOptions extends DispatcherOptions {
 export interface ClientOptions extends DispatcherOptions {
   /** The unique identifier told to the server on each connection. Default `""`: none. */
   readonly identifier?: string;
+  /**
+   * What the server is to know this client by: any value that crosses, up to 12 KiB; a function that gives it, or a promise of it, asked
+   * before each attempt to connect, for 10 seconds at most; or a shared token. A value is sent as it is: to whoever has the
+   * server's port. Default: nothing.
+   */
+  readonly credentials?: unknown;
   /** The pauses between attempts to connect. */
   readonly reconnect?: ReconnectOptions;
 }
@@ -154,8 +174,11 @@ export interface ResolvedOptions {
   readonly exposeErrors: ErrorExposure;
   readonly interceptors: readonly RPCInterceptor[];
   readonly resume: ResumeSettings | undefined;
+  readonly authorize: Authorize | undefined;
   readonly random: () => number;
   readonly createID: () => string;
+  /** Of bytes that nobody can foresee. */
+  readonly createNonce: () => Uint8Array;
   readonly warn: (message: string, kind: string) => void;
 }
 
@@ -163,11 +186,13 @@ export interface ResolvedOptions {
 export interface ResolvedServerOptions extends ResolvedOptions {
   readonly maxConnectionsAllowed: number | null;
   readonly dedicatedPorts: boolean;
+  readonly authenticate: Authenticate | SharedToken | undefined;
 }
 
 /** A client's options, checked and complete. */
 export interface ResolvedClientOptions extends ResolvedOptions {
   readonly identifier: string;
+  readonly credentials: unknown;
   readonly initialDelayMs: number;
   readonly maxDelayMs: number;
 }
@@ -190,6 +215,7 @@ const commonNames = [
   'exposeErrors',
   'interceptors',
   'resume',
+  'authorize',
   'random',
 ] as const;
 const serverNames: readonly string[] = [
@@ -197,9 +223,10 @@ const serverNames: readonly string[] = [
   'maxConnectionsAllowed',
   'dedicatedPorts',
   'allowInsecure',
+  'authenticate',
 ];
 const reconnectNames: readonly string[] = ['initialDelayInSeconds', 'maxDelayInSeconds'];
-const clientNames: readonly string[] = [...commonNames, 'identifier', 'reconnect'];
+const clientNames: readonly string[] = [...commonNames, 'identifier', 'credentials', 'reconnect'];
 
 /**
  * Checks and completes a server's options.
@@ -210,8 +237,10 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
   const host = checkHost(options.host);
   const { maxConnectionsAllowed = null } = options;
   const isInsecureAllowed = checkBoolean('allowInsecure', options.allowInsecure) ?? false;
+  const authenticate =
+    options.authenticate === undefined ? undefined : checkAuthenticate(options.authenticate);
   if (!isLoopback(host) && options.transport === undefined) {
-    const text = `host is ${JSON.stringify(host)}, which others can reach, and nothing is encrypted or authenticated`;
+    const text = describeExposure(host, authenticate, options.exposeErrors);
     if (!isInsecureAllowed) {
       throw new RangeError(`${text}; listen on 127.0.0.1 or ::1, or say allowInsecure: true`);
     }
@@ -221,6 +250,7 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     ...resolveCommon(options, 0),
     maxConnectionsAllowed: checkMaxConnections(maxConnectionsAllowed),
     dedicatedPorts: checkBoolean('dedicatedPorts', options.dedicatedPorts) ?? false,
+    authenticate,
   };
 }
 
@@ -236,6 +266,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
   // Not spread into another object: that gives each client's options a hidden class of their own.
   return Object.assign(resolveCommon(options, 1), {
     identifier: checkIdentifier(identifier),
+    credentials: options.credentials,
     initialDelayMs: checkNumber('reconnect.initialDelayInSeconds', initialDelayInSeconds, 0, 3_600) * 1_000,
     maxDelayMs: checkNumber('reconnect.maxDelayInSeconds', maxDelayInSeconds, 0, 3_600) * 1_000,
   });
@@ -258,6 +289,7 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     exposeErrors = 'message',
     interceptors,
     resume,
+    authorize,
     random = Math.random,
   } = options;
   const checkedLimits = checkLimits(limits);
@@ -285,8 +317,10 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
     exposeErrors: checkExposure(exposeErrors),
     interceptors: interceptors === undefined ? noInterceptors : checkInterceptors(interceptors),
     resume: resume === undefined ? undefined : checkResume(resume),
+    authorize: authorize === undefined ? undefined : checkFunction('authorize', authorize),
     random: checkFunction('random', random),
     createID,
+    createNonce,
     warn,
   };
 }
@@ -325,6 +359,32 @@ const noInterceptors: readonly RPCInterceptor[] = [];
 
 function createID(): string {
   return crypto.randomUUID();
+}
+
+function createNonce(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(nonceBytes));
+}
+
+/** What a listener that others can reach exposes; who is authenticated may still be heard, and what he sends be changed. */
+function describeExposure(
+  host: string,
+  authenticate: Authenticate | SharedToken | undefined,
+  exposeErrors: ErrorExposure | undefined,
+): string {
+  const what = [`host is ${JSON.stringify(host)}, which others can reach, and nothing is encrypted`];
+  if (authenticate === undefined) what.push(' or authenticated');
+  else if (isSharedToken(authenticate)) {
+    what.push(': the shared token stays secret, but all else can be read and changed on the way');
+  } else what.push(': credentials, like all else, can be read and changed on the way');
+  if (exposeErrors === 'stack')
+    what.push('; exposeErrors: "stack" shows every caller where the program lies');
+  return what.join('');
+}
+
+/** @throws TypeError */
+function checkAuthenticate(authenticate: Authenticate | SharedToken): Authenticate | SharedToken {
+  if (isSharedToken(authenticate) || typeof authenticate === 'function') return authenticate;
+  throw new TypeError('authenticate is neither a function nor a shared token');
 }
 
 function warn(message: string, kind: string): void {

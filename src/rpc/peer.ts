@@ -14,6 +14,7 @@ import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
 import type { Hello, ResumeGrant, ResumeOffer, SessionMessage } from '../protocol/messages.js';
 import type { Transport } from '../transports/transport.js';
+import type { Authorization } from './authorization.js';
 import { RPCCommunicator, type CommunicatorSink } from './communicator.js';
 import type { Interception } from './interception.js';
 import type { LocalRegistry } from './local-registry.js';
@@ -37,6 +38,10 @@ export interface PeerSettings {
   readonly heartbeatIntervalMs: number | undefined;
   readonly unresponsiveAfterMs: number;
   readonly disconnectUnresponsive: boolean;
+  /** Says what the other side may call; `undefined`: everything. */
+  readonly authorization: Authorization | undefined;
+  /** How long authentication may take, in milliseconds; `undefined`: there is none. */
+  readonly authenticationTimeoutMs: number | undefined;
   /** How sessions outlive connections, where they may. */
   readonly resume: ResumeSettings | undefined;
 }
@@ -90,6 +95,8 @@ export function handshakeTimeoutMs(timeoutMs: number): number {
 export class Peer implements ConnectionSink {
   #connection: Connection;
   readonly #isDialer: boolean;
+  /** Who the other side is, where it was authenticated; known before the handshake is done. */
+  identity: unknown;
   readonly #settings: PeerSettings;
   readonly #sink: PeerSink;
   readonly #codec: Codec;
@@ -120,7 +127,7 @@ export class Peer implements ConnectionSink {
     this.#isDialer = role.side === 'dialer';
     this.#sink = sink;
     this.#codec = new Codec(settings.limits, settings.codecs);
-    const { timeoutMs, heartbeatIntervalMs, limits, slabs, resume } = settings;
+    const { timeoutMs, heartbeatIntervalMs, limits, slabs, authenticationTimeoutMs, resume } = settings;
     this.#connection = new Connection(
       transport,
       {
@@ -128,6 +135,7 @@ export class Peer implements ConnectionSink {
         timeoutMs,
         heartbeatIntervalMs,
         handshakeTimeoutMs: handshakeTimeoutMs(timeoutMs),
+        authenticationTimeoutMs,
         limits,
         slabs,
         codec: this.#codec,
@@ -176,6 +184,7 @@ export class Peer implements ConnectionSink {
       this.#leave(new CloseReason('connection-lost', 'the client came by another connection', 'remote'));
     }
     this.#connection = other.#connection;
+    this.identity = other.identity;
     this.#connection.resume(this.#communicator?.connectionID ?? '', previous, grant, this);
   }
 
@@ -215,7 +224,8 @@ export class Peer implements ConnectionSink {
   onEstablished(connectionID: string, grant: ResumeGrant | undefined): void {
     if (grant !== undefined) this.#beginSession(grant);
     const { limits, registry, random } = this.#settings;
-    const { exposeErrors, callTimeoutMs, callbackScheduler, interception, now } = this.#settings;
+    const { exposeErrors, callTimeoutMs, callbackScheduler, interception, authorization, now } =
+      this.#settings;
     const identifier = this.#sink.onEstablished(connectionID, grant?.refusal);
     this.#communicator = new RPCCommunicator({
       connectionID,
@@ -227,6 +237,8 @@ export class Peer implements ConnectionSink {
       callTimeoutMs,
       callbackScheduler,
       interception,
+      authorization,
+      identity: this.identity,
       firstReference: 1 + Math.floor(random() * maxFirstReference),
       now,
       sink: this.#sink,

@@ -5,6 +5,8 @@ import { ProtocolError } from '../errors.js';
 import type { Line } from '../link/line.js';
 import type { Codec } from '../protocol/codec.js';
 import { MessageType, type AbortMessage, type SessionMessage } from '../protocol/messages.js';
+import { LentReference, ReturnedReference } from '../protocol/references.js';
+import { SparseSet } from '../protocol/sparse.js';
 import type { Caller } from '../proxies/caller.js';
 import { ExportTable } from '../proxies/export-table.js';
 import { hydrate } from '../proxies/hydrate.js';
@@ -41,6 +43,8 @@ export class References {
   readonly #quotas: Quotas;
   /** Signals that were aborted, and are to be told. */
   #aborted: (readonly [number: number, reason: unknown])[] = [];
+  /** Messages that wait, of whose signals nobody knows yet. */
+  readonly #onAbort = new SparseSet<(message: AbortMessage) => void>();
   /** Messages whose references were received, or given back: each is accounted for once. */
   readonly #accounted = new WeakSet<SessionMessage>();
   #isClosed = false;
@@ -108,6 +112,33 @@ export class References {
   }
 
   /**
+   * A message waits to be acted on: what is released or aborted meanwhile came after it.
+   * @returns whether it is hydrated now, to be called once
+   */
+  hold(message: SessionMessage): (hydrate: boolean) => void {
+    const references = this.#codec.referencesOf(message) ?? [];
+    const returned = references.filter((each) => each instanceof ReturnedReference);
+    const kept = returned.map(({ number }) => number).filter((each) => this.exports.find(each) !== undefined);
+    const signals = references.filter((each) => each instanceof LentReference && each.kind === 'signal');
+    const aborts: AbortMessage[] = [];
+    const onAbort = (abort: AbortMessage): void => {
+      if (signals.some(({ number }) => number === abort[1])) aborts.push(abort);
+    };
+    this.exports.keep(kept);
+    if (signals.length > 0) this.#onAbort.add(onAbort);
+    return (isEntered) => {
+      this.#onAbort.delete(onAbort);
+      try {
+        if (isEntered) this.hydrate(message);
+        else this.refuse(message);
+      } finally {
+        this.exports.takeBack(kept);
+      }
+      for (const abort of aborts) this.abort(abort);
+    };
+  }
+
+  /**
    * The peer gives references back.
    * @throws ProtocolError for what it does not hold
    */
@@ -117,6 +148,7 @@ export class References {
 
   /** The peer aborted a signal. */
   abort(message: AbortMessage): void {
+    for (const onAbort of this.#onAbort) onAbort(message);
     if (this.accept(message) !== undefined) return;
     const [, number, reason] = message;
     this.#imports.abort(number, message.length === 2 ? new DOMException('aborted', 'AbortError') : reason);

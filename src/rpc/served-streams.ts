@@ -12,6 +12,7 @@ import type { StreamSender } from '../streams/stream-sender.js';
 import { StreamSenders } from '../streams/stream-senders.js';
 import { laterSource, streamSource } from '../streams/stream-source.js';
 import type { Report } from '../streams/user-callback.js';
+import { isAuthorizationsWord, type Admission } from './authorization.js';
 import { runInCall, type ServedCall } from './current-call.js';
 import type { Interception } from './interception.js';
 import type { Sending, SentMessage } from './sending.js';
@@ -37,6 +38,8 @@ export interface Subscription {
   readonly id: number;
   readonly credit: number;
   readonly call: ServedCall;
+  /** What is waited for before anything else happens; `undefined`: nothing. */
+  readonly admission: Admission | undefined;
   readonly found: FoundStream;
   readonly args: readonly unknown[];
   /** Whether the source was reached: then the answer to whether it ran is yes. */
@@ -105,7 +108,7 @@ export class ServedStreams {
 
   /** Begins a stream. */
   start(subscription: Subscription): void {
-    const { id, credit, call, found, args } = subscription;
+    const { id, credit, call, found, admission } = subscription;
     const policy = 'source' in found ? undefined : found.stream.policy;
     const sender = this.#senders.open(id, credit, policy ?? defaultPolicy);
     this.#subscriptions.set(id, subscription);
@@ -113,7 +116,29 @@ export class ServedStreams {
       this.#deadlines.add(call, call.deadlineMs);
       this.#settings.deadlineChanged();
     }
+    if (admission === undefined) {
+      this.#enter(sender, subscription);
+      return;
+    }
+    void admission.decided.then(() => {
+      // Its reader may have left.
+      if (this.#subscriptions.get(id) !== subscription) {
+        admission.leave();
+        return;
+      }
+      try {
+        admission.enter();
+      } catch (error) {
+        sender.refuse(error);
+        return;
+      }
+      this.#enter(sender, subscription);
+    });
+  }
+
+  #enter(sender: StreamSender, subscription: Subscription): void {
     const { interception } = this.#settings;
+    const { call, args } = subscription;
     try {
       if (interception === undefined) this.#begin(sender, subscription);
       else {
@@ -311,6 +336,7 @@ export class ServedStreams {
       if (error instanceof SchemaFailure) report(error);
       return refusalOf(error, 'no');
     }
+    if (isAuthorizationsWord(error)) return refusalOf(error.error, 'no');
     if (isRefusal && error instanceof RPCError) return refusalOf(error, 'yes');
     const wire = thrownToWire(error, exposeErrors, sending.codec);
     return hasRun ? wire : { ...wire, executed: 'no' };

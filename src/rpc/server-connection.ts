@@ -47,6 +47,11 @@ export class ServerConnection {
     return this.isConnected || this.#status === clientStatuses.autoConnecting;
   }
 
+  /** Who it is, as `authenticate` has said; `undefined` without that. */
+  get identity(): unknown {
+    return this.peer.identity;
+  }
+
   /** Its status now. */
   get status(): ClientStatus {
     return this.#status;

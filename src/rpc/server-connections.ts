@@ -6,14 +6,17 @@ import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
 import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
+import { SparseMap } from '../protocol/sparse.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
 import type { Counts } from './counts.js';
+import type { Authenticator } from './authenticator.js';
 import { DedicatedPort } from './dedicated-port.js';
 import { HandshakeGate } from './handshake-gate.js';
 import type { ResolvedServerOptions } from './options.js';
 import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSettings } from './peer.js';
+import { isSamePrincipal } from './same-principal.js';
 import { ServerConnection } from './server-connection.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 
@@ -21,6 +24,8 @@ import { clientStatuses, type ClientStatus } from './status.js';
 export interface ServerConnectionsSettings {
   readonly options: ResolvedServerOptions;
   readonly lifecycle: Lifecycle;
+  /** Says who a client is; `undefined`: nobody asks. */
+  readonly authenticator: Authenticator | undefined;
   /** The settings for a new peer, with the timeout of the moment. */
   readonly peerSettings: () => PeerSettings;
   /** Whether new clients are welcome. */
@@ -50,6 +55,8 @@ export class ServerConnections {
   readonly #settings: ServerConnectionsSettings;
   readonly #lifecycle: Lifecycle;
   readonly #peers = new Set<Peer>();
+  /** Those about whom it is not known yet who they are, with what ends the asking. */
+  readonly #attempts = new SparseMap<Peer, () => void>();
   readonly #connections = new Map<string, ServerConnection>();
   readonly #dedicatedPorts = new Set<DedicatedPort>();
   readonly #gate: HandshakeGate;
@@ -110,9 +117,12 @@ export class ServerConnections {
     const { options } = this.#settings;
     const peer = new Peer(transport, { side: 'listener' }, this.#settings.peerSettings(), {
       onHello: (hello) => {
-        connection = this.#greet(peer, hello, handover);
-        // Its connection carries an earlier session now.
-        if (!this.#peers.has(peer)) onMadeOrEnded();
+        this.#authenticate(peer, hello, (identity) => {
+          peer.identity = identity;
+          connection = this.#greet(peer, hello, handover);
+          // Its connection carries an earlier session now.
+          if (!this.#peers.has(peer)) onMadeOrEnded();
+        });
       },
       onContinued: () => {
         // Only a client asks for a session.
@@ -195,9 +205,25 @@ export class ServerConnections {
     for (const peer of [...this.#peers]) peer.close(code, message);
   }
 
+  /** Nothing else of a client is looked at before it is known who it is. */
+  #authenticate(peer: Peer, hello: Hello, admit: (identity: unknown) => void): void {
+    const { authenticator } = this.#settings;
+    if (authenticator === undefined) {
+      admit(undefined);
+      return;
+    }
+    const leave = authenticator.check(hello, peer.connection, (identity) => {
+      this.#attempts.delete(peer);
+      admit(identity);
+    });
+    if (peer.identity === undefined) this.#attempts.set(peer, leave);
+  }
+
   #greet(peer: Peer, hello: Hello, handover: Handover | undefined): ServerConnection | undefined {
     const { options, isAccepting } = this.#settings;
     const { ticket, resume } = hello;
+    // It may have gone while it was being authenticated.
+    if (!this.#peers.has(peer)) return undefined;
     const refusal = resume?.session && this.#resume(peer, resume.session);
     if (refusal === resumed) return undefined;
     if (ticket !== handover?.ticket) {
@@ -280,6 +306,7 @@ export class ServerConnections {
     const { tokens } = connection;
     const { connection: present, isExpired } = connection.peer;
     // Who shows no good token learns nothing, and changes nothing.
+    if (!isSamePrincipal(connection.identity, peer.identity)) return 'unknown';
     if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';
     if (!tokens.isNewest(attempt)) return 'superseded';
     const fault = isExpired ? 'expired' : present.canContinueFrom(received) ? undefined : 'gap';
@@ -337,6 +364,8 @@ export class ServerConnections {
   #ended(peer: Peer, connection: ServerConnection | undefined, end: ConnectionEnd): void {
     this.#lifecycle.during(() => {
       this.#peers.delete(peer);
+      this.#attempts.get(peer)?.();
+      this.#attempts.delete(peer);
       const fault = faultOf(end, peer.connection, connection?.id);
       if (fault !== undefined) this.#lifecycle.report(fault);
       if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;

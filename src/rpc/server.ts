@@ -11,6 +11,8 @@ import type { RemoteProxy } from '../proxies/types.js';
 import { Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Address } from '../transports/transport.js';
+import { Authenticator, authenticationTimeoutMs } from './authenticator.js';
+import { Authorization } from './authorization.js';
 import { checkDuration, checkMaxConnections, checkNames, checkTimeout } from './checks.js';
 import { sumOf, type Counts } from './counts.js';
 import { RPCDispatcher } from './dispatcher.js';
@@ -54,6 +56,7 @@ export class RPCServer extends RPCDispatcher {
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
   readonly #interception: Interception | undefined;
+  readonly #authorization: Authorization | undefined;
   readonly #clients: ServerConnections;
   readonly #statusStream: StateStream<ServerStatus>;
   readonly #running: Waiting<void>;
@@ -81,11 +84,13 @@ export class RPCServer extends RPCDispatcher {
     this.#lifecycle = lifecycle;
     this.#registry = registry;
     this.#interception = Interception.of(resolved.interceptors, lifecycle.report);
+    this.#authorization = Authorization.of(resolved.authorize, lifecycle.report);
     this.#timeoutMs = resolved.timeoutMs;
     this.#statusStream = lifecycle.state<ServerStatus>(this.#status);
     this.#clients = new ServerConnections({
       options: resolved,
       lifecycle,
+      authenticator: Authenticator.of(resolved, lifecycle.report),
       peerSettings: () => (this.#settings ??= this.#peerSettings()),
       isAccepting: () => this.#status === serverStates.running,
       onEmpty: () => {
@@ -191,6 +196,14 @@ export class RPCServer extends RPCDispatcher {
    */
   connectionUniqueIdentifier(connectionID: string): string {
     return this.#clients.find(connectionID).identifier;
+  }
+
+  /**
+   * Who a client is, as `authenticate` has said; `undefined` without that option.
+   * @throws UnknownConnectionError
+   */
+  connectionIdentity(connectionID: string): unknown {
+    return this.#clients.find(connectionID).identity;
   }
 
   /**
@@ -421,6 +434,8 @@ export class RPCServer extends RPCDispatcher {
       slabs: sharedSlabs,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
+      authorization: this.#authorization,
+      authenticationTimeoutMs: this.#options.authenticate === undefined ? undefined : authenticationTimeoutMs,
     };
   }
 

@@ -11,6 +11,7 @@ import {
   InvalidArgumentsError,
   LimitExceededError,
   NotConnectedError,
+  PermissionDeniedError,
   RemoteError,
   RPCError,
   RPCTimeoutError,
@@ -62,6 +63,7 @@ const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetai
   ['stream-overflow', StreamOverflowError],
   ['stream-lost', StreamLostError],
   ['timeout', RPCTimeoutError],
+  ['permission-denied', PermissionDeniedError],
 ]);
 
 /** What the library itself answers in place of a result. */
