@@ -21,10 +21,19 @@
 /** Whether the body of a called method ran at the other side. */
 export type Executed = 'no' | 'yes' | 'unknown';
 
+/**
+ * How far a call got: it never left this side (`"queued"`); all of it was given to a transport, and nothing more is known
+ * (`"sent"`); the other side surely has it (`"received"`), since it answered or acknowledged it. That it has it does not say
+ * that it ran it.
+ */
+export type Stage = 'queued' | 'sent' | 'received';
+
 /** What an error can tell about the call or connection it belongs to. */
 export interface RPCErrorDetails {
   /** Whether the method's body ran; present on every error of a call. */
   readonly executed?: Executed | undefined;
+  /** How far the call got; what follows from `executed` unless it is given. */
+  readonly stage?: Stage | undefined;
   /** The connection concerned, if any. */
   readonly connectionID?: string | undefined;
   /** The name of the object called. */
@@ -41,6 +50,8 @@ export class RPCError extends Error {
   readonly code: string;
   /** Whether the called method's body ran; `undefined` where no call is concerned. */
   readonly executed: Executed | undefined;
+  /** How far the call got; `undefined` where no call is concerned. */
+  readonly stage: Stage | undefined;
   /** The connection concerned, if any. */
   readonly connectionID: string | undefined;
   /** The name of the object called, if a call is concerned. */
@@ -57,6 +68,7 @@ export class RPCError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.executed = details.executed;
+    this.stage = details.stage ?? stageOf(details.executed);
     this.connectionID = details.connectionID;
     this.object = details.object;
     this.member = details.member;
@@ -65,6 +77,12 @@ export class RPCError extends Error {
   static {
     this.prototype.name = 'RPCError';
   }
+}
+
+/** Without anything more: what did not run was refused before it left, and what ran had arrived. */
+function stageOf(executed: Executed | undefined): Stage | undefined {
+  if (executed === undefined) return undefined;
+  return executed === 'no' ? 'queued' : executed === 'yes' ? 'received' : 'sent';
 }
 
 /** Another Tandem server already runs at the address. */
@@ -296,9 +314,16 @@ export class StreamOverflowError extends RPCError {
 
 /** A stream ended because its connection did; what it would have produced is unknown. */
 export class StreamLostError extends ConnectionLostError {
-  /** @param message - which connection, and why it ended */
-  constructor(message: string, details?: RPCErrorDetails) {
+  /** The index, from 0, of the last value that came; -1: none did. All up to it are given out before this error. */
+  readonly lastIndex: number;
+
+  /**
+   * @param message - which connection, and why it ended
+   * @param lastIndex - of the last value that came
+   */
+  constructor(message: string, details?: RPCErrorDetails, lastIndex = -1) {
     super(message, details, 'stream-lost');
+    this.lastIndex = lastIndex;
   }
 
   static {

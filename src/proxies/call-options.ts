@@ -3,7 +3,14 @@
  */
 import type { CallOptions } from './types.js';
 
-const names: ReadonlySet<string> = new Set(['timeoutInSeconds', 'signal', 'metadata', 'whenDisconnected']);
+const names: ReadonlySet<string> = new Set([
+  'timeoutInSeconds',
+  'signal',
+  'metadata',
+  'whenDisconnected',
+  'idempotent',
+  'resubscribe',
+]);
 
 /** A timer of the platform cannot be armed for more than 2^31 - 1 milliseconds. */
 const maxTimeoutInSeconds = 2_147_483;
@@ -36,6 +43,13 @@ export function checkCallOptions(options: CallOptions): CallOptions {
       `whenDisconnected is ${JSON.stringify(whenDisconnected)}; allowed are "fail" and "wait"`,
     );
   }
+  const { idempotent = false, resubscribe = false } = options;
+  if (typeof (idempotent as unknown) !== 'boolean')
+    throw new TypeError(`idempotent is ${JSON.stringify(idempotent)}; allowed are true and false`);
+  if (typeof (resubscribe as unknown) !== 'boolean' && typeof resubscribe !== 'function')
+    throw new TypeError(
+      `resubscribe is ${JSON.stringify(resubscribe)}; allowed are true, false and a function`,
+    );
   return options;
 }
 

@@ -8,6 +8,7 @@
  * refused.
  */
 import type { Observable } from 'rxjs';
+import type { StreamLostError } from '../errors.js';
 import type { AnyFunction, RemoteMethodName, RemoteStreamName, ValueOf } from './member-types.js';
 
 /** What may be in a call's options; see `withCallOptions`. */
@@ -24,9 +25,21 @@ export interface CallOptions {
   readonly metadata?: unknown;
   /**
    * What happens while a client is not connected: `"fail"` (default) rejects at once with `NotConnectedError`, `"wait"` waits
-   * for a connection, until the timeout. A server's proxies belong to one connection and do not wait.
+   * for a connection, until the timeout. A server's proxies belong to one connection and do not wait. A session that is away
+   * (`resume`) takes calls on both sides, which leave with its next connection; `"fail"` refuses them meanwhile.
    */
   readonly whenDisconnected?: 'fail' | 'wait';
+  /**
+   * The call may run more than once: if it is lost with its session, and nobody knows whether it ran, it is made again on the next
+   * one, five times at most and within its timeout. Default false. For objects of a server; what else a connection has goes with it.
+   */
+  readonly idempotent?: boolean;
+  /**
+   * A stream that is lost with its session is subscribed to again on the next one. A function is told of each gap, with the index
+   * of the last value before it, before the first value after it; with `true` the gap is reported on `errors$`. Default false: the
+   * stream ends with `StreamLostError`. For objects of a server.
+   */
+  readonly resubscribe?: boolean | ((gap: StreamLostError) => void);
 }
 
 /** A stream of the other side: cold; as an AsyncIterable its pace reaches the producer. */

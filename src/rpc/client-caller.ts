@@ -1,6 +1,7 @@
 /**
  * How a client's proxies call: on the connection there is, or, where the call says so, on the next one.
  */
+import type { TeardownLogic } from 'rxjs';
 import { RPCError, RPCTimeoutError, type NotConnectedError } from '../errors.js';
 import type { Target } from '../protocol/messages.js';
 import type { Caller } from '../proxies/caller.js';
@@ -9,6 +10,7 @@ import { RemoteStream } from '../streams/remote-stream.js';
 import { onceAborted } from '../streams/abort-listeners.js';
 import type { StreamSink } from '../streams/stream-receiver.js';
 import type { Report } from '../streams/user-callback.js';
+import { callAgain, subscribeAgain } from './again.js';
 import { callTimeMs, noTimeLeft } from './call-time.js';
 import type { RPCCommunicator } from './communicator.js';
 import { describeCall } from './outgoing-calls.js';
@@ -56,6 +58,12 @@ export class ClientCaller implements Caller {
 
   /** {@inheritDoc Caller.call} */
   call(target: Target, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
+    const once = (left: CallOptions): Promise<unknown> => this.#call(target, member, args, left);
+    if (options.idempotent !== true) return once(options);
+    return callAgain(once, options, this.#settings.callTimeoutMs, this.#settings);
+  }
+
+  #call(target: Target, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
     const connected = this.#settings.connected();
     if (connected !== undefined) return connected.direct.call(target, member, args, options);
     if (options.whenDisconnected !== 'wait') return Promise.reject(this.#notConnected(target, member));
@@ -86,13 +94,26 @@ export class ClientCaller implements Caller {
     args: readonly unknown[],
     options: CallOptions,
   ): RemoteStream<unknown> {
-    return new RemoteStream(this.report, (sink) => {
-      const connected = this.#settings.connected();
-      if (connected !== undefined) return connected.direct.stream(target, member, args, options).open(sink);
-      if (options.whenDisconnected === 'wait') return this.#openLater(target, member, args, options, sink);
-      sink.error(this.#notConnected(target, member));
-      return undefined;
-    });
+    const open = (left: CallOptions, sink: StreamSink): TeardownLogic =>
+      this.#open(target, member, args, left, sink);
+    const { resubscribe = false } = options;
+    return new RemoteStream(this.report, (sink) =>
+      resubscribe === false ? open(options, sink) : subscribeAgain(open, options, sink, this.#settings),
+    );
+  }
+
+  #open(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+    sink: StreamSink,
+  ): TeardownLogic {
+    const connected = this.#settings.connected();
+    if (connected !== undefined) return connected.direct.stream(target, member, args, options).open(sink);
+    if (options.whenDisconnected === 'wait') return this.#openLater(target, member, args, options, sink);
+    sink.error(this.#notConnected(target, member));
+    return undefined;
   }
 
   #openLater(

@@ -58,6 +58,7 @@ export class OutgoingCalls {
       {
         withdraw: (message) => sending.withdraw(message),
         cannotHaveArrived: (sent, end) => sending.cannotHaveArrived(sent, end),
+        stageOf: (sent, end) => sending.stageOf(sent, end),
         cancel: (id) => {
           if (!this.#cancels.request(id, settings.now())) settings.deadlineChanged();
         },

@@ -129,13 +129,15 @@ export class OutgoingStreams {
 
   /** The time of a stream is over. */
   handleDeadline(nowMs: number): void {
+    const { sending } = this.#settings;
     for (const id of this.#deadlines.takeDue(nowMs)) {
       const subscribed = this.#subscribed.get(id);
       if (subscribed === undefined) continue;
       const { object, member, timeoutMs = 0, receiver } = subscribed;
       const text = `${describeCall(object, member)} did not end within ${timeoutMs / 1_000} s`;
       const executed = receiver.hasBegun ? 'yes' : 'unknown';
-      this.#fail(subscribed, new RPCTimeoutError(text, { ...this.#details(subscribed), executed }));
+      const stage = executed === 'yes' ? 'received' : sending.stageOf(subscribed.sent);
+      this.#fail(subscribed, new RPCTimeoutError(text, { ...this.#details(subscribed), executed, stage }));
     }
   }
 
@@ -151,7 +153,9 @@ export class OutgoingStreams {
       const executed = receiver.hasBegun ? 'yes' : isUnseen ? 'no' : 'unknown';
       const what = describeCall(subscribed.object, subscribed.member);
       const text = `${what} did not end before the connection did: ${end.reason.message}`;
-      return new StreamLostError(text, { ...this.#details(subscribed), executed });
+      const stage = executed === 'yes' ? 'received' : sending.stageOf(subscribed.sent, end);
+      const details = { ...this.#details(subscribed), executed, stage } as const;
+      return new StreamLostError(text, details, receiver.receivedCount - 1);
     });
   }
 

@@ -2,7 +2,7 @@
  * The calls that this side has made and that are not answered: each ends exactly once, by its answer, its timeout, its
  * signal or the end of the connection.
  */
-import { ConnectionLostError, RPCTimeoutError, type RPCErrorDetails } from '../errors.js';
+import { ConnectionLostError, RPCTimeoutError, type RPCErrorDetails, type Stage } from '../errors.js';
 import { Deadlines } from '../protocol/deadlines.js';
 import type { ResponseMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
@@ -18,6 +18,8 @@ export interface CallChannel {
   withdraw(message: SentMessage): boolean;
   /** Whether the other side surely has not acted on a message, now that the connection has ended. */
   cannotHaveArrived(sent: Sent, end: ConnectionEnd): boolean;
+  /** How far a message got. */
+  stageOf(sent: Sent, end?: ConnectionEnd): Stage;
   /** Tells the other side that nobody waits for this call any more. */
   cancel(id: number): void;
 }
@@ -104,9 +106,11 @@ export class PendingCalls {
     for (const id of this.#deadlines.takeDue(nowMs)) {
       const call = this.#take(id);
       if (call === undefined) continue;
-      const executed = this.#giveUp(call) ? 'no' : 'unknown';
+      const isWithdrawn = this.#giveUp(call);
+      const executed = isWithdrawn ? 'no' : 'unknown';
+      const stage = isWithdrawn ? 'queued' : this.#channel.stageOf(call.sent);
       const text = `${describe(call)} was not answered within ${(call.timeoutMs ?? 0) / 1_000} s`;
-      call.reject(new RPCTimeoutError(text, { ...this.#details(call), executed }));
+      call.reject(new RPCTimeoutError(text, { ...this.#details(call), executed, stage }));
     }
   }
 
@@ -117,7 +121,8 @@ export class PendingCalls {
       if (call === undefined) continue;
       const executed = this.#channel.cannotHaveArrived(call.sent, end) ? 'no' : 'unknown';
       const text = `${describe(call)} was not answered before the connection ended: ${end.reason.message}`;
-      call.reject(new ConnectionLostError(text, { ...this.#details(call), executed }));
+      const stage = this.#channel.stageOf(call.sent, end);
+      call.reject(new ConnectionLostError(text, { ...this.#details(call), executed, stage }));
     }
   }
 

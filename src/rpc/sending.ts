@@ -2,7 +2,7 @@
  * The way out of one connection: ids, and messages with what they lend. A message that fails to encode, or is taken back,
  * has lent nothing.
  */
-import { ConnectionLostError, NotConnectedError } from '../errors.js';
+import { ConnectionLostError, NotConnectedError, type Stage } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { Line } from '../link/line.js';
 import type { Codec } from '../protocol/codec.js';
@@ -127,6 +127,13 @@ export class Sending {
   cannotHaveArrived(sent: Sent, end: ConnectionEnd): boolean {
     if (!this.isHandedOver(sent)) return true;
     return end.lastReceived !== undefined && this.isBeyond(sent, end.lastReceived);
+  }
+
+  /** How far a message got. @param end - of the session, if it has come */
+  stageOf(sent: Sent, end?: ConnectionEnd): Stage {
+    if (!this.isHandedOver(sent)) return 'queued';
+    const isRead = end?.lastReceived !== undefined && !this.isBeyond(sent, end.lastReceived);
+    return isRead || this.#connection.hasReached(sent) ? 'received' : 'sent';
   }
 
   /** Tells the other side that nobody waits for a call or a stream any more. */

@@ -52,7 +52,9 @@ const maxStackLength = 8_192;
 
 const unreadable: WireError = { message: 'the method threw something that cannot be read', name: 'Error' };
 
-const refusals: ReadonlyMap<string, new (message: string, details: RPCErrorDetails) => RPCError> = new Map([
+type Refusal = new (message: string, details: RPCErrorDetails) => RPCError;
+
+const refusals: ReadonlyMap<string, Refusal> = new Map<string, Refusal>([
   ['unknown-object', UnknownObjectError],
   ['unknown-method', UnknownMethodError],
   ['unserializable-value', UnserializableValueError],
@@ -109,18 +111,18 @@ export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError 
     return new RemoteError(
       wire.message,
       { remoteName: wire.name ?? 'Error', remoteCode: wire.code, data: wire.data, remoteStack: wire.stack },
-      { ...call, executed: wire.executed ?? 'yes' },
+      { ...call, executed: wire.executed ?? 'yes', stage: 'received' },
     );
   }
-  const details = { ...call, executed: wire.executed };
+  const details = { ...call, executed: wire.executed, stage: 'received' } as const;
   const code = String(wire.code);
-  const Refusal = refusals.get(code);
+  const Kind = refusals.get(code);
   // A refusal is the library's own sentence, which stands in logs; what a method threw is left as it is.
   const text = printable(wire.message, maxTextLength);
   if (code === 'invalid-arguments') return new InvalidArgumentsError(text, readIssues(wire.data), details);
-  return Refusal === undefined
+  return Kind === undefined
     ? new RPCError(text, details, printable(code, maxCodeLength))
-    : new Refusal(text, details);
+    : new Kind(text, details);
 }
 
 /** What is said to be wrong with arguments, by a peer or by an interceptor: anything, until it has been looked at. */

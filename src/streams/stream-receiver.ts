@@ -71,7 +71,7 @@ export class StreamReceiver {
   #givenItems = 0;
   #givenBytes = 0;
   #unreturnedBytes = 0;
-  #hasBegun = false;
+  #receivedCount = 0;
   #isSlow = false;
   /** Whether somebody waited for values when they came. */
   #isStarved = false;
@@ -115,7 +115,12 @@ export class StreamReceiver {
 
   /** Whether anything has arrived: then the producer surely has begun. */
   get hasBegun(): boolean {
-    return this.#hasBegun;
+    return this.#receivedCount > 0;
+  }
+
+  /** How many values have arrived. */
+  get receivedCount(): number {
+    return this.#receivedCount;
   }
 
   /**
@@ -128,7 +133,7 @@ export class StreamReceiver {
         `${values.length} values of stream ${this.id}, where ${this.#credit} were asked for`,
       );
     }
-    this.#hasBegun = true;
+    this.#receivedCount += values.length;
     this.#isStarved ||= this.#waiting === 0 && this.#pace.isReady;
     this.#credit -= values.length;
     this.#unreturnedBytes += bytes;
