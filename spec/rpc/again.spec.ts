@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Observable, Subject } from 'rxjs';
-import { type StreamLostError, withCallOptions, type RPCError } from 'tandem-rpc';
+import { type StreamLostError, withCallOptions } from 'tandem-rpc';
 import { rejectionOf, VirtualWorld } from '../helpers/virtual-world.js';
 
 const never = new Promise<never>(() => undefined);

@@ -21,7 +21,7 @@ export interface AgainSettings {
 }
 
 /** A call that ends every server that runs it must not end them all: as many attempts as gRPC allows. */
-export const maxAttempts = 5;
+const maxAttempts = 5;
 
 /**
  * Calls until there is an answer, each time on another session.
