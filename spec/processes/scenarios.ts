@@ -4,7 +4,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { RPCTimeoutError } from '../../src/errors.js';
 import { RPCClient } from '../../src/rpc/client.js';
+import { FaultProxy } from '../../src/testing/fault-proxy.js';
 
 interface Told {
   readonly event: string;
@@ -259,38 +260,17 @@ export const scenarios: Readonly<Record<string, () => Promise<number>>> = {
   'a connection that carries one byte at a time': async () => {
     const server = new Child('server', 0);
     const { port = 0 } = await server.until('listening');
-    const proxy = byteByByte(port);
-    await once(proxy.listen(0, '127.0.0.1'), 'listening');
-    const client = new Child('client', (proxy.address() as AddressInfo).port);
+    const proxy = new FaultProxy({ target: { port }, conditions: { sliceBytes: 1 } });
+    const client = new Child('client', (await proxy.listen()).port);
     try {
       const startMs = performance.now();
       await client.until('served');
       return performance.now() - startMs;
     } finally {
-      await Promise.all([client.kill(), server.kill()]);
-      proxy.close();
+      await Promise.all([client.kill(), server.kill(), proxy.dispose()]);
     }
   },
 };
-
-/** A listener that passes everything on in writes of one byte each. */
-function byteByByte(port: number): Server {
-  return createServer({ noDelay: true }, (near) => {
-    const far = connect({ port, host: '127.0.0.1', noDelay: true });
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      from.on('data', (chunk) => {
-        for (let at = 0; at < chunk.length; at++) to.write(chunk.subarray(at, at + 1));
-      });
-      from.on('error', () => {});
-      from.on('close', () => {
-        to.destroy();
-      });
-    }
-  });
-}
 
 async function freePort(): Promise<number> {
   const server = createServer();
