@@ -5,14 +5,10 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { RPCTimeoutError } from '../../src/errors.js';
 import { RPCClient } from '../../src/rpc/client.js';
 import { FaultProxy } from '../../src/testing/fault-proxy.js';
+import { bundled } from '../helpers/bundle.js';
 
 interface Told {
   readonly event: string;
@@ -31,18 +27,7 @@ const noticeBoundMs = timeoutInSeconds * 1_000 + 500;
 /** Nothing takes this long; who waits longer waits for something that does not come. */
 const patienceMs = 20_000;
 
-/** The child in one file, made once from the sources: through tsx each of them would take a second more to start. */
-const childFile = join(mkdtempSync(join(tmpdir(), 'tandem-child-')), 'child.cjs');
-buildSync({
-  entryPoints: [fileURLToPath(new URL('child.ts', import.meta.url))],
-  outfile: childFile,
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-});
-process.once('exit', () => {
-  rmSync(dirname(childFile), { recursive: true, force: true });
-});
+const childFile = bundled(new URL('child.ts', import.meta.url));
 
 /** A child process, and what it has told that nobody has waited for yet. */
 class Child {
