@@ -3,6 +3,7 @@
  * `stage.ts`; what it can do are the functions of `acts`.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import type { Worker } from 'node:worker_threads';
 import { Observable } from 'rxjs';
@@ -73,6 +74,7 @@ let sampler: NodeJS.Timeout | undefined;
 let cpu = process.cpuUsage();
 let startBytes = 0;
 let mostBytes = 0;
+let bareBytes = 0;
 
 process.on('worker', (worker) => workers.push(worker));
 
@@ -88,7 +90,8 @@ function state() {
   const connected = clients.filter((client) => client.isConnected()).length;
   const open = Object.values<number>({ ...server?.counts() }).reduce((sum, count) => sum + count, 0);
   const connections = server?.connections().length ?? 0;
-  return { connections, connected, open, made, lost, failures, dials, disorder, lastNote, teardowns };
+  const losses = lost.length;
+  return { connections, connected, open, losses, failures, dials, disorder, lastNote, teardowns };
 }
 
 const acts = {
@@ -119,6 +122,58 @@ const acts = {
     }
     return Promise.all(connected);
   },
+
+  /** Has clients that the server is to refuse, some at a time; gives how long each was kept waiting, and who was not refused. */
+  refusals: async (count: number, lanes: number, options: ClientOptions) => {
+    const waitedMs: number[] = [];
+    let others = 0;
+    const refuse = async (): Promise<void> => {
+      const client = new RPCClient(options);
+      const fromMs = nowMs();
+      const refused = new Promise<string>((resolve) => {
+        client.errors$.subscribe(({ name }) => resolve(name));
+        client.connectionMade$.subscribe(() => resolve('connected'));
+      });
+      client.connectToServer();
+      if ((await refused) !== 'ServerFullError') others += 1;
+      waitedMs.push(nowMs() - fromMs);
+      await client.dispose();
+    };
+    let left = count;
+    const lane = async (): Promise<void> => {
+      for (left -= 1; left >= 0; left -= 1) await refuse();
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+    return { waitedMs, others };
+  },
+
+  /** Connects, calls and leaves, so many times, some at a time. */
+  cycle: async (count: number, lanes: number, options: ClientOptions) => {
+    let left = count;
+    const lane = async (): Promise<void> => {
+      for (left -= 1; left >= 0; left -= 1) {
+        const client = new RPCClient(options);
+        client.connectToServer();
+        const service = await client.whenRemoteProxyObject<FaultService>('service');
+        await service.echo(left);
+        await client.dispose();
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+  },
+
+  /** A bare listener that reads and counts: what the same bytes cost without this library. */
+  bare: async () => {
+    const listener = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (bytes) => {
+        bareBytes += bytes.length;
+      });
+    });
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    return (listener.address() as AddressInfo).port;
+  },
+  bareBytes: () => bareBytes,
 
   /** Gives up so many of the clients that are connected. */
   shrink: async (count: number) => {
@@ -154,6 +209,8 @@ const acts = {
   },
 
   state,
+  /** When connections were made so far. */
+  made: () => made,
   memory: () => process.memoryUsage.rss(),
   rest: () => aliveBytesAtRest(),
 

@@ -60,7 +60,7 @@ export const f1: FaultRow = {
   },
   always: ['lies', 'duplicates'],
   play: async (stage) => {
-    const kills = stage.scale(1_000, 2);
+    const kills = stage.scale(1_000, 1);
     const { detectMs, reattachMs, lies, duplicates, calls } = await killServers(stage, kills);
     return {
       detectMaxMs: Math.max(...detectMs),
