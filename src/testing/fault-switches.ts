@@ -5,6 +5,8 @@
  * conditions a link's own take the place of the proxy's, one by one.
  */
 
+import { directionsOf } from '../transports/memory-link.js';
+
 /** One of the two directions of a link. */
 export type FaultDirection = 'toServer' | 'toClient';
 
@@ -18,13 +20,6 @@ export interface FaultConditions {
   readonly bytesPerSecond?: number | undefined;
   /** The most bytes written at once, a whole number from 1 up. Default Infinity; 1 has each byte written by itself. */
   readonly sliceBytes?: number | undefined;
-}
-
-const bothDirections: readonly FaultDirection[] = ['toServer', 'toClient'];
-
-/** Which directions an argument means: those of a direction that was not given are both. */
-export function directionsOf(direction: FaultDirection | undefined): readonly FaultDirection[] {
-  return direction === undefined ? bothDirections : [direction];
 }
 
 /** The switches of one proxy, or of one link of it. */

@@ -9,4 +9,5 @@ export { TestNetwork, type TestNetworkOptions, type TestPeerOptions } from './te
 export { FaultProxy, type FaultProxyOptions, type FaultTarget } from './fault-proxy.js';
 export type { FaultLink } from './fault-link.js';
 export type { FaultConditions, FaultDirection } from './fault-switches.js';
+export type { RandomFaults, RandomFaultsOptions } from './random-faults.js';
 export { seededRandom } from './seeded-random.js';
