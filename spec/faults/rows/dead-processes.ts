@@ -86,7 +86,7 @@ export const f2: FaultRow = {
     const { port } = await server.ask('serve', { port: 0 });
     const kills = stage.scale(200, 3);
     const freeMs: number[] = [];
-    let startBytes = 0;
+    let [startBytes, startHeapBytes] = [0, 0];
     for (let kill = 0; kill < kills; kill += 1) {
       const client = stage.actor();
       await client.ask('crowd', 1, { port }, 0, true);
@@ -96,22 +96,22 @@ export const f2: FaultRow = {
       await until(async () => (await server.ask('state')).teardowns === (kill + 1) * 100);
       freeMs.push(nowMs() - killedMs);
       // What is made once is made by then.
-      if (kill === Math.min(20, Math.floor(kills / 4))) startBytes = await rssAtRest(server);
+      if (kill === Math.min(20, Math.floor(kills / 4))) {
+        startHeapBytes = await server.ask('rest');
+        startBytes = await server.ask('memory');
+      }
     }
     const { open } = await server.ask('state');
+    const heapGrownMB = ((await server.ask('rest')) - startHeapBytes) / 1e6;
     return {
       freeMaxMs: Math.max(...freeMs),
       leftOpen: open,
-      rssGrowthRatio: (await rssAtRest(server)) / startBytes,
+      rssGrowthRatio: (await server.ask('memory')) / startBytes,
+      heapGrownMB,
       kills,
     };
   },
 };
-
-async function rssAtRest(actor: ReturnType<Stage['actor']>): Promise<number> {
-  await actor.ask('rest');
-  return actor.ask('memory');
-}
 
 /** The server is stopped for a while. */
 export const f3: FaultRow = {
