@@ -209,6 +209,7 @@ const acts = {
   },
 
   state,
+  connections: () => server?.connections().length ?? 0,
   /** When connections were made so far. */
   made: () => made,
   memory: () => process.memoryUsage.rss(),

@@ -19,12 +19,16 @@ export function pass(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until something is so, asking often. */
-export async function until(isTrue: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
+/** Waits until something is so, asking every few milliseconds. */
+export async function until(
+  isTrue: () => boolean | Promise<boolean>,
+  limitMs = 60_000,
+  everyMs = 2,
+): Promise<void> {
   const endMs = nowMs() + limitMs;
   while (!(await isTrue())) {
     if (nowMs() > endMs) throw new Error(`not so within ${limitMs} ms: ${isTrue.toString()}`);
-    await pass(2);
+    await pass(everyMs);
   }
 }
 
