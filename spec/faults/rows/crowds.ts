@@ -57,9 +57,11 @@ export const f17: FaultRow = {
     const server = stage.actor(stage.isShort ? 80 : 256);
     const { port } = await server.ask('serve', { port: 0 });
     const [early, late, narrow] = [stage.actor(), stage.actor(), stage.actor(64)];
+    // The suite does not wait for pauses of five seconds.
+    const pauses = stage.isShort ? { reconnect: { maxDelayInSeconds: 0.2 } } : {};
     const [few, many] = stage.isShort ? [40, 60] : [180, 1_000];
     await early.ask('crowd', few, { port }, 0, true);
-    await late.ask('crowd', many, { port }, 0, false);
+    await late.ask('crowd', many, { port, ...pauses }, 0, false);
     await pass(stage.isShort ? 300 : 10_000);
     const before = await late.ask('state');
     const seconds = stage.isShort ? 0.3 : 5;
@@ -78,7 +80,7 @@ export const f17: FaultRow = {
 
     const roomy = stage.actor();
     const other = await roomy.ask('serve', { port: 0 });
-    await narrow.ask('crowd', 80, { port: other.port }, 0, false);
+    await narrow.ask('crowd', 80, { port: other.port, ...pauses }, 0, false);
     await pass(stage.isShort ? 200 : 5_000);
     const most = (await narrow.ask('state')).connected;
     const shrunkMs = nowMs();
