@@ -12,6 +12,7 @@ const mayTouchTheWorld = [
   'src/rpc/options.ts',
   'src/io-thread/**',
   'src/main-thread/**',
+  'src/testing/fault-*.ts',
   'src/threads/**',
   'src/transports/**',
 ];

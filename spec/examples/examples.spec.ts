@@ -47,6 +47,12 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'errors$ of the server: kitchen.order, which was notified, failed: sold out',
   ],
   exposure: ['open: deposit, close', 'narrow: deposit'],
+  'faults-in-virtual-time': [
+    'faults: 61, the first at 321 ms: link 1 is clogged toClient for 0.895 s',
+    'calls accounted for: 120',
+    'the till has what it must have: true',
+    'connected again: true',
+  ],
   greeter: ['Hello, Tandem!'],
   hello: ['at the server: Hello World!', 'at the client: Hello World!'],
   'main-thread-host': ['server: connectionMade, within a frame', 'client: connectionMade, within a frame'],

@@ -4,14 +4,11 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { RPCTimeoutError } from '../../src/errors.js';
 import { RPCClient } from '../../src/rpc/client.js';
+import { FaultProxy } from '../../src/testing/fault-proxy.js';
+import { bundled } from '../helpers/bundle.js';
 
 interface Told {
   readonly event: string;
@@ -30,18 +27,7 @@ const noticeBoundMs = timeoutInSeconds * 1_000 + 500;
 /** Nothing takes this long; who waits longer waits for something that does not come. */
 const patienceMs = 20_000;
 
-/** The child in one file, made once from the sources: through tsx each of them would take a second more to start. */
-const childFile = join(mkdtempSync(join(tmpdir(), 'tandem-child-')), 'child.cjs');
-buildSync({
-  entryPoints: [fileURLToPath(new URL('child.ts', import.meta.url))],
-  outfile: childFile,
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-});
-process.once('exit', () => {
-  rmSync(dirname(childFile), { recursive: true, force: true });
-});
+const childFile = bundled(new URL('child.ts', import.meta.url));
 
 /** A child process, and what it has told that nobody has waited for yet. */
 class Child {
@@ -220,16 +206,14 @@ const inEitherMode: Readonly<Record<string, (thread: boolean) => Promise<number>
   'a connection that carries one byte at a time': async (thread) => {
     const server = new Child('server', 0, '', thread);
     const { port = 0 } = await server.until('listening');
-    const proxy = byteByByte(port);
-    await once(proxy.listen(0, '127.0.0.1'), 'listening');
-    const client = new Child('client', (proxy.address() as AddressInfo).port, '', thread);
+    const proxy = new FaultProxy({ target: { port }, conditions: { sliceBytes: 1 } });
+    const client = new Child('client', (await proxy.listen()).port, '', thread);
     try {
       const startMs = performance.now();
       await client.until('served');
       return performance.now() - startMs;
     } finally {
-      await Promise.all([client.kill(), server.kill()]);
-      proxy.close();
+      await Promise.all([client.kill(), server.kill(), proxy.dispose()]);
     }
   },
 };
@@ -282,25 +266,6 @@ function blocked(...names: readonly ('server' | 'client')[]): Promise<number> {
     if (server.losses + client.losses > 0) throw new Error('the connection was lost');
     return ms;
   }, true);
-}
-
-/** A listener that passes everything on in writes of one byte each. */
-function byteByByte(port: number): Server {
-  return createServer({ noDelay: true }, (near) => {
-    const far = connect({ port, host: '127.0.0.1', noDelay: true });
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      from.on('data', (chunk) => {
-        for (let at = 0; at < chunk.length; at++) to.write(chunk.subarray(at, at + 1));
-      });
-      from.on('error', () => {});
-      from.on('close', () => {
-        to.destroy();
-      });
-    }
-  });
 }
 
 async function freePort(): Promise<number> {

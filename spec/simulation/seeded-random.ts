@@ -2,23 +2,17 @@
  * Chance that comes again: the same seed gives the same draws, on every machine.
  */
 
-/** Draws from a seed (mulberry32). */
+import { seededRandom } from 'tandem-rpc/testing';
+
+/** Draws from a seed. */
 export class SeededRandom {
-  #state: number;
+  /** From 0 up to 1. */
+  readonly next: () => number;
 
   /** @param seed - any whole number */
   constructor(seed: number) {
-    // Neighbouring seeds would begin alike.
-    this.#state = Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) | 0;
+    this.next = seededRandom(seed);
   }
-
-  /** From 0 up to 1. */
-  readonly next = (): number => {
-    this.#state = (this.#state + 0x6d2b_79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 
   /** A number from `least` up to `most`. */
   between(least: number, most: number): number {

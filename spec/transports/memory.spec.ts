@@ -326,7 +326,7 @@ describe('MemoryNetwork', () => {
     it('of the network holds every link and every dial', () => {
       const { client, atServer, link } = connect();
       network.freeze();
-      expect([network.isFrozen, link.isFrozen]).toEqual([true, true]);
+      expect([network.isHeld('toClient'), link.isFrozen]).toEqual([true, true]);
       client.write(Uint8Array.of(1));
       const dialled = dial();
       const cancelled = new RecordingDialSink();

@@ -24,6 +24,8 @@ export interface MemoryLinkOrigin {
   readonly conditions: MemoryConditions;
   /** `write` answers false while more than this is under way in its direction. */
   readonly highWaterBytes: number;
+  /** Chance, for jitter. */
+  readonly random: () => number;
   /** Called once, when both ends have ended. */
   readonly onEnded: (link: MemoryLink) => void;
 }
@@ -38,9 +40,10 @@ export class MemoryLink implements MemoryConditions {
   readonly #client: MemoryEnd;
   readonly #server: MemoryEnd;
   readonly #silent = new Set<MemoryDirection>();
+  readonly #frozen = new Set<MemoryDirection>();
   #latencyMs: number | undefined;
+  #jitterMs: number | undefined;
   #sliceBytes: number | undefined;
-  #isFrozen = false;
 
   /** Called by the network only. */
   constructor(origin: MemoryLinkOrigin) {
@@ -52,6 +55,7 @@ export class MemoryLink implements MemoryConditions {
       scheduler: origin.scheduler,
       conditions: this,
       highWaterBytes: origin.highWaterBytes,
+      random: origin.random,
     };
     const onBroken = (): void => {
       this.cut();
@@ -101,7 +105,17 @@ export class MemoryLink implements MemoryConditions {
 
   /** @throws RangeError unless it is a finite number from 0 up */
   set latencyMs(value: number | undefined) {
-    this.#latencyMs = value === undefined ? undefined : checkedLatencyMs(value);
+    this.#latencyMs = value === undefined ? undefined : checkedMs('latencyMs', value);
+  }
+
+  /** How much longer at most what is written from now on is under way, in milliseconds; undefined: as on the network. */
+  get jitterMs(): number {
+    return this.#jitterMs ?? this.#network.jitterMs;
+  }
+
+  /** @throws RangeError unless it is a finite number from 0 up */
+  set jitterMs(value: number | undefined) {
+    this.#jitterMs = value === undefined ? undefined : checkedMs('jitterMs', value);
   }
 
   /** Bytes of the largest piece that is delivered; undefined: as on the network, where undefined is all that is due at once. */
@@ -114,9 +128,14 @@ export class MemoryLink implements MemoryConditions {
     this.#sliceBytes = checkedSliceBytes(value);
   }
 
-  /** Whether nothing is delivered at present. */
+  /** Whether nothing is delivered at present, in neither direction. */
   get isFrozen(): boolean {
-    return this.#isFrozen || this.#network.isFrozen;
+    return this.isHeld('toServer') && this.isHeld('toClient');
+  }
+
+  /** Whether nothing is delivered at present in this direction. */
+  isHeld(direction: MemoryDirection): boolean {
+    return this.#frozen.has(direction) || this.#network.isHeld(direction);
   }
 
   /** Whether what is sent in this direction vanishes at present. */
@@ -124,14 +143,17 @@ export class MemoryLink implements MemoryConditions {
     return this.#silent.has(direction) || this.#network.isSilent(direction);
   }
 
-  /** Delivers nothing in either direction and loses nothing; the ends are not told. Like a stopped process or a held cable. */
-  freeze(): void {
-    this.#isFrozen = true;
+  /**
+   * Delivers nothing and loses nothing; the ends are not told. Like a stopped process or a held cable.
+   * @param direction - one of the two, like a router that is clogged; both unless given
+   */
+  freeze(direction?: MemoryDirection): void {
+    for (const each of directionsOf(direction)) this.#frozen.add(each);
   }
 
-  /** Undoes the link's own `freeze`; what has become due meanwhile is delivered at once. */
-  thaw(): void {
-    this.#isFrozen = false;
+  /** Undoes the link's own `freeze`, or one direction of it; what has become due meanwhile is delivered at once. */
+  thaw(direction?: MemoryDirection): void {
+    for (const each of directionsOf(direction)) this.#frozen.delete(each);
     this.rearm();
   }
 
@@ -178,10 +200,15 @@ export class MemoryLink implements MemoryConditions {
   }
 }
 
+/** Which directions a switch is thrown for: both, unless one is given. */
+export function directionsOf(direction: MemoryDirection | undefined): readonly MemoryDirection[] {
+  return direction === undefined ? ['toServer', 'toClient'] : [direction];
+}
+
 /** @throws RangeError if it is not a number of milliseconds from 0 up */
-export function checkedLatencyMs(value: number): number {
+export function checkedMs(name: string, value: number): number {
   if (value >= 0 && value < Infinity) return value;
-  throw new RangeError(`latencyMs must be a finite number from 0 up, found ${String(value)}`);
+  throw new RangeError(`${name} must be a finite number from 0 up, found ${String(value)}`);
 }
 
 /** @throws RangeError if it is not a whole number from 1 up: smaller pieces would never be all of it */

@@ -14,10 +14,12 @@ export type MemoryDirection = 'toServer' | 'toClient';
 export interface MemoryConditions {
   /** How long what is written now is under way, in milliseconds. */
   readonly latencyMs: number;
+  /** How much longer than that at most, in milliseconds; chance says how much. */
+  readonly jitterMs: number;
   /** Bytes of the largest piece to deliver; undefined: all that is due at once. */
   readonly sliceBytes: number | undefined;
-  /** Nothing may be delivered now; it waits. */
-  readonly isFrozen: boolean;
+  /** Whether nothing may be delivered now in this direction; it waits. */
+  isHeld(direction: MemoryDirection): boolean;
   /** Whether what should be delivered now in this direction vanishes instead. */
   isSilent(direction: MemoryDirection): boolean;
 }
@@ -30,6 +32,8 @@ export interface MemorySurroundings {
   readonly conditions: MemoryConditions;
   /** `write` answers false while more than this is under way in its direction. */
   readonly highWaterBytes: number;
+  /** Chance, for jitter. */
+  readonly random: () => number;
 }
 
 /** The two ends of a pipe, and the link it belongs to, as the pipe sees them. */
@@ -57,6 +61,7 @@ export class MemoryPipe {
   readonly #scheduler: SchedulerLike;
   readonly #conditions: MemoryConditions;
   readonly #highWaterBytes: number;
+  readonly #random: () => number;
   readonly #direction: MemoryDirection;
   readonly #sink: PipeSink;
   #segments: Segment[] = [];
@@ -71,6 +76,7 @@ export class MemoryPipe {
     this.#scheduler = surroundings.scheduler;
     this.#conditions = surroundings.conditions;
     this.#highWaterBytes = surroundings.highWaterBytes;
+    this.#random = surroundings.random;
     this.#direction = direction;
     this.#sink = sink;
   }
@@ -147,12 +153,14 @@ export class MemoryPipe {
   }
 
   #isHeld(): boolean {
-    return this.#conditions.isFrozen || !this.#sink.isReceiving();
+    return this.#conditions.isHeld(this.#direction) || !this.#sink.isReceiving();
   }
 
   #append(bytes: Uint8Array | undefined): void {
+    const { latencyMs, jitterMs } = this.#conditions;
+    const delayMs = jitterMs === 0 ? latencyMs : latencyMs + jitterMs * this.#random();
     // If the latency has been lowered since, this is due before what was written earlier, and waits behind it.
-    this.#segments.push({ bytes, dueMs: this.#scheduler.now() + this.#conditions.latencyMs });
+    this.#segments.push({ bytes, dueMs: this.#scheduler.now() + delayMs });
     this.arm();
   }
 

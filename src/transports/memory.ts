@@ -8,7 +8,7 @@
 
 import type { SchedulerLike } from 'rxjs';
 import { formatAddress, literalHost } from './address.js';
-import { checkedLatencyMs, checkedSliceBytes, MemoryLink } from './memory-link.js';
+import { checkedMs, checkedSliceBytes, directionsOf, MemoryLink } from './memory-link.js';
 import type { MemoryConditions, MemoryDirection } from './memory-pipe.js';
 import type {
   Address,
@@ -26,6 +26,10 @@ export interface MemoryNetworkOptions {
   readonly scheduler: SchedulerLike;
   /** How long bytes, and dials, are under way, in milliseconds from 0 up; 0 unless told. */
   readonly latencyMs?: number;
+  /** How much longer bytes may be under way, in milliseconds from 0 up; 0 unless told. */
+  readonly jitterMs?: number;
+  /** Chance, from 0 up to 1, for jitter; a middling one unless told. */
+  readonly random?: () => number;
   /** `write` answers false while more than this is under way in its direction; 65,536 unless told. */
   readonly highWaterBytes?: number;
 }
@@ -47,19 +51,24 @@ export class MemoryNetwork implements MemoryConditions {
   onLink: ((link: MemoryLink) => void) | undefined;
   readonly #scheduler: SchedulerLike;
   readonly #highWaterBytes: number;
+  readonly #random: () => number;
   readonly #claims = new Map<string, ListenSink>();
   readonly #silent = new Set<MemoryDirection>();
   readonly #heldDials = new Set<() => void>();
   #links: MemoryLink[] = [];
   #dials = 0;
+  readonly #frozen = new Set<MemoryDirection>();
   #latencyMs: number;
+  #jitterMs: number;
   #sliceBytes: number | undefined;
-  #isFrozen = false;
 
-  /** @throws RangeError if the latency is not a number from 0 up */
-  constructor({ scheduler, latencyMs = 0, highWaterBytes = 65_536 }: MemoryNetworkOptions) {
+  /** @throws RangeError if the latency or the jitter is not a number from 0 up */
+  constructor(options: MemoryNetworkOptions) {
+    const { scheduler, latencyMs = 0, jitterMs = 0, highWaterBytes = 65_536, random = () => 0.5 } = options;
     this.#scheduler = scheduler;
-    this.#latencyMs = checkedLatencyMs(latencyMs);
+    this.#latencyMs = checkedMs('latencyMs', latencyMs);
+    this.#jitterMs = checkedMs('jitterMs', jitterMs);
+    this.#random = random;
     this.#highWaterBytes = highWaterBytes;
     this.transports = {
       listen: (address, sink) => this.#listen(address, sink),
@@ -79,7 +88,17 @@ export class MemoryNetwork implements MemoryConditions {
 
   /** @throws RangeError unless it is a finite number from 0 up */
   set latencyMs(value: number) {
-    this.#latencyMs = checkedLatencyMs(value);
+    this.#latencyMs = checkedMs('latencyMs', value);
+  }
+
+  /** How much longer at most bytes are under way, in milliseconds, from the next ones on; order is kept. */
+  get jitterMs(): number {
+    return this.#jitterMs;
+  }
+
+  /** @throws RangeError unless it is a finite number from 0 up */
+  set jitterMs(value: number) {
+    this.#jitterMs = checkedMs('jitterMs', value);
   }
 
   /** Bytes of the largest piece that is delivered; undefined: all that is due at once. */
@@ -92,9 +111,9 @@ export class MemoryNetwork implements MemoryConditions {
     this.#sliceBytes = checkedSliceBytes(value);
   }
 
-  /** Whether the network as a whole is frozen. */
-  get isFrozen(): boolean {
-    return this.#isFrozen;
+  /** Whether the network as a whole is frozen in this direction. */
+  isHeld(direction: MemoryDirection): boolean {
+    return this.#frozen.has(direction);
   }
 
   /** Whether what is sent in this direction vanishes on the network as a whole. */
@@ -102,14 +121,14 @@ export class MemoryNetwork implements MemoryConditions {
     return this.#silent.has(direction);
   }
 
-  /** Freezes every link; dials have no outcome meanwhile. */
-  freeze(): void {
-    this.#isFrozen = true;
+  /** Freezes every link, or one direction of each; dials have no outcome meanwhile, since they need both. */
+  freeze(direction?: MemoryDirection): void {
+    for (const each of directionsOf(direction)) this.#frozen.add(each);
   }
 
-  /** Undoes `freeze`; a link that was frozen by itself remains so. */
-  thaw(): void {
-    this.#isFrozen = false;
+  /** Undoes `freeze`, or one direction of it; a link that was frozen by itself remains so. */
+  thaw(direction?: MemoryDirection): void {
+    for (const each of directionsOf(direction)) this.#frozen.delete(each);
     for (const link of this.#links) link.rearm();
     this.#retryDials();
   }
@@ -156,7 +175,7 @@ export class MemoryNetwork implements MemoryConditions {
     this.#dials += 1;
     const number = this.#dials;
     const arrive = (): void => {
-      if (this.#isFrozen || this.#silent.size > 0) this.#heldDials.add(retry);
+      if (this.#frozen.size > 0 || this.#silent.size > 0) this.#heldDials.add(retry);
       else this.#answer(address, number, sink);
     };
     const retry = (): void => {
@@ -193,6 +212,7 @@ export class MemoryNetwork implements MemoryConditions {
       scheduler: this.#scheduler,
       conditions: this,
       highWaterBytes: this.#highWaterBytes,
+      random: this.#random,
       onEnded: (ended) => {
         this.#links = this.#links.filter((other) => other !== ended);
       },

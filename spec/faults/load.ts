@@ -1,0 +1,46 @@
+/**
+ * Calls at a rate, and what became of each.
+ */
+import { RPCError } from '../../src/errors.js';
+import type { RPCClient } from '../../src/rpc/client.js';
+import type { FaultService } from './actor.js';
+import type { Told } from './ledger.js';
+
+/** Calls of one client to `service.work`. */
+export class Load {
+  readonly told: Told[] = [];
+  readonly #open = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+  #calls = 0;
+
+  /** Begins. */
+  constructor(client: RPCClient, callsPerSecond: number) {
+    const fromMs = performance.now();
+    this.#timer = setInterval(() => {
+      const due = ((performance.now() - fromMs) * callsPerSecond) / 1_000;
+      const service = client.remoteProxyObject<FaultService>('service');
+      for (; this.#calls < due; this.#calls += 1) {
+        if (service !== undefined) this.#call(service, `call ${this.#calls}`);
+      }
+    }, 5);
+  }
+
+  /** Makes no more calls, and waits for those that are open. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#open);
+  }
+
+  #call(service: { work(id: string): Promise<string> }, id: string): void {
+    const settled = service.work(id).then(
+      () => {
+        this.told.push({ id, outcome: 'ok' });
+      },
+      (error: unknown) => {
+        this.told.push({ id, outcome: error instanceof RPCError ? error.executed : undefined });
+      },
+    );
+    this.#open.add(settled);
+    void settled.then(() => this.#open.delete(settled));
+  }
+}
