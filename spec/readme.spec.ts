@@ -38,7 +38,7 @@ describe('README.md', () => {
   });
 
   it('lists the options that there are', () => {
-    const value = (name: string) => (name === 'reconnect' ? {} : undefined);
+    const value = (name: string) => (name === 'reconnect' || name === 'resume' ? {} : undefined);
     const accepted = (resolve: (options: never) => unknown, name: string) => {
       try {
         resolve({ port: 1, [name]: name === 'port' ? 1 : value(name) } as never);

@@ -65,6 +65,14 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'server: the menu has 1 items',
     'server: the menu has 2 items',
   ],
+  resume: [
+    'cut 1: connected: false, resumed: true',
+    'cut 2: connected: false, resumed: true',
+    'cut 3: connected: false, resumed: true',
+    '20 pages in 20 turns of the press',
+    'strokes in order, none missing: true',
+    'sessions that ended: 0',
+  ],
   reactive: [
     'server: 0 connected',
     'server: 1 connected',

@@ -153,10 +153,13 @@ export class ResumableLine implements Line {
     this.#session.onClosed(code, message);
   }
 
-  /** The connection was lost, or is left for another: the session is away from now on. */
-  leave(): void {
+  /**
+   * The connection was lost, or is left for another: the session is away from now on.
+   * @param mostMs - that it may be, if less than its window
+   */
+  leave(mostMs = Infinity): void {
     this.#onSent ??= this.#connection.takeOnSent();
-    this.#expiresAtMs = this.#scheduler.now() + this.#windowMs;
+    this.#expiresAtMs = this.#scheduler.now() + Math.min(this.#windowMs, mostMs);
     this.#arm();
   }
 

@@ -298,10 +298,13 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onClosed} */
   onClosed(end: ConnectionEnd): void {
+    if (!this.isAway) {
+      this.#finish(end);
+      return;
+    }
     this.#isKnown ||= this.#isDialer || this.#connection.isConfirmed;
-    // Of a session that the other side may not have heard of nobody would ask.
-    if (this.isAway && this.#isKnown) this.#leave(end.reason);
-    else this.#finish(end);
+    // The other side may never have heard of the session; if it has, it asks soon.
+    this.#leave(end.reason, this.#isKnown ? Infinity : this.#settings.timeoutMs);
   }
 
   #beginSession(grant: ResumeGrant): void {
@@ -323,9 +326,8 @@ export class Peer implements ConnectionSink {
     });
   }
 
-  #leave(reason: CloseReason): void {
-    this.#isKnown = true;
-    this.#line?.leave();
+  #leave(reason: CloseReason, mostMs?: number): void {
+    this.#line?.leave(mostMs);
     if (this.#isUnresponsive) this.onLoopLag(0);
     this.#sink.onAway(reason);
   }

@@ -263,7 +263,9 @@ export class ServerConnections {
     const max = this.maxConnectionsAllowed;
     if (max === null) return false;
     const live = [...this.#connections.values()].filter(
-      ({ status }) => status !== clientStatuses.disconnected,
+      // A session of which the client may not know takes no place.
+      ({ status, peer }) =>
+        status !== clientStatuses.disconnected && !(status === clientStatuses.connecting && peer.isAway),
     );
     return live.length + this.#dedicatedPorts.size >= max;
   }

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import { FaultPipe } from './fault-pipe.js';
 import { FaultSwitches, type FaultConditions, type FaultDirection } from './fault-switches.js';
+import { resetSocket } from './reset-socket.js';
 
 /** What a link is made of. */
 export interface FaultLinkOrigin {
@@ -121,8 +122,8 @@ export class FaultLink {
    */
   cut(): void {
     this.#close();
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    resetSocket(this.#near);
+    resetSocket(this.#far);
   }
 
   /**

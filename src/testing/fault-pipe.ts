@@ -8,6 +8,7 @@
 
 import type { Socket } from 'node:net';
 import type { FaultDirection, FaultSwitches } from './fault-switches.js';
+import { resetSocket } from './reset-socket.js';
 
 /** What a pipe is made of. */
 export interface FaultPipeOrigin {
@@ -164,7 +165,7 @@ export class FaultPipe {
     }
     this.#segments.shift();
     if (head.content === 'end') to.end();
-    else to.resetAndDestroy();
+    else resetSocket(to);
   }
 
   /** As many bytes of the head as may be written at once. */
