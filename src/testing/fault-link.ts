@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import { FaultPipe } from './fault-pipe.js';
 import { FaultSwitches, type FaultConditions, type FaultDirection } from './fault-switches.js';
-import { resetSocket } from './reset-socket.js';
+import { resetSocket } from './fault-reset.js';
 
 /** What a link is made of. */
 export interface FaultLinkOrigin {

@@ -8,7 +8,7 @@
 
 import type { Socket } from 'node:net';
 import type { FaultDirection, FaultSwitches } from './fault-switches.js';
-import { resetSocket } from './reset-socket.js';
+import { resetSocket } from './fault-reset.js';
 
 /** What a pipe is made of. */
 export interface FaultPipeOrigin {
