@@ -213,6 +213,18 @@ describe('a client whose session is away', () => {
     ]);
   });
 
+  it('dials at once after each loss of a good connection, also of one that was resumed', async () => {
+    const world = new VirtualWorld();
+    const reconnect = { initialDelayInSeconds: 3, maxDelayInSeconds: 9 };
+    const { client } = await world.pair({ resume }, { resume, reconnect, random: () => 0.9 });
+    for (let loss = 0; loss < 3; loss += 1) {
+      await world.pass(20);
+      world.network.cut();
+      await world.pass(0.1);
+      expect(client.isConnected()).toBe(true);
+    }
+  });
+
   it('learns of what was registered meanwhile, on both sides', async () => {
     const world = new VirtualWorld();
     const { server, client, id } = await world.pair({ resume }, { resume });

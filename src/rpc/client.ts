@@ -371,6 +371,7 @@ export class RPCClient extends RPCDispatcher {
         });
       },
       onResumed: () => {
+        backoff.established(scheduler.now());
         this.#resumed(peer);
       },
       onReady: () => {
