@@ -156,6 +156,20 @@ describe('a resumable session', () => {
     expect(again.takeMessages().filter(isSession)).toHaveLength(1);
   });
 
+  it('ends before all was sent again, and sends no more of it', () => {
+    const hand = listener();
+    for (const id of [1, 2, 3]) hand.core.send(call(id));
+    hand.takeMessages();
+    const left = next(hand, 1);
+    left.close('disconnected', 'enough');
+    expect(left.takeMessages().map(([type]) => type)).toEqual([33, 38]);
+    const other = listener();
+    other.core.send(call(1));
+    const told = next(other, 0).hear([38, 'disconnected', 'enough', 0]);
+    expect(told.takeMessages().map(([type]) => type)).toEqual([33]);
+    expect(told.core.queuedBytes).toBe(0);
+  });
+
   it('outlives silence, and the other side hearing of silence', () => {
     const hand = listener().close('timeout', 'silence');
     expect(hand.core.isAway).toBe(true);

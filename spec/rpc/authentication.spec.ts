@@ -204,6 +204,17 @@ describe('a refused client', () => {
     expect(client.isConnected()).toBe(true);
   });
 
+  it('goes on where it was given others before those that it had shown were refused', async () => {
+    const world = new VirtualWorld();
+    await world.startedServer({ authenticate: byName });
+    const client = world.client({ credentials: { ...ada, pin: 'x' } });
+    client.connectToServer();
+    await world.pass(0.05);
+    client.setCredentials(ada);
+    await world.until(client.whenConnected());
+    expect(world.errors.map(({ name }) => name)).toEqual(['AuthenticationError', 'AuthenticationError']);
+  });
+
   it('stays stopped after disconnectFromServer(), whatever credentials it is given', async () => {
     const { world, client } = await refused(byName);
     await client.disconnectFromServer();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Subject } from 'rxjs';
+import { Subject, type SchedulerAction, type SchedulerLike } from 'rxjs';
 import { ConnectionLostError, NotConnectedError, RPCClient, withCallOptions } from 'tandem-rpc';
 import { served, servingSides, type ServedSettings } from '../helpers/served.js';
 import { collected, rejectionOf, VirtualWorld } from '../helpers/virtual-world.js';
@@ -8,6 +8,15 @@ const resume = { windowInSeconds: 20 };
 const both: ServedSettings = { serving: { resume }, using: { resume } };
 
 const empty = new Uint8Array(0);
+
+/** Runs everything so much later. */
+function later(scheduler: SchedulerLike, ms: number): SchedulerLike {
+  return {
+    now: () => scheduler.now(),
+    schedule: <T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T) =>
+      scheduler.schedule<T>(work, delay + ms, state),
+  };
+}
 
 class Counter {
   readonly ran: number[] = [];
@@ -204,6 +213,18 @@ describe('a client whose session is away', () => {
     ]);
   });
 
+  it('dials at once after each loss of a good connection, also of one that was resumed', async () => {
+    const world = new VirtualWorld();
+    const reconnect = { initialDelayInSeconds: 3, maxDelayInSeconds: 9 };
+    const { client } = await world.pair({ resume }, { resume, reconnect, random: () => 0.9 });
+    for (let loss = 0; loss < 3; loss += 1) {
+      await world.pass(20);
+      world.network.cut();
+      await world.pass(0.1);
+      expect(client.isConnected()).toBe(true);
+    }
+  });
+
   it('learns of what was registered meanwhile, on both sides', async () => {
     const world = new VirtualWorld();
     const { server, client, id } = await world.pair({ resume }, { resume });
@@ -286,6 +307,30 @@ describe('a server whose client is away', () => {
     await world.until(server.stop());
     expect(lost).toMatchObject([{ connectionID: id, reason: { code: 'server-stopped' } }]);
     await client.dispose();
+  });
+
+  it('ends once, also if the client comes back before the end is told', async () => {
+    const world = new VirtualWorld();
+    const short = { windowInSeconds: 0.1 };
+    const server = await world.startedServer({
+      resume: short,
+      callbackScheduler: later(world.scheduler, 200),
+    });
+    const client = await world.connectedClient({ resume: short, timeoutInSeconds: 60 });
+    await world.pass(1);
+    const lost = [collected(server.disconnectionMade$), collected(client.disconnectionMade$)];
+    const id = client.connectionID() ?? '';
+    world.network.refuseConnections = true;
+    world.network.cut();
+    await world.pass(0.11);
+    world.network.refuseConnections = false;
+    await world.until(client.whenConnected());
+    expect(client.connectionID()).not.toBe(id);
+    await world.pass(1);
+    const reason = expect.objectContaining({ code: 'session-lost' }) as unknown;
+    expect(lost).toEqual([[{ connectionID: id, reason }], [{ connectionID: id, reason }]]);
+    expect(server.connections()).toEqual([client.connectionID()]);
+    expect(world.errors).toEqual([]);
   });
 
   it('keeps its place where the server is full', async () => {

@@ -101,6 +101,12 @@ export class LoggedOutput implements LogWriter {
     this.#writer = undefined;
   }
 
+  /** The session is over: what is not written by now never is. */
+  end(): void {
+    this.detach();
+    this.log.clear();
+  }
+
   /** There is another connection, whose other side has everything up to a number: the rest is to be written. */
   attach(writer: FrameWriter, received: number): void {
     this.log.acknowledge(received);

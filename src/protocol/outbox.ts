@@ -295,7 +295,7 @@ export class Outbox {
     this.#isEnded = true;
     this.#long.clear();
     this.#longBytes = 0;
-    this.#logged?.log.clear();
+    this.#logged?.end();
   }
 
   /** Short messages go on to the transport, whose queue is bounded by the driver; long ones pile up here. */

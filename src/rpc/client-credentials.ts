@@ -30,6 +30,7 @@ export class ClientCredentials {
   readonly #codec: Codec;
   #given: unknown;
   #current: ClientAuthentication | undefined;
+  #areRenewed = false;
 
   /**
    * @param given - a value, or a function that gives it or a promise of it; `undefined`: none
@@ -47,6 +48,11 @@ export class ClientCredentials {
     return this.#current;
   }
 
+  /** Whether there are others than those of the present attempt. */
+  get areRenewed(): boolean {
+    return this.#areRenewed;
+  }
+
   /**
    * From the next attempt on there are others.
    * @throws UnserializableValueError, LimitExceededError, AuthenticationError for a value that cannot be sent
@@ -54,12 +60,14 @@ export class ClientCredentials {
   set(given: unknown): void {
     if (typeof given !== 'function') this.#prepare(given);
     this.#given = given;
+    this.#areRenewed = true;
   }
 
   /** Gets those of the next attempt, in the form that {@link Reconnect} wants. */
   readonly prepare = (onReady: () => void, onFailed: (error: Error) => void): (() => void) => {
     const given = this.#given;
     this.#current = undefined;
+    this.#areRenewed = false;
     if (typeof given !== 'function') {
       this.#current = this.#prepare(given);
       onReady();

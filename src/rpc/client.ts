@@ -371,6 +371,7 @@ export class RPCClient extends RPCDispatcher {
         });
       },
       onResumed: () => {
+        backoff.established(scheduler.now());
         this.#resumed(peer);
       },
       onReady: () => {
@@ -402,7 +403,8 @@ export class RPCClient extends RPCDispatcher {
       onClosed: (end) => {
         this.#lifecycle.during(() => {
           const wasAway = this.#away === peer;
-          if (!wasAway && isRefusal(end)) {
+          // What was said of earlier credentials is not true of those that were given meanwhile.
+          if (!wasAway && isRefusal(end) && !this.#credentials.areRenewed) {
             this.#refused(reconnect, peer, end);
             return;
           }

@@ -304,7 +304,9 @@ export class ServerConnections {
   /** Has a session go on by the connection of a peer, which is done with then. @returns `resumed`, or why it cannot */
   #resume(peer: Peer, { connectionID, token, attempt, received }: ResumeRequest): string {
     const connection = this.#connections.get(connectionID);
-    if (connection === undefined || !this.#settings.isAccepting()) return 'unknown';
+    // One that has ended may still be here, until that was told.
+    if (connection === undefined || connection.status === clientStatuses.disconnected) return 'unknown';
+    if (!this.#settings.isAccepting()) return 'unknown';
     const { tokens } = connection;
     const { connection: present, isExpired } = connection.peer;
     // Who shows no good token learns nothing, and changes nothing.
