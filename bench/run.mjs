@@ -81,6 +81,7 @@ async function compare() {
   ]);
   if (values.before !== undefined) {
     peers.set('before', libraryAt(values.before));
+    if (values.resume) peers.set('before, resume', `${libraryAt(values.before)}#resume`);
     if (values.threads) peers.set('before, threads', `${libraryAt(values.before)}#thread`);
   }
   if (values.peer.length > 0) {
