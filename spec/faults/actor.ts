@@ -13,6 +13,7 @@ import { RPCClient } from '../../src/rpc/client.js';
 import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
 import { aliveBytesAtRest } from '../soak/heap.js';
+import { assault } from './assault.js';
 
 /** The time that all processes of a machine share, in milliseconds. */
 function nowMs(): number {
@@ -87,6 +88,8 @@ export class FaultService {
     });
     running -= 1;
   }
+
+  take(_anything: unknown): void {}
 
   sink(bytes: Uint8Array): number {
     return bytes.length;
@@ -305,6 +308,8 @@ const acts = {
       grownBytes: Math.max(mostBytes, process.memoryUsage.rss()) - startBytes,
     };
   },
+
+  assault,
 
   /** Keeps the main loop from turning; gives when that was over. */
   block: (ms: number) => {
