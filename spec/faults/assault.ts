@@ -111,7 +111,7 @@ class Line {
 
   /** Waits until the server has said nothing but heartbeats for a moment. */
   async whenQuiet(): Promise<void> {
-    while (!this.isClosed && performance.now() - this.#heardMs < 300)
+    while (!this.isClosed && performance.now() - this.#heardMs < 2_000)
       await new Promise((next) => setTimeout(next, 20));
   }
 
