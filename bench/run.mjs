@@ -9,6 +9,7 @@
 //   npm run bench -- --threads --unpinned   the same with processes left to the system's scheduler; with one end threaded, too
 //   npm run bench -- --resume               this library with sessions that outlive connections, beside itself without
 //   npm run bench -- --growth               how costs grow with connections, objects, streams, calls and references
+//   npm run bench -- --crowds               5,000 connections: memory of idle ones beside bare sockets, all at once, all again
 //   npm run bench -- --main-thread          runOnMainThreadWithResult, and the event loop's delay under mainThreadScheduler
 //   npm run bench -- --rounds 3             so many rounds
 //   npm run bench -- --workload '64'        only the workloads whose names contain this
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     peers: { type: 'boolean', default: false },
     peer: { type: 'string', multiple: true, default: [] },
     growth: { type: 'boolean', default: false },
+    crowds: { type: 'boolean', default: false },
     'main-thread': { type: 'boolean', default: false },
     msgpackr: { type: 'boolean', default: false },
     threads: { type: 'boolean', default: false },
@@ -60,6 +62,11 @@ if (values.growth) {
   const growth = await measureGrowth(tell);
   console.log(`${describe(machine)}\n\n${growth.markdown}`);
   keep({ date, machine, growth: growth.figures });
+} else if (values.crowds) {
+  const { measureCrowds } = await import('./crowds.mjs');
+  const crowds = await measureCrowds(tell);
+  console.log(`${describe(machine)}\n\n${crowds.markdown}`);
+  keep({ date, machine, crowds: crowds.figures });
 } else if (values['main-thread']) {
   const { measureMainThread } = await import('./main-thread.mjs');
   const mainThread = await measureMainThread(tell);
