@@ -14,6 +14,7 @@ import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
 import { aliveBytesAtRest } from '../soak/heap.js';
 import { assault } from './assault.js';
+import { Traffic } from './traffic.js';
 
 /** The time that all processes of a machine share, in milliseconds. */
 function nowMs(): number {
@@ -91,6 +92,11 @@ export class FaultService {
 
   take(_anything: unknown): void {}
 
+  /** Calls its caller back. */
+  ask(callback: (value: number) => Promise<number>, value: number): Promise<number> {
+    return callback(value);
+  }
+
   sink(bytes: Uint8Array): number {
     return bytes.length;
   }
@@ -104,6 +110,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+let traffic: Traffic | undefined;
 let server: RPCServer | undefined;
 let clients: RPCClient[] = [];
 const workers: Worker[] = [];
@@ -310,6 +317,21 @@ const acts = {
   },
 
   assault,
+
+  /** Has the first client call, and follow streams both ways, from now on. */
+  traffic: (name: string, callsPerSecond: number) => {
+    traffic = new Traffic(clients[0]!, name, callsPerSecond);
+  },
+  /** What became of the calls since this was asked last. */
+  traffics: () => traffic!.report(),
+  /** Makes no more calls; resolves when all have an answer. */
+  endTraffic: () => traffic!.end(),
+
+  /** Stops the server, its sessions included, and starts it again. */
+  restart: async () => {
+    await server!.stop();
+    await server!.start();
+  },
 
   /** Keeps the main loop from turning; gives when that was over. */
   block: (ms: number) => {

@@ -38,7 +38,7 @@ export class Load {
         this.told.push({ id, outcome: 'ok' });
       },
       (error: unknown) => {
-        this.told.push({ id, outcome: error instanceof RPCError ? error.executed : undefined });
+        this.told.push({ id, outcome: outcomeOf(error) });
       },
     );
     this.#open.add(settled);
@@ -59,4 +59,9 @@ export async function echoTimes(
     await pass(1);
   }
   return times;
+}
+
+/** What an error says of its call. */
+export function outcomeOf(error: unknown): Told['outcome'] {
+  return error instanceof RPCError ? error.executed : undefined;
 }
