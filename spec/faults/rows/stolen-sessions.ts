@@ -14,11 +14,14 @@ import { watchedClient } from '../watched-client.js';
 
 /** Stands before a server, and knows everything that was said. */
 class Tap {
-  /** What the client said first on each connection, as bytes and as what they mean; the newest last. */
+  /**
+   * What the client said first on each connection that was welcomed, as bytes and as what they mean; the newest last. Not before it
+   * was welcomed: whoever shows a token that its owner has not shown yet is its owner, for all that a server can know.
+   */
   readonly hellos: { readonly bytes: Buffer; readonly hello: Hello }[] = [];
   /** What it was answered. */
   readonly welcomes: Welcome[] = [];
-  /** Told of each HELLO, right behind it. */
+  /** Told of each HELLO, as soon as the server has acted on it. */
   onHello: (bytes: Buffer) => void = () => undefined;
   readonly #listener;
   readonly #sockets = new Set<Socket>();
@@ -26,12 +29,15 @@ class Tap {
   constructor(port: number) {
     this.#listener = createServer((near) => {
       const far = connect(port, '127.0.0.1');
+      let said: (typeof this.hellos)[number] | undefined;
       this.#tap(near, far, ([, hello], bytes) => {
-        this.hellos.push({ bytes, hello: hello as Hello });
-        this.onHello(bytes);
+        said = { bytes, hello: hello as Hello };
       });
       this.#tap(far, near, ([type, welcome]) => {
-        if (type === MessageType.welcome) this.welcomes.push(welcome as Welcome);
+        if (type !== MessageType.welcome || said === undefined) return;
+        this.hellos.push(said);
+        this.welcomes.push(welcome as Welcome);
+        this.onHello(said.bytes);
       });
     });
   }
@@ -121,8 +127,9 @@ const thefts: Readonly<Record<string, Theft>> = {
     forged(tap, { attempt: Math.floor(random() * (tap.hellos.length - 1)) }),
   'a bit of the token flipped': (tap, random) =>
     forged(tap, { token: flipped(tap.welcomes.at(-1)!.resume!.token, 0, random) }),
+  // Not of the last one, whose token is good until the client is known to have the next one.
   'a bit of anything flipped': ({ hellos }, random) =>
-    flipped(hellos.at(-1)!.bytes, openingBytes.length, random),
+    flipped(hellos.at(-2)!.bytes, openingBytes.length, random),
   guessed: (tap) => forged(tap, { token: crypto.getRandomValues(new Uint8Array(32)) }),
   'another id': (tap) => forged(tap, { id: `${tap.welcomes.at(-1)!.connectionID}x` }),
 };
@@ -193,9 +200,10 @@ export const f14: FaultRow = {
       const lane = async (): Promise<void> => {
         while (tries < wanted) await steal(anyOf(kinds, stage.random)(tap, stage.random));
       };
-      await Promise.all(Array.from({ length: 64 }, lane));
-      theft.isOver = true;
-      await cutting;
+      const stealing = Promise.all(Array.from({ length: 64 }, lane)).finally(() => {
+        theft.isOver = true;
+      });
+      await Promise.all([stealing, cutting]);
       await Promise.all(near);
       await load.end();
       await until(async () => (await server.ask('connections')) <= 1);
