@@ -21,6 +21,9 @@ export const threaded = new Map([
   ['tandem-rpc, threads', `library:${here('../dist/index.mjs').href}#thread`],
 ]);
 
+/** The same with sessions that outlive connections. */
+export const resuming = new Map([['tandem-rpc, resume', `library:${here('../dist/index.mjs').href}#resume`]]);
+
 /** The same at one end, beside an inline peer: on two cores there is no other way for each busy thread to have its own. */
 export const halfThreaded = new Map([
   ['tandem-rpc, client threaded', `library:${here('../dist/index.mjs').href}#client-thread`],

@@ -8,11 +8,11 @@ const limits = { maxMessageBytes: 32 * 2 ** 20, maxBinaryBytes: 32 * 2 ** 20, ma
 
 const echo = (value) => value;
 
-/** Makes the same two functions as floor.mjs has, for one build of the library; with `#msgpackr` behind it, by that codec, with `#thread`, by the I/O thread, with `#client-thread`, by that at the client alone. */
+/** Makes the same two functions as floor.mjs has, for one build of the library; with `#msgpackr` behind it, by that codec, with `#thread`, by the I/O thread, with `#client-thread`, by that at the client alone, with `#resume`, with sessions that outlive connections. */
 export async function openLibrary(entry) {
   const [index, variant] = entry.split('#');
   const { RPCClient, RPCServer } = await import(index);
-  const options = { limits };
+  const options = variant === 'resume' ? { limits, resume: { windowInSeconds: 60 } } : { limits };
   const threadOf = (role) => (variant === 'thread' || variant === `${role}-thread` ? { thread: true } : {});
   if (variant === 'msgpackr') {
     const { msgpackrCodec } = await import(new URL('msgpackr.mjs', index).href);

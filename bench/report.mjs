@@ -67,6 +67,15 @@ export function toMarkdown(machine, rounds, failures, base) {
   ].join('\n');
 }
 
+/** Writes how one peer compares with another in everything that both did. */
+export function toComparison(rounds, name, other) {
+  const figures = [...new Set(rounds.flatMap((round) => Object.keys(round[name] ?? {})))];
+  const rows = figures.map((figure) => [figure, showRatios(ratiosOf(rounds, figure, name, other)) ?? '–']);
+  return [`Ratios of ${name} to ${other} within the same round:`, '', ...toTable(['', name], rows)].join(
+    '\n',
+  );
+}
+
 /** Writes what figures were measured on, in a line. */
 export function describe({ processor, memory, system, isPinned, node, versions }) {
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);

@@ -7,7 +7,9 @@
 //   npm run bench -- --msgpackr             this library with the codec of msgpackr as well
 //   npm run bench -- --threads              this library with its sockets on a thread of their own as well
 //   npm run bench -- --threads --unpinned   the same with processes left to the system's scheduler; with one end threaded, too
+//   npm run bench -- --resume               this library with sessions that outlive connections, beside itself without
 //   npm run bench -- --growth               how costs grow with connections, objects, streams, calls and references
+//   npm run bench -- --crowds               5,000 connections: memory of idle ones beside bare sockets, all at once, all again
 //   npm run bench -- --main-thread          runOnMainThreadWithResult, and the event loop's delay under mainThreadScheduler
 //   npm run bench -- --rounds 3             so many rounds
 //   npm run bench -- --workload '64'        only the workloads whose names contain this
@@ -24,9 +26,11 @@ const { values } = parseArgs({
     peers: { type: 'boolean', default: false },
     peer: { type: 'string', multiple: true, default: [] },
     growth: { type: 'boolean', default: false },
+    crowds: { type: 'boolean', default: false },
     'main-thread': { type: 'boolean', default: false },
     msgpackr: { type: 'boolean', default: false },
     threads: { type: 'boolean', default: false },
+    resume: { type: 'boolean', default: false },
     unpinned: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     workload: { type: 'string', default: '' },
@@ -39,13 +43,14 @@ const withPeers = values.full || values.peers || values.peer.length > 0;
 ensureBuilt();
 if (withPeers) ensureInstalled(fileURLToPath(new URL('.', import.meta.url)));
 // Only now: these need what has just been installed.
-const { base, findPeers, floors, halfThreaded, libraryAt, ours, packageFolders, threaded, withMsgpackr } =
-  await import('./contenders.mjs');
+const contenders = await import('./contenders.mjs');
+const { base, findPeers, floors, halfThreaded, libraryAt, ours, packageFolders, resuming, threaded } =
+  contenders;
 const { measureGrowth } = await import('./growth.mjs');
 const { isIdleWanted, measureIdle } = await import('./idle.mjs');
 const { measure } = await import('./measure.mjs');
 const pairs = await import('./pairs.mjs');
-const { describe, describeMachine, toMarkdown, writeJSON } = await import('./report.mjs');
+const { describe, describeMachine, toComparison, toMarkdown, writeJSON } = await import('./report.mjs');
 const { workloads } = await import('./workloads.mjs');
 
 const tell = (text) => console.error(text);
@@ -57,6 +62,11 @@ if (values.growth) {
   const growth = await measureGrowth(tell);
   console.log(`${describe(machine)}\n\n${growth.markdown}`);
   keep({ date, machine, growth: growth.figures });
+} else if (values.crowds) {
+  const { measureCrowds } = await import('./crowds.mjs');
+  const crowds = await measureCrowds(tell);
+  console.log(`${describe(machine)}\n\n${crowds.markdown}`);
+  keep({ date, machine, crowds: crowds.figures });
 } else if (values['main-thread']) {
   const { measureMainThread } = await import('./main-thread.mjs');
   const mainThread = await measureMainThread(tell);
@@ -70,13 +80,15 @@ async function compare() {
   const peers = new Map([
     ...floors,
     ...ours,
-    ...(withPeers || values.msgpackr ? withMsgpackr : []),
+    ...(withPeers || values.msgpackr ? contenders.withMsgpackr : []),
+    ...(values.resume ? resuming : []),
     ...(values.threads ? threaded : []),
     ...(values.threads && values.unpinned ? halfThreaded : []),
     ...(withPeers ? findPeers() : []),
   ]);
   if (values.before !== undefined) {
     peers.set('before', libraryAt(values.before));
+    if (values.resume) peers.set('before, resume', `${libraryAt(values.before)}#resume`);
     if (values.threads) peers.set('before, threads', `${libraryAt(values.before)}#thread`);
   }
   if (values.peer.length > 0) {
@@ -112,6 +124,9 @@ async function compare() {
     failures.push(...idle.failures);
   }
   console.log(toMarkdown(machine, rounds, failures, base));
+  // What resuming costs is the question, not how far both are from the floor.
+  for (const [name] of values.resume ? resuming : [])
+    console.log(`\n${toComparison(rounds, name, [...ours.keys()][0])}`);
   keep({ date, machine, plan: { ...plan, peers: [...peers] }, rounds, failures });
 }
 

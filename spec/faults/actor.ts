@@ -7,11 +7,14 @@ import { createServer, type AddressInfo } from 'node:net';
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import type { Worker } from 'node:worker_threads';
 import { Observable } from 'rxjs';
+import { currentCall } from '../../src/rpc/current-call.js';
 import { notify } from '../../src/proxies/remote-proxy.js';
 import { RPCClient } from '../../src/rpc/client.js';
 import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
 import { aliveBytesAtRest } from '../soak/heap.js';
+import { assault } from './assault.js';
+import { Traffic } from './traffic.js';
 
 /** The time that all processes of a machine share, in milliseconds. */
 function nowMs(): number {
@@ -24,6 +27,10 @@ let lastNote = -1;
 let disorder = 0;
 let teardowns = 0;
 let subscriptions = 0;
+/** The last number that was followed, and how many bodies of `hold` run, and ran at most. */
+let followed = 0;
+let running = 0;
+let mostRunning = 0;
 
 /** What the server of a row serves. */
 export class FaultService {
@@ -53,6 +60,43 @@ export class FaultService {
     lastNote = number;
   }
 
+  /** Numbers from 1 up, made when they are asked for, so many a second at most. */
+  async *count$(perSecond: number): AsyncGenerator<number> {
+    const fromMs = nowMs();
+    for (let number = 1; ; number += 1) {
+      while (number > ((nowMs() - fromMs) * perSecond) / 1_000) await pause(5);
+      yield number;
+    }
+  }
+
+  /** Takes numbers of the caller's, from 1 up; gives the last one. */
+  async follow(numbers: AsyncIterable<number>): Promise<number> {
+    let last = 0;
+    for await (const number of numbers) {
+      if (number !== last + 1) disorder += 1;
+      last = number;
+    }
+    return last;
+  }
+
+  /** Runs until its caller gives it up. */
+  async hold(_references?: unknown): Promise<void> {
+    running += 1;
+    mostRunning = Math.max(mostRunning, running);
+    const { signal } = currentCall();
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve());
+    });
+    running -= 1;
+  }
+
+  take(_anything: unknown): void {}
+
+  /** Calls its caller back. */
+  ask(callback: (value: number) => Promise<number>, value: number): Promise<number> {
+    return callback(value);
+  }
+
   sink(bytes: Uint8Array): number {
     return bytes.length;
   }
@@ -62,11 +106,17 @@ export class FaultService {
   }
 }
 
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+let traffic: Traffic | undefined;
 let server: RPCServer | undefined;
 let clients: RPCClient[] = [];
 const workers: Worker[] = [];
 const made: number[] = [];
 const lost: number[] = [];
+let resumes = 0;
 const failures: Record<string, number> = {};
 let dials = 0;
 let delay: IntervalHistogram | undefined;
@@ -81,6 +131,9 @@ process.on('worker', (worker) => workers.push(worker));
 function watched(side: RPCServer | RPCClient): void {
   side.connectionMade$.subscribe(() => made.push(nowMs()));
   side.disconnectionMade$.subscribe(() => lost.push(nowMs()));
+  side.resumed$.subscribe(() => {
+    resumes += 1;
+  });
   side.errors$.subscribe(({ name }) => {
     failures[name] = (failures[name] ?? 0) + 1;
   });
@@ -91,14 +144,25 @@ function state() {
   const open = Object.values<number>({ ...server?.counts() }).reduce((sum, count) => sum + count, 0);
   const connections = server?.connections().length ?? 0;
   const losses = lost.length;
-  return { connections, connected, open, losses, failures, dials, disorder, lastNote, teardowns };
+  return {
+    ...{ connections, connected, open, losses, resumes, failures, dials, disorder, lastNote, teardowns },
+    ...{ followed, mostRunning },
+    ids: server?.connections() ?? clients.map((client) => client.connectionID()),
+  };
 }
 
 const acts = {
-  /** Starts the server; gives its port, and when it listened. */
-  serve: async (options: ServerOptions, ledgerFile?: string) => {
+  /**
+   * Starts the server; gives its port, and when it listened.
+   * @param isAuthenticated - whether each client is whom its credentials name
+   */
+  serve: async (options: ServerOptions, ledgerFile?: string, isAuthenticated = false) => {
     if (ledgerFile !== undefined) ledger = openSync(ledgerFile, 'a');
-    server = new RPCServer({ ...options, localProxyObjects: { service: new FaultService() } });
+    server = new RPCServer({
+      ...options,
+      ...(isAuthenticated ? { authenticate: (credentials: unknown) => credentials } : {}),
+      localProxyObjects: { service: new FaultService() },
+    });
     watched(server);
     await server.start();
     return { port: server.address()?.port ?? 0, atMs: nowMs() };
@@ -192,6 +256,18 @@ const acts = {
     await service.echo(0);
   },
 
+  /** Has the first client follow the numbers of the server, from now on. */
+  follow: async (perSecond: number) => {
+    const service = await clients[0]!.whenRemoteProxyObject<FaultService>('service');
+    service.count$(perSecond).subscribe({
+      next: (number) => {
+        if (number !== followed + 1) disorder += 1;
+        followed = number;
+      },
+      error: () => {},
+    });
+  },
+
   /** Notifies the first connection of bytes, some each millisecond, until it has ended or time is over; gives the longest queue. */
   flood: async (identifier: string, bytes: number, ms: number) => {
     const id = server!.connections().find((each) => server!.connectionUniqueIdentifier(each) === identifier)!;
@@ -210,8 +286,9 @@ const acts = {
 
   state,
   connections: () => server?.connections().length ?? 0,
-  /** When connections were made so far. */
+  /** When connections were made, and lost, so far. */
   made: () => made,
+  lost: () => lost,
   memory: () => process.memoryUsage.rss(),
   rest: () => aliveBytesAtRest(),
 
@@ -237,6 +314,30 @@ const acts = {
       cpuMs: (used.user + used.system) / 1e3,
       grownBytes: Math.max(mostBytes, process.memoryUsage.rss()) - startBytes,
     };
+  },
+
+  assault,
+
+  /** Has the first client call, and follow streams both ways, from now on. */
+  traffic: (name: string, callsPerSecond: number) => {
+    traffic = new Traffic(clients[0]!, name, callsPerSecond);
+  },
+  /** What became of the calls since this was asked last. */
+  traffics: () => traffic!.report(),
+  /** Makes no more calls; resolves when all have an answer. */
+  endTraffic: () => traffic!.end(),
+
+  /** Stops the server, its sessions included, and starts it again. */
+  restart: async () => {
+    await server!.stop();
+    await server!.start();
+  },
+
+  /** Keeps the main loop from turning; gives when that was over. */
+  block: (ms: number) => {
+    const endMs = nowMs() + ms;
+    while (nowMs() < endMs);
+    return nowMs();
   },
 
   /** Kills the I/O thread. */

@@ -1,10 +1,11 @@
 /**
- * Calls at a rate, and what became of each.
+ * Calls at a rate, and what became of each; calls one after the other, and how long each took.
  */
 import { RPCError } from '../../src/errors.js';
 import type { RPCClient } from '../../src/rpc/client.js';
 import type { FaultService } from './actor.js';
 import type { Told } from './ledger.js';
+import { nowMs, pass } from './stage.js';
 
 /** Calls of one client to `service.work`. */
 export class Load {
@@ -37,10 +38,30 @@ export class Load {
         this.told.push({ id, outcome: 'ok' });
       },
       (error: unknown) => {
-        this.told.push({ id, outcome: error instanceof RPCError ? error.executed : undefined });
+        this.told.push({ id, outcome: outcomeOf(error) });
       },
     );
     this.#open.add(settled);
     void settled.then(() => this.#open.delete(settled));
   }
+}
+
+/** Calls one after the other for some seconds; gives how long each took, in milliseconds. */
+export async function echoTimes(
+  service: { echo(value: number): Promise<unknown> },
+  seconds: number,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (const endMs = nowMs() + seconds * 1_000; nowMs() < endMs;) {
+    const fromMs = performance.now();
+    await service.echo(1);
+    times.push(performance.now() - fromMs);
+    await pass(1);
+  }
+  return times;
+}
+
+/** What an error says of its call. */
+export function outcomeOf(error: unknown): Told['outcome'] {
+  return error instanceof RPCError ? error.executed : undefined;
 }

@@ -34,6 +34,8 @@ export interface FloodReport {
   readonly dropped: number;
   /** The most that the heap grew by, of one look a second. */
   readonly grownBytes: number;
+  /** By how much it had grown at each of these looks. */
+  readonly grownBytesBySecond: readonly number[];
   readonly faults: readonly string[];
 }
 
@@ -70,15 +72,16 @@ export async function flood(kind: FloodKind, seconds: number, stage: FloodStage)
   await stage.sleep(100);
 
   const startBytes = aliveBytes();
-  let grownBytes = 0;
+  const grownBytesBySecond: number[] = [];
   const ticks = (seconds * 1_000) / tickMs;
   const fromMs = stage.now();
   for (let tick = 1; tick <= ticks; tick += 1) {
     if (kind !== 'pull')
       for (let left = producedPerTick; left > 0 && subject.observed; left -= 1) subject.next(make());
     await stage.sleep(fromMs + tick * tickMs - stage.now());
-    if (tick % 100 === 0) grownBytes = Math.max(grownBytes, aliveBytes() - startBytes);
+    if (tick % 100 === 0) grownBytesBySecond.push(aliveBytes() - startBytes);
   }
+  const grownBytes = Math.max(0, ...grownBytesBySecond);
   const ahead = produced - reader.delivered;
   isOver = true;
   subject.complete();
@@ -98,7 +101,7 @@ export async function flood(kind: FloodKind, seconds: number, stage: FloodStage)
     if (left > 0 || queuedBytes > 0) faults.push(`${left} streams and ${queuedBytes} bytes are left`);
   }
   await Promise.all([client.dispose(), server.dispose()]);
-  return { produced, delivered, dropped, grownBytes, faults };
+  return { produced, delivered, dropped, grownBytes, grownBytesBySecond, faults };
 }
 
 /** Takes ten values in each hundredth of a second, and looks at their order. */

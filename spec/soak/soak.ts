@@ -1,7 +1,7 @@
 /**
  * The long forms of the randomised specs, one after the other; `npm run soak` starts this. `--minutes N` gives the
  * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth), and
- * `--only simulation`, `decoder`, `server`, `processes`, `flood`, `leaks`, `threads` or `busy` one of them.
+ * `--only simulation`, `decoder`, `server`, `processes`, `flood`, `leaks`, `threads`, `busy` or `faults` one of them.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -12,6 +12,7 @@ import { scenarios } from '../processes/scenarios.js';
 import { describeFailure, runSeeds } from '../simulation/run-seeds.js';
 import { busy, faultsOf } from '../io-thread/busy.js';
 import { storm } from '../main-thread/storm.js';
+import { soakFaults } from './faults.js';
 import { flood, floodKinds, type FloodKind } from './flood.js';
 import { leak, leakKinds, type LeakKind } from './leaks.js';
 
@@ -138,6 +139,20 @@ async function busyMainThread(): Promise<Omit<Row, 'seconds'>> {
   };
 }
 
+async function faultyNetwork(): Promise<Omit<Row, 'seconds'>> {
+  const seconds = Math.max(5, 600 * part);
+  const report = await soakFaults(seconds, 5);
+  const { calls, succeeded, values, resumes, thrown, serverGrownBytes, clientGrownBytes, faults } = report;
+  const share = ((succeeded / calls) * 100).toFixed(3);
+  const what = Object.entries(thrown).map(([name, count]) => `${count} ${name}`);
+  return {
+    what: `a network and processes that fail for ${seconds} s`,
+    runs: calls,
+    figures: `${share} % succeeded, ${values} values, ${resumes} resumes, heap of the server ${mebibytes(serverGrownBytes)}, of a client at most ${mebibytes(clientGrownBytes)}; ${what.join(', ')}`,
+    faults,
+  };
+}
+
 function inBothModes<Kind>(
   kinds: readonly Kind[],
   run: (kind: Kind, thread: boolean) => Promise<Omit<Row, 'seconds'>>,
@@ -166,6 +181,7 @@ const runs: Readonly<Record<string, readonly (() => Promise<Omit<Row, 'seconds'>
   flood: inBothModes(floodKinds, floods),
   threads: [threads],
   busy: [busyMainThread],
+  faults: [faultyNetwork],
   leaks: inBothModes(Object.keys(leakKinds) as LeakKind[], leaks),
 };
 for (const run of values.only === undefined ? Object.values(runs).flat() : (runs[values.only] ?? [])) {

@@ -56,8 +56,12 @@ export class LoggedOutput implements LogWriter {
 
   /** Sends a short message. */
   send(message: Uint8Array): void {
+    const isNext = this.#writer !== undefined && !this.isBehind;
     this.log.add(message);
-    this.writeNext();
+    if (!isNext) return;
+    // Nothing waits before it: it need not be looked up in the log to be written.
+    this.#written += 1;
+    this.message(message);
   }
 
   /** Sends a message that fills a frame. */

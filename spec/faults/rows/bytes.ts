@@ -7,6 +7,7 @@ import { RPCClient } from '../../../src/rpc/client.js';
 import { FaultProxy, type FaultProxyOptions } from '../../../src/testing/fault-proxy.js';
 import type { FaultDirection } from '../../../src/testing/fault-switches.js';
 import type { FaultService } from '../actor.js';
+import { echoTimes } from '../load.js';
 import { percentile, type FaultRow, type Figures } from '../row.js';
 import { nowMs, pass, until, type Actor, type Stage } from '../stage.js';
 
@@ -186,21 +187,6 @@ export const f11: FaultRow = {
       }
     }),
 };
-
-/** Calls one after the other for some seconds; gives how long each took, in milliseconds. */
-async function echoTimes(
-  service: { echo(value: number): Promise<unknown> },
-  seconds: number,
-): Promise<number[]> {
-  const times: number[] = [];
-  for (const endMs = nowMs() + seconds * 1_000; nowMs() < endMs;) {
-    const fromMs = performance.now();
-    await service.echo(1);
-    times.push(performance.now() - fromMs);
-    await pass(1);
-  }
-  return times;
-}
 
 /** Writers that are slow. */
 export const f12: FaultRow = {

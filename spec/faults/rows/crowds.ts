@@ -1,6 +1,7 @@
 /**
  * Rows of many clients: F17, F18, F19, F20, F28.
  */
+import { FaultProxy } from '../../../src/testing/fault-proxy.js';
 import { percentile, type FaultRow } from '../row.js';
 import { nowMs, pass, until, type Actor, type Stage } from '../stage.js';
 
@@ -180,21 +181,33 @@ export const f20: FaultRow = {
 export const f28: FaultRow = {
   id: 'F28',
   fault: '1,000 connections beyond the 100 that are allowed, 10 at a time',
-  targets: { refusedMaxMs: ['at most', 100], others: ['exactly', 0], losses: ['exactly', 0] },
-  always: ['others', 'losses'],
+  targets: {
+    refusedMaxMs: ['at most', 100],
+    others: ['exactly', 0],
+    losses: ['exactly', 0],
+    resumesRefused: ['exactly', 0],
+  },
+  always: ['others', 'losses', 'resumesRefused'],
   play: async (stage) => {
     const server = stage.actor();
-    const { port } = await server.ask('serve', { port: 0, maxConnectionsAllowed: 100 });
+    const resume = { windowInSeconds: 60 };
+    const { port } = await server.ask('serve', { port: 0, maxConnectionsAllowed: 100, resume });
     const [allowed, beyond] = [stage.actor(), stage.actor()];
-    await allowed.ask('crowd', 100, { port }, 0, true);
+    const proxy = new FaultProxy({ target: { port } });
+    await allowed.ask('crowd', 100, { port: (await proxy.listen()).port, resume }, 0, true);
     const count = stage.isShort ? 50 : 1_000;
     const { waitedMs, others } = await beyond.ask('refusals', count, 10, { port });
-    const { losses, connected } = await allowed.ask('state');
+    // No place is free, yet those who have one come back to it.
+    proxy.cut();
+    await until(async () => (await allowed.ask('state')).connected === 100);
+    const { losses, connected, resumes } = await allowed.ask('state');
+    await proxy.dispose();
     return {
       refusedMaxMs: Math.max(...waitedMs),
       refusedP50Ms: percentile(waitedMs, 0.5),
       others,
       losses: losses + 100 - connected,
+      resumesRefused: 100 - resumes,
       refused: count,
     };
   },

@@ -1,30 +1,22 @@
 /**
  * Rows of processes that die or stand still: F1, F2, F3, F25, F26.
  */
-import { RPCClient } from '../../../src/rpc/client.js';
 import { busy } from '../../io-thread/busy.js';
 import { auditLedger } from '../ledger.js';
 import { Load } from '../load.js';
-import { percentile, type FaultRow } from '../row.js';
+import { percentile, type FaultRow, type Figures } from '../row.js';
 import { nowMs, pass, until, type Stage } from '../stage.js';
+import { watchedClient } from '../watched-client.js';
 
-/** A client of this process, and when its connections were made and lost. */
-function watchedClient(port: number, timeoutInSeconds: number, thread = false) {
-  const client = new RPCClient({ port, timeoutInSeconds, thread });
-  const made: number[] = [];
-  const lost: number[] = [];
-  client.connectionMade$.subscribe(() => made.push(nowMs()));
-  client.disconnectionMade$.subscribe(() => lost.push(nowMs()));
-  client.connectToServer();
-  return { client, made, lost };
-}
+/** What both sides are told where sessions are to be resumed. */
+const resume = { windowInSeconds: 60 };
 
 /** @param isGood - whether each connection is left until a heartbeat was answered on it, or for half a second at most */
 async function killServers(stage: Stage, kills: number, isGood: boolean) {
   const ledger = stage.file('ledger');
   let server = stage.actor();
   const { port } = await server.ask('serve', { port: 0 }, ledger);
-  const { client, made, lost } = watchedClient(port, 10);
+  const { client, made, lost } = watchedClient({ port });
   await client.whenConnected();
   const load = new Load(client, 500);
   let heartbeats = 0;
@@ -87,14 +79,42 @@ export const f1: FaultRow = {
   },
 };
 
+/** Clients are killed whose sessions could be resumed: everything is kept for the window, and not longer. */
+async function killWithWindow(stage: Stage): Promise<Figures> {
+  const windowInSeconds = stage.isShort ? 0.5 : 60;
+  const server = stage.actor();
+  const { port } = await server.ask('serve', { port: 0, resume: { windowInSeconds } });
+  const killedMs: number[] = [];
+  const kills = stage.scale(50, 2);
+  for (let kill = 0; kill < kills; kill += 1) {
+    const client = stage.actor();
+    await client.ask('crowd', 1, { port, resume: { windowInSeconds } }, 0, true);
+    await client.ask('entangle', 100);
+    killedMs.push(await client.kill());
+  }
+  await until(async () => (await server.ask('state')).teardowns === kills * 100, 120_000, 50);
+  const { open } = await server.ask('state');
+  const lost = await server.ask('lost');
+  const errorsMs = killedMs.map((atMs, kill) => Math.abs(lost[kill]! - atMs - windowInSeconds * 1_000));
+  return { windowErrorMaxMs: Math.max(...errorsMs), windowLeftOpen: open, windowKills: kills };
+}
+
 /** A client is killed. */
 export const f2: FaultRow = {
   id: 'F2',
   fault: 'kill -9 of a client with references, streams and calls',
   // Without resuming there is no window to wait for: all is let go when the loss is noticed.
-  targets: { freeMaxMs: ['at most', 1_000], leftOpen: ['exactly', 0], rssGrowthRatio: ['at most', 1.05] },
-  always: ['leftOpen'],
+  targets: {
+    freeMaxMs: ['at most', 1_000],
+    leftOpen: ['exactly', 0],
+    rssGrowthRatio: ['at most', 1.05],
+    windowErrorMaxMs: ['at most', 1_000],
+    windowLeftOpen: ['exactly', 0],
+  },
+  always: ['leftOpen', 'windowLeftOpen'],
   play: async (stage) => {
+    // Both at once in the suite only: else one would disturb the other's figures.
+    const window = stage.isShort ? killWithWindow(stage) : undefined;
     const server = stage.actor();
     const { port } = await server.ask('serve', { port: 0 });
     const kills = stage.scale(200, 3);
@@ -122,48 +142,99 @@ export const f2: FaultRow = {
       rssGrowthRatio: (await server.ask('memory')) / startBytes,
       heapGrownMB,
       kills,
+      ...(await (window ?? killWithWindow(stage))),
     };
   },
 };
 
+/** The server is stopped for a while under calls; sessions go on, or begin anew. */
+async function stopServer(stage: Stage, isResuming: boolean) {
+  const ledger = stage.file('ledger');
+  const server = stage.actor();
+  const options = { timeoutInSeconds: stage.isShort ? 0.5 : 10, ...(isResuming && { resume }) };
+  const { port } = await server.ask('serve', { port: 0, ...options }, ledger);
+  const { client, made, away, resumed } = watchedClient({ port, ...options });
+  await client.whenConnected();
+  const load = new Load(client, 100);
+  try {
+    await pass(200);
+    server.signal('SIGSTOP');
+    const stoppedMs = nowMs();
+    await pass(stage.isShort ? 1_000 : 20_000);
+    await until(() => away.length > 0);
+    const back = isResuming ? resumed : made;
+    const before = back.length;
+    server.signal('SIGCONT');
+    const continuedMs = nowMs();
+    await until(() => back.length > before);
+    await pass(200);
+    await load.end();
+    return {
+      detectMs: away[0]! - stoppedMs,
+      backMs: back[before]! - continuedMs,
+      failedCalls: load.told.filter(({ outcome }) => outcome !== 'ok').length,
+      ...auditLedger(ledger, load.told),
+    };
+  } finally {
+    server.signal('SIGCONT');
+    await load.end();
+    await client.dispose();
+  }
+}
+
 /** The server is stopped for a while. */
 export const f3: FaultRow = {
   id: 'F3',
-  fault: 'SIGSTOP of the server for 20 s (detection; resuming is a row of its own)',
-  targets: { detectMs: ['at most', 15_500], reattachMs: ['at most', 1_000], duplicates: ['exactly', 0] },
-  always: ['duplicates'],
+  fault: 'SIGSTOP of the server for 20 s, with resuming and without',
+  targets: {
+    detectMs: ['at most', 15_500],
+    reattachMs: ['at most', 1_000],
+    resumeMs: ['at most', 1_000],
+    duplicates: ['exactly', 0],
+    lies: ['exactly', 0],
+    resumedFailedCalls: ['exactly', 0],
+  },
+  always: ['duplicates', 'lies', 'resumedFailedCalls'],
   play: async (stage) => {
-    const ledger = stage.file('ledger');
-    const server = stage.actor();
-    const timeoutInSeconds = stage.isShort ? 0.5 : 10;
-    const { port } = await server.ask('serve', { port: 0, timeoutInSeconds }, ledger);
-    const { client, made, lost } = watchedClient(port, timeoutInSeconds);
-    await client.whenConnected();
-    const load = new Load(client, 100);
-    try {
-      await pass(200);
-      server.signal('SIGSTOP');
-      const stoppedMs = nowMs();
-      await pass(stage.isShort ? 1_000 : 20_000);
-      await until(() => lost.length > 0);
-      const before = made.length;
-      server.signal('SIGCONT');
-      const continuedMs = nowMs();
-      await until(() => made.length > before);
-      await pass(200);
-      await load.end();
-      return {
-        detectMs: lost[0]! - stoppedMs,
-        reattachMs: made[before]! - continuedMs,
-        ...auditLedger(ledger, load.told),
-      };
-    } finally {
-      server.signal('SIGCONT');
-      await load.end();
-      await client.dispose();
-    }
+    const [anew, resumed] = await Promise.all([stopServer(stage, false), stopServer(stage, true)]);
+    return {
+      detectMs: Math.max(anew.detectMs, resumed.detectMs),
+      reattachMs: anew.backMs,
+      resumeMs: resumed.backMs,
+      duplicates: anew.duplicates + resumed.duplicates,
+      lies: anew.lies + resumed.lies,
+      resumedFailedCalls: resumed.failedCalls,
+    };
   },
 };
+
+/** The main loop of a server without I/O thread is blocked: its sessions go on afterwards. */
+async function blockServer(stage: Stage, seconds: number): Promise<Figures> {
+  const ledger = stage.file('ledger');
+  const server = stage.actor();
+  const options = { timeoutInSeconds: stage.isShort ? 0.3 : 10, resume };
+  const { port } = await server.ask('serve', { port: 0, ...options }, ledger);
+  const { client, away, resumed, lost } = watchedClient({ port, ...options });
+  await client.whenConnected();
+  const load = new Load(client, 100);
+  try {
+    await pass(200);
+    const endedMs = await server.ask('block', seconds * 1_000);
+    await until(() => resumed.length > 0);
+    await pass(200);
+    await load.end();
+    return {
+      resumeMs: resumed[0]! - endedMs,
+      resumedLosses: lost.length,
+      timesAway: away.length,
+      resumedFailedCalls: load.told.filter(({ outcome }) => outcome !== 'ok').length,
+      duplicates: auditLedger(ledger, load.told).duplicates,
+    };
+  } finally {
+    await load.end();
+    await client.dispose();
+  }
+}
 
 /** A main thread is busy. */
 export const f25: FaultRow = {
@@ -173,13 +244,20 @@ export const f25: FaultRow = {
     threadLosses: ['exactly', 0],
     threadGrownMB: ['at most', 16],
     lagErrorMs: ['at most', 1_000],
+    resumeMs: ['at most', 1_000],
+    resumedFailedCalls: ['exactly', 0],
+    duplicates: ['exactly', 0],
   },
-  always: ['threadLosses'],
+  always: ['threadLosses', 'resumedFailedCalls', 'duplicates'],
   play: async (stage) => {
     const seconds = stage.isShort ? 1 : Math.max(3, 30 * stage.part);
     const bytes = stage.isShort ? 1e6 : 1e9 * stage.part;
+    const blocked = blockServer(stage, seconds);
+    // Both at once in the suite only: else one would disturb the other's figures.
+    if (!stage.isShort) await blocked;
     const on = await busy(seconds, bytes);
     const figures = {
+      ...(await blocked),
       threadLosses: on.losses + on.clientLosses,
       threadGrownMB: on.grownBytes / 1e6,
       lagErrorMs: Math.abs(on.longestLagMs - seconds * 1_000),
@@ -191,48 +269,68 @@ export const f25: FaultRow = {
   },
 };
 
+/** The I/O thread of a server is killed under calls; sessions go on, or begin anew. */
+async function killThread(stage: Stage, isResuming: boolean) {
+  const ledger = stage.file('ledger');
+  const server = stage.actor();
+  const options = isResuming ? { resume } : {};
+  const { port } = await server.ask('serve', { port: 0, thread: true, ...options }, ledger);
+  const { client, made, away, resumed } = watchedClient({ port, ...options });
+  await client.whenConnected();
+  const load = new Load(client, 200);
+  const deaths = stage.scale(2, 1);
+  const [settleMs, backMs]: [number[], number[]] = [[], []];
+  try {
+    const back = isResuming ? resumed : made;
+    for (let death = 0; death < deaths; death += 1) {
+      await pass(300);
+      const before = back.length;
+      const diedMs = await server.ask('killThread');
+      await until(() => away.length > death);
+      settleMs.push(away[death]! - diedMs);
+      await until(() => back.length > before);
+      backMs.push(back[before]! - diedMs);
+    }
+    await load.end();
+    return {
+      settleMaxMs: Math.max(...settleMs),
+      backMaxMs: Math.max(...backMs),
+      failedCalls: load.told.filter(({ outcome }) => outcome !== 'ok').length,
+      ...auditLedger(ledger, load.told),
+      exits: server.isAlive ? 0 : 1,
+      deaths,
+    };
+  } finally {
+    await load.end();
+    await client.dispose();
+  }
+}
+
 /** The I/O thread is killed. */
 export const f26: FaultRow = {
   id: 'F26',
-  fault: 'I/O thread of the server terminated under 200 calls/s',
+  fault: 'I/O thread of the server terminated under 200 calls/s, with resuming and without',
   targets: {
     settleMaxMs: ['at most', 1_000],
     reattachMaxMs: ['at most', 2_000],
+    resumeMaxMs: ['at most', 2_000],
     lies: ['exactly', 0],
     duplicates: ['exactly', 0],
     exits: ['exactly', 0],
+    resumedFailedCalls: ['exactly', 0],
   },
-  always: ['lies', 'duplicates', 'exits'],
+  always: ['lies', 'duplicates', 'exits', 'resumedFailedCalls'],
   play: async (stage) => {
-    const ledger = stage.file('ledger');
-    const server = stage.actor();
-    const { port } = await server.ask('serve', { port: 0, thread: true }, ledger);
-    const { client, made, lost } = watchedClient(port, 10);
-    await client.whenConnected();
-    const load = new Load(client, 200);
-    const deaths = stage.scale(2, 1);
-    const settleMs: number[] = [];
-    const reattachMs: number[] = [];
-    try {
-      for (let death = 0; death < deaths; death += 1) {
-        await pass(300);
-        const diedMs = await server.ask('killThread');
-        await until(() => lost.length > death);
-        settleMs.push(lost[death]! - diedMs);
-        await until(() => made.length > death + 1);
-        reattachMs.push(made[death + 1]! - diedMs);
-      }
-      await load.end();
-      return {
-        settleMaxMs: Math.max(...settleMs),
-        reattachMaxMs: Math.max(...reattachMs),
-        ...auditLedger(ledger, load.told),
-        exits: server.isAlive ? 0 : 1,
-        deaths,
-      };
-    } finally {
-      await load.end();
-      await client.dispose();
-    }
+    const [anew, resumed] = await Promise.all([killThread(stage, false), killThread(stage, true)]);
+    return {
+      settleMaxMs: Math.max(anew.settleMaxMs, resumed.settleMaxMs),
+      reattachMaxMs: anew.backMaxMs,
+      resumeMaxMs: resumed.backMaxMs,
+      lies: anew.lies + resumed.lies,
+      duplicates: anew.duplicates + resumed.duplicates,
+      exits: anew.exits + resumed.exits,
+      resumedFailedCalls: resumed.failedCalls,
+      deaths: anew.deaths,
+    };
   },
 };

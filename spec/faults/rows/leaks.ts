@@ -6,15 +6,24 @@ import { once } from 'node:events';
 import { throwError, type Observable } from 'rxjs';
 import { RPCClient } from '../../../src/rpc/client.js';
 import { RPCServer } from '../../../src/rpc/server.js';
+import { FaultProxy } from '../../../src/testing/fault-proxy.js';
 import { leak, leakKinds, type LeakKind } from '../../soak/leaks.js';
 import type { FaultRow } from '../row.js';
-import { until } from '../stage.js';
+import { until, type Stage } from '../stage.js';
 
 /** What comes and goes. */
 export const f29: FaultRow = {
   id: 'F29',
-  fault: '100,000 subscriptions and references, 10,000 callbacks and 10,000 connections that come and go',
-  targets: { grownMB: ['at most', 2], connectionsGrownMB: ['at most', 2], faults: ['exactly', 0] },
+  fault:
+    '100,000 subscriptions and references, 10,000 callbacks, connections, sessions and resumes that come and go',
+  targets: {
+    grownMB: ['at most', 2],
+    connectionsGrownMB: ['at most', 2],
+    sessionsGrownMB: ['at most', 2],
+    resumesGrownMB: ['at most', 2],
+    resumesClientGrownMB: ['at most', 2],
+    faults: ['exactly', 0],
+  },
   always: ['faults'],
   play: async (stage) => {
     let faults = 0;
@@ -25,22 +34,72 @@ export const f29: FaultRow = {
       faults += report.faults.filter((fault) => !fault.endsWith('bytes are left')).length;
       grownMB = Math.max(grownMB, report.grownBytes / 1e6);
     }
-    const [server, client] = [stage.actor(), stage.actor()];
-    const { port } = await server.ask('serve', { port: 0 });
-    const cycles = stage.scale(10_000, 30);
-    await client.ask('cycle', Math.min(1_000, cycles), 20, { port });
-    const startBytes = await server.ask('rest');
-    await client.ask('cycle', cycles, 20, { port });
-    await until(async () => (await server.ask('state')).connections === 0);
-    const { open } = await server.ask('state');
+    const plain = cycle(stage, false);
+    // Both at once in the suite only.
+    if (!stage.isShort) await plain;
+    const resumable = cycle(stage, true);
+    if (!stage.isShort) await resumable;
+    const resumes = await resumeAgainAndAgain(stage);
     return {
       grownMB,
-      connectionsGrownMB: ((await server.ask('rest')) - startBytes) / 1e6,
-      faults: faults + open,
-      cycles,
+      connectionsGrownMB: (await plain).grownMB,
+      sessionsGrownMB: (await resumable).grownMB,
+      resumesGrownMB: resumes.grownMB,
+      resumesClientGrownMB: resumes.clientGrownMB,
+      faults: faults + (await plain).open + (await resumable).open + resumes.faults,
+      cycles: (await plain).cycles,
+      resumes: resumes.resumes,
     };
   },
 };
+
+const resume = { windowInSeconds: 60 };
+
+/** Clients that come, call and go. */
+async function cycle(stage: Stage, isResuming: boolean) {
+  const [server, client] = [stage.actor(), stage.actor()];
+  const options = isResuming ? { resume } : {};
+  const { port } = await server.ask('serve', { port: 0, ...options });
+  const cycles = stage.scale(10_000, 30);
+  await client.ask('cycle', Math.min(1_000, cycles), 20, { port, ...options });
+  const startBytes = await server.ask('rest');
+  await client.ask('cycle', cycles, 20, { port, ...options });
+  await until(async () => (await server.ask('state')).connections === 0);
+  const { open } = await server.ask('state');
+  return { grownMB: ((await server.ask('rest')) - startBytes) / 1e6, open, cycles };
+}
+
+/** Sessions that lose their connections at the same time, again and again. */
+async function resumeAgainAndAgain(stage: Stage) {
+  const [server, client] = [stage.actor(), stage.actor()];
+  const { port } = await server.ask('serve', { port: 0, resume });
+  const proxy = new FaultProxy({ target: { port } });
+  const reconnect = { initialDelayInSeconds: 0, maxDelayInSeconds: 0 };
+  const count = stage.isShort ? 10 : 100;
+  const address = await proxy.listen();
+  await client.ask('crowd', count, { port: address.port, resume, reconnect }, 0, true);
+  await client.ask('entangle', 10);
+  let resumes = 0;
+  const cutAll = async (): Promise<void> => {
+    proxy.cut();
+    resumes += count;
+    await until(async () => (await client.ask('state')).resumes >= resumes);
+    await until(async () => (await server.ask('state')).resumes >= resumes);
+  };
+  const cuts = stage.scale(100, 2);
+  // What is made once is made by then.
+  for (let cut = 0; cut < Math.min(10, cuts); cut += 1) await cutAll();
+  const startBytes = [await server.ask('rest'), await client.ask('rest')] as const;
+  for (let cut = 0; cut < cuts; cut += 1) await cutAll();
+  const grownMB = ((await server.ask('rest')) - startBytes[0]) / 1e6;
+  const clientGrownMB = ((await client.ask('rest')) - startBytes[1]) / 1e6;
+  const [here, there] = [await client.ask('state'), await server.ask('state')];
+  await client.ask('leave');
+  await until(async () => (await server.ask('connections')) === 0);
+  const { open } = await server.ask('state');
+  await proxy.dispose();
+  return { grownMB, clientGrownMB, resumes, faults: here.losses + there.losses + open };
+}
 
 const secret = 'hunter2';
 const path = '/srv/private/keys.ts';
