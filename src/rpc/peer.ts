@@ -274,6 +274,11 @@ export class Peer implements ConnectionSink {
     this.#sink.onHandover(port, ticket);
   }
 
+  /** {@inheritDoc ConnectionSink.onGoAway} */
+  onGoAway(): void {
+    // So far everybody stays until the end.
+  }
+
   /** {@inheritDoc ConnectionSink.onIdentity} */
   onIdentity(): void {
     // Only a prober is answered with an identity, and a peer is never one.
