@@ -141,12 +141,14 @@ export class RPCClient extends RPCDispatcher {
     this.#refusal = undefined;
     this.#lifecycle.attach(this);
     this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
-    const { transports, host, port, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
+    const { transports, addresses, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
     const backoff = new Backoff(initialDelayMs, maxDelayMs, random);
     const reconnect: Reconnect = new Reconnect(
       {
         transports,
-        address: { host, port },
+        addresses,
+        // A session that waits for its server is at that one.
+        isBound: () => this.#away !== undefined,
         scheduler,
         backoff,
         prepare: this.#credentials.prepare,
@@ -571,7 +573,10 @@ export class RPCClient extends RPCDispatcher {
   }
 
   get #where(): string {
-    return `${this.#options.host}:${this.#options.port}`;
+    const { addresses } = this.#options;
+    return (this.#reconnect === undefined ? addresses : [this.#reconnect.address])
+      .map(({ host, port }) => `${host}:${port}`)
+      .join(' or ');
   }
 
   get #failure(): string {
