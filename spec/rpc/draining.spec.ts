@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Observable, Subject } from 'rxjs';
 import { currentCall, notify, RPCClient, RPCServer, withCallOptions } from 'tandem-rpc';
 import { openCounts } from '../helpers/open-counts.js';
+import { rawClient, rawServer } from '../helpers/raw-peer.js';
 import { served, servingSides, type ServingSide } from '../helpers/served.js';
 import { collected, rejectionOf, VirtualWorld, type ClientExtras } from '../helpers/virtual-world.js';
 
@@ -306,14 +307,62 @@ describe('calls within calls, while one side drains', () => {
 
   it('are a matter of the call that is really open: what a peer claims is looked up', async () => {
     const desk = new Desk();
-    const { world, server, proxy } = await served('server', desk);
-    const running = proxy.wait('running');
+    const world = new VirtualWorld();
+    const server = await world.startedServer({ localProxyObjects: { desk } });
+    const peer = await rawClient(world);
+    peer.registerAll(['theirs', ['method']]);
+    peer.send(0, 1, 'desk', 'wait', ['running']);
     await world.pass(0.01);
+    const theirs = server.remoteProxyObject<{ method(): string }>(peer.connectionID ?? '', 'theirs');
+    void rejectionOf(theirs!.method());
     void drain(server);
-    const sent = rejectionOf(proxy.note('now'));
-    expect(await world.until(sent)).toMatchObject(refusal);
-    desk.finish();
-    expect(await world.until(running)).toBe('running');
+    await world.pass(0.01);
+    // Its own call, one that was never made, and the one that is open.
+    for (const [at, within] of [
+      [2, 1_000],
+      [3, 2],
+      [4, 1],
+    ] as const)
+      peer.send(0, at, 'desk', 'note', [`${at}`], { within });
+    await world.pass(0.01);
+    expect(desk.ran).toEqual(['running', '4']);
+    expect(peer.responses).toMatchObject([
+      [1, 2, { code: 'not-connected', executed: 'no', data: expect.closeTo(1_500) }],
+      [1, 3, { code: 'not-connected', executed: 'no' }],
+      [1, 4, null, '4'],
+    ]);
+    await world.until(server.dispose());
+  });
+
+  it('that a client refuses are refused by its server, with the time of its first word', async () => {
+    const world = new VirtualWorld();
+    const server = await world.startedServer();
+    const peer = await rawClient(world);
+    peer.registerAll(['theirs', ['method']]);
+    await world.pass(0.01);
+    peer.connection.sendGoAway('disconnected', 2_000);
+    peer.connection.sendGoAway('disconnected', 9_000);
+    await world.pass(0.01);
+    const theirs = server.remoteProxyObject<{ method(): string }>(peer.connectionID ?? '', 'theirs')!;
+    expect(await world.failureOf(theirs.method())).toMatchObject({ ...refusal, retryAfterInSeconds: 2 });
+  });
+
+  it('are no matter of a connection that is told of its end before it is made', async () => {
+    const world = new VirtualWorld();
+    const { peers } = await rawServer(world);
+    const client = world.client();
+    client.connectToServer();
+    await world.pass(0.01);
+    const lost = collected(client.disconnectionMade$);
+    // Before it is known what there is: the connection is not made yet.
+    for (const code of ['server-stopped', 'disconnected'] as const)
+      peers[0]?.connection.sendGoAway(code, 1_000);
+    peers[0]?.registerAll();
+    await world.pass(0.01);
+    expect(lost).toMatchObject([{ reason: { code: 'server-stopped' } }]);
+    await world.pass(1.5);
+    expect(peers).toHaveLength(2);
+    await client.dispose();
   });
 });
 
@@ -373,6 +422,26 @@ describe('a client that drains', () => {
     expect(await world.until(running)).toBe('running');
     await world.until(drained);
     expect(client.status()).toBe(RPCClient.STATUS_CONNECTED);
+  });
+
+  it('may be started, and drain, again meanwhile: the first time is the time of both', async () => {
+    const desk = new Desk();
+    const { world, client, server, proxy } = await served('server', desk);
+    const running = [rejectionOf(proxy.wait('one'))];
+    await world.pass(0.01);
+    const drained = [drain(client, 3)];
+    client.connectToServer();
+    await world.until(client.whenConnected());
+    await world.pass(0.01);
+    running.push(rejectionOf(proxy.wait('two')));
+    await world.pass(0.01);
+    drained.push(drain(client, 30));
+    await world.pass(0.01);
+    expect(server.connections()).toHaveLength(2);
+    await world.until(Promise.all(drained));
+    expect(world.now).toBeLessThan(3.2);
+    expect(await world.until(Promise.all(running))).toMatchObject([{ executed: 'unknown' }, {}]);
+    expect(client.status()).toBe(RPCClient.STATUS_DISCONNECTED);
   });
 
   it('that is disposed of ends at once', async () => {
@@ -521,6 +590,48 @@ describe('a client of several servers', () => {
     ]);
     expect(client.status()).toBe(RPCClient.STATUS_CONNECTED);
     expect(world.errors).toEqual([]);
+  });
+
+  it('that has stopped and started again leaves alone what it has moved from since', async () => {
+    const { world, desks, first, second, client, desk } = await pairOfServers();
+    const running = [rejectionOf(desk.wait('lost'))];
+    await world.pass(0.01);
+    const drained = drain(client, 2);
+    client.connectToServer();
+    await world.until(client.whenConnected());
+    await world.pass(0.01);
+    const kept = desk.wait('kept');
+    await world.pass(0.01);
+    void drain(first);
+    await world.until(drained);
+    expect(await world.until(running[0]!)).toMatchObject({ executed: 'unknown' });
+    await world.pass(0.2);
+    expect(second.connections()).toEqual([client.connectionID()]);
+    desks[0].finish();
+    expect(await world.until(kept)).toBe('kept');
+  });
+
+  it('lets go of the oldest of many servers that send it away', async () => {
+    const world = new VirtualWorld();
+    const client = clientOf(world);
+    client.connectToServer();
+    const failures: Promise<unknown>[] = [];
+    for (let at = 0; at < 18; at += 1) {
+      const server = await world.startedServer({
+        port: 9_000 + (at % 2),
+        localProxyObjects: { desk: new Desk() },
+      });
+      const desk = await world.until(client.whenRemoteProxyObject<Desk>('desk'));
+      failures.push(rejectionOf(desk.wait(`${at}`)));
+      await world.pass(0.01);
+      void drain(server, 1_000);
+      await world.pass(0.02);
+    }
+    expect(client.counts().calls).toBe(16);
+    expect(await world.until(failures[0]!)).toMatchObject({ executed: 'unknown' });
+    await client.dispose();
+    expect(client.counts().calls).toBe(0);
+    await world.until(Promise.all(failures));
   });
 
   it('moves calls that say that they wait, also those that cross the word of the first', async () => {

@@ -207,7 +207,7 @@ export class RPCClient extends RPCDispatcher {
     this.#lifecycle.during(() => {
       if (reconnect !== undefined) this.#stop(reconnect, drainMs > 0);
       if (drainMs === 0) this.#departures.close();
-      else if (!this.#departures.isDraining) this.#departures.drain(drainMs);
+      else this.#departures.drain(drainMs);
       if (this.#departures.isDraining) return;
       if (!isAgain) this.#setStatus(clientStatuses.disconnected);
       this.#goneWaiting.resolve();

@@ -11,14 +11,19 @@ import type { SchedulerLike } from 'rxjs';
 
 const closing = ['disconnected', 'the client disconnected'] as const;
 
+/** How many there are at most: more of them is what a server does that sends away whoever comes. */
+const maxDepartures = 16;
+
 /** The connections that one client has left; the client owns this, and ends it by `close`. */
 export class Departures {
   readonly #scheduler: SchedulerLike;
   readonly #peers = new Map<Peer, RPCCommunicator>();
+  /** Those of them that this side drains; on the others the server does. */
+  readonly #draining = new Map<Peer, RPCCommunicator>();
   readonly #onGone: () => void;
   #drain: Drain | undefined;
 
-  /** @param onGone - called when a drain is over: none is left */
+  /** @param onGone - called when a drain is over: nothing that it was for is left */
   constructor(scheduler: SchedulerLike, onGone: () => void) {
     this.#scheduler = scheduler;
     this.#onGone = onGone;
@@ -36,6 +41,8 @@ export class Departures {
 
   /** Adds one. */
   add(peer: Peer, communicator: RPCCommunicator): void {
+    const [oldest] = this.#peers.keys();
+    if (oldest !== undefined && this.#peers.size >= maxDepartures) oldest.close(...closing);
     this.#peers.set(peer, communicator);
   }
 
@@ -52,19 +59,22 @@ export class Departures {
     return [...this.#peers.values()].find(({ connectionID }) => connectionID === call.connectionID);
   }
 
-  /** Tells the servers of all of them that nothing new is taken, and ends them once nothing is open, or the time is over. */
+  /**
+   * Tells the servers of all of them that nothing new is taken, and ends them once nothing is open, or the time is over. One that goes
+   * on already takes in those that came since, within its time.
+   */
   drain(drainMs: number): void {
-    const drain = new Drain({
+    const drain = (this.#drain ??= new Drain({
       scheduler: this.#scheduler,
       drainMs,
-      sessions: () => this.#peers.values(),
+      sessions: () => this.#draining.values(),
       onDone: (isInTime) => {
-        if (!isInTime) for (const communicator of this.#peers.values()) communicator.endStreams();
-        this.close();
+        if (!isInTime) for (const communicator of this.#draining.values()) communicator.endStreams();
+        this.#end(this.#draining);
       },
-    });
-    this.#drain = drain;
-    for (const peer of [...this.#peers.keys()]) {
+    }));
+    for (const [peer, communicator] of this.#peers) this.#draining.set(peer, communicator);
+    for (const peer of [...this.#draining.keys()]) {
       peer.drain('disconnected', undefined, () => {
         drain.consider();
       });
@@ -75,16 +85,22 @@ export class Departures {
   /** One of them has ended. */
   ended(peer: Peer): void {
     this.#peers.delete(peer);
+    this.#draining.delete(peer);
     this.#drain?.consider();
   }
 
   /** Ends all of them at once. */
   close(): void {
+    this.#end(this.#peers);
+  }
+
+  #end(ending: ReadonlyMap<Peer, RPCCommunicator>): void {
     const wasDraining = this.isDraining;
     this.#drain?.cancel();
     this.#drain = undefined;
-    const peers = [...this.#peers.keys()];
-    this.#peers.clear();
+    const peers = [...ending.keys()];
+    this.#draining.clear();
+    for (const peer of peers) this.#peers.delete(peer);
     for (const peer of peers) peer.close(...closing);
     if (wasDraining) this.#onGone();
   }
