@@ -40,6 +40,8 @@ export interface RPCErrorDetails {
   readonly object?: string | undefined;
   /** The name of the member called. */
   readonly member?: string | undefined;
+  /** Seconds after which to try again, where somebody has said so. */
+  readonly retryAfterInSeconds?: number | undefined;
   /** The error that led to this one. */
   readonly cause?: unknown;
 }
@@ -123,11 +125,15 @@ export class PortInUseError extends RPCError {
   }
 }
 
-/** A call was made, or something awaited, while there is no connection. Such a call never ran. */
+/** A call was made, or something awaited, while there is no connection, or none that takes calls. Such a call never ran. */
 export class NotConnectedError extends RPCError {
+  /** Seconds after which to try again, if the other side has said so: it stops, or did, and takes no new calls. */
+  readonly retryAfterInSeconds: number | undefined;
+
   /** @param message - what needed the connection */
   constructor(message: string, details?: RPCErrorDetails) {
     super(message, details, 'not-connected');
+    this.retryAfterInSeconds = details?.retryAfterInSeconds;
   }
 
   static {

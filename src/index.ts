@@ -43,9 +43,10 @@ export {
   type ReconnectOptions,
   type ServerOptions,
 } from './rpc/options.js';
-export { RPCServer, type StopOptions } from './rpc/server.js';
+export { RPCServer } from './rpc/server.js';
 export { isSameSecret, sharedToken, type SharedToken } from './rpc/shared-token.js';
 export type { ClientStatus, ServerStatus } from './rpc/status.js';
+export type { DisconnectOptions, StopOptions } from './rpc/stop-options.js';
 export type { WaitOptions } from './rpc/waiting.js';
 export type { ErrorExposure } from './rpc/wire-errors.js';
 export type { InterceptedCall, RPCHandler, RPCInterceptor } from './rpc/interceptors.js';

@@ -54,6 +54,12 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'connected again: true',
   ],
   greeter: ['Hello, Tandem!'],
+  drain: [
+    'rye: 50 %',
+    'rye: 100 %',
+    "[ 'rye from the old oven', 'spelt from the new oven' ]",
+    'the old server: not running, the new one has 1 client',
+  ],
   hello: ['at the server: Hello World!', 'at the client: Hello World!'],
   'main-thread-host': ['server: connectionMade, within a frame', 'client: connectionMade, within a frame'],
   'menu-on-main-thread': [

@@ -54,6 +54,7 @@ export class RawPeer {
         onResumed: () => undefined,
         onMessages: (messages) => this.received.push(...messages),
         onFlush: () => undefined,
+        onGoAway: () => undefined,
         onHandover: (port, ticket) => {
           this.handover = { port, ticket };
         },

@@ -43,6 +43,9 @@ class Log implements ConnectionSink {
   onHandover(port: number, ticket: string): void {
     this.#tell(`handover ${port} ${ticket}`);
   }
+  onGoAway(code: string, retryAfterMs?: number): void {
+    this.#tell(`goaway ${code} ${retryAfterMs}`);
+  }
   onIdentity(): void {
     this.#tell('identity');
   }

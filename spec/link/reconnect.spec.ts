@@ -14,11 +14,16 @@ interface HandDial {
 const refused: TransportFailure = { kind: 'refused', error: new Error('nobody listens') };
 
 /** A Reconnect whose dials have the outcome that the spec gives them; pauses are 50 ms and then 150, 250, 450 … */
-function bench(onFailed: (reconnect: Reconnect) => void = () => {}) {
+function bench(
+  onFailed: (reconnect: Reconnect) => void = () => {},
+  addresses: readonly [Address, ...Address[]] = [{ host: 'h', port: 1 }],
+  isBound = () => false,
+) {
   const clock = new VirtualClock();
   const dials: HandDial[] = [];
   const transports: [Transport, string | undefined][] = [];
   const failures: TransportFailure[] = [];
+  const backoff = new Backoff(100, 1_000, () => 1);
   const reconnect: Reconnect = new Reconnect(
     {
       transports: {
@@ -29,10 +34,11 @@ function bench(onFailed: (reconnect: Reconnect) => void = () => {}) {
         },
         listen: () => ({ close: () => {} }),
       },
-      address: { host: 'h', port: 1 },
+      addresses,
+      isBound,
       scheduler: clock,
       dialTimeoutMs: () => 3_000,
-      backoff: new Backoff(100, 1_000, () => 1),
+      backoff,
     },
     {
       onTransport: (transport, ticket) => transports.push([transport, ticket]),
@@ -47,7 +53,7 @@ function bench(onFailed: (reconnect: Reconnect) => void = () => {}) {
     if (dial === undefined) throw new Error('nothing was dialled');
     return dial;
   };
-  return { clock, dials, transports, failures, reconnect, last };
+  return { clock, dials, transports, failures, reconnect, backoff, last };
 }
 
 describe('Reconnect', () => {
@@ -192,5 +198,110 @@ describe('Reconnect', () => {
       clock.pass(60_000);
       expect([dials.length, clock.armed]).toEqual([1, 0]);
     });
+  });
+});
+
+describe('Reconnect with several addresses', () => {
+  const three = [1, 2, 3].map((port) => ({ host: 'h', port })) as [Address, ...Address[]];
+
+  /** Ports in the order in which they are dialled, each of which fails, with the times. */
+  function failing(
+    world: ReturnType<typeof bench>,
+    count: number,
+  ): (readonly [atMs: number, port: number])[] {
+    const { clock, dials, last } = world;
+    const seen: (readonly [atMs: number, port: number])[] = [];
+    const { length } = dials;
+    while (seen.length < count) {
+      while (dials.length < length + seen.length) clock.pass(1);
+      seen.push([clock.now(), last().address.port]);
+      last().sink.onFailed(refused);
+    }
+    return seen;
+  }
+
+  it('dials them in turn; pauses grow from round to round', () => {
+    const world = bench(undefined, three);
+    world.reconnect.start();
+    expect(failing(world, 7)).toEqual([
+      [0, 1],
+      [50, 2],
+      [100, 3],
+      [250, 1],
+      [300, 2],
+      [350, 3],
+      [600, 1],
+    ]);
+  });
+
+  it('comes back to the one that it had, and then tries the others', () => {
+    const world = bench(undefined, three);
+    const { reconnect, backoff, clock, dials, last } = world;
+    reconnect.start();
+    last().sink.onFailed(refused);
+    clock.pass(50);
+    last().sink.onTransport(new HandTransport());
+    backoff.established(clock.now());
+    reconnect.ended(undefined);
+    clock.pass(50);
+    expect(dials.map(({ address }) => address.port)).toEqual([1, 2, 2]);
+    expect(failing(world, 3).map(([, port]) => port)).toEqual([2, 3, 1]);
+  });
+
+  it('passes on from one that lets it in and throws it out', () => {
+    const { reconnect, backoff, clock, dials, last } = bench(undefined, three);
+    reconnect.start();
+    for (let round = 0; round < 2; round += 1) {
+      last().sink.onTransport(new HandTransport());
+      backoff.established(clock.now());
+      reconnect.ended(undefined);
+      clock.pass(300);
+    }
+    expect(dials.map(({ address }) => address.port)).toEqual([1, 1, 2]);
+  });
+
+  it('leaves one that takes no new calls for the next, nearly at once', () => {
+    const { reconnect, backoff, clock, dials, last } = bench(undefined, three);
+    reconnect.start();
+    last().sink.onTransport(new HandTransport());
+    backoff.established(0);
+    reconnect.leave(2_000);
+    clock.pass(50);
+    expect(dials.map(({ address }) => address.port)).toEqual([1, 2]);
+    expect(reconnect.address).toEqual(three[1]);
+  });
+
+  it('passes over those that asked for a pause, and waits for the first of them if all did', () => {
+    const { reconnect, clock, dials, last } = bench(undefined, three.slice(0, 2) as [Address, Address]);
+    reconnect.start();
+    for (const askedMs of [2_000, 1_000]) {
+      last().sink.onTransport(new HandTransport());
+      reconnect.ended(askedMs);
+      clock.pass(50);
+    }
+    expect(dials.map(({ address }) => address.port)).toEqual([1, 2]);
+    // The pause of the second round, and what is left of its second.
+    clock.pass(1_000 + 150 - 50);
+    expect(dials.map(({ address }) => address.port)).toEqual([1, 2, 2]);
+  });
+
+  it('keeps to one address while what it looks for is there', () => {
+    const world = bench(undefined, three, () => true);
+    world.reconnect.start();
+    expect(failing(world, 3)).toEqual([
+      [0, 1],
+      [150, 1],
+      [400, 1],
+    ]);
+  });
+
+  it('does nothing once it was stopped', () => {
+    const { reconnect, clock, dials, last } = bench(undefined, three);
+    reconnect.start();
+    last().sink.onTransport(new HandTransport());
+    reconnect.stop();
+    reconnect.leave(undefined);
+    clock.pass(10_000);
+    expect(dials).toHaveLength(1);
   });
 });

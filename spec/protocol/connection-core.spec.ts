@@ -238,6 +238,48 @@ describe.each(sides)('an established %s', (side, establish) => {
     });
   });
 
+  describe('GOAWAY', () => {
+    it('is told behind the messages that came before it, and ends nothing', () => {
+      const hand = establish().receive(frameOf([3, 1], [47, 'server-stopped', 1_500], [3, 2]));
+      expect(hand.happened.slice(-3)).toEqual(['messages', 'goaway', 'messages']);
+      expect(hand.events.find(({ type }) => type === 'goaway')).toEqual({
+        type: 'goaway',
+        code: 'server-stopped',
+        retryAfterMs: 1_500,
+      });
+      expect(hand.closed).toBeUndefined();
+    });
+
+    it('with a code of a newer peer is an ordinary end to come', () => {
+      const hand = establish().hear([47, 'moved-to-mars']);
+      expect(hand.events.find(({ type }) => type === 'goaway')).toEqual({
+        type: 'goaway',
+        code: 'disconnected',
+        retryAfterMs: undefined,
+      });
+    });
+
+    it('is sent on an established connection, and on no other', () => {
+      const hand = establish();
+      hand.takeMessages();
+      hand.core.sendGoAway('server-stopped', 1_000);
+      hand.core.sendGoAway('disconnected', undefined);
+      expect(hand.takeMessages()).toEqual([
+        [47, 'server-stopped', 1_000],
+        [47, 'disconnected'],
+      ]);
+      hand.close().takeMessages();
+      hand.core.sendGoAway('server-stopped', 1_000);
+      expect(hand.takeMessages()).toEqual([]);
+    });
+
+    it('before WELCOME is a fault', () => {
+      const hand = new HandCore({ side: 'dialer' });
+      hand.receive(openingBytes).hear([47, 'server-stopped']);
+      expect(hand.closed?.reason.code).toBe('protocol-error');
+    });
+  });
+
   describe('GOODBYE', () => {
     it('from the peer ends it; what comes behind is not read', () => {
       const goodbye = frameOf([3, 1], [38, 'server-stopped', 'bye', 5], [3, 2]);

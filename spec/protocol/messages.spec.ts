@@ -132,6 +132,9 @@ const samples: Readonly<Record<string, Message>> = {
   'hello with a nonce': [32, { version: 1, timeoutMs: 10_000, nonce: counting(0) }],
   challenge: [45, counting(32), counting(64)],
   proof: [46, counting(96)],
+  'request within a call': [0, 2, 'desk', 'confirm', [], { within: 7 }],
+  goaway: [47, 'server-stopped'],
+  'goaway with a pause': [47, 'server-stopped', 1_500.5],
 };
 
 const text4096 = 'x'.repeat(4_096);
@@ -308,6 +311,11 @@ const refused: readonly (readonly [what: string, value: unknown])[] = [
     'WELCOME with a fraction of a stream byte',
     [33, { version: 1, timeoutMs: 1, connectionID: 'c', streamBytes: 0.5 }],
   ],
+  ['GOAWAY without a code', [47]],
+  ['GOAWAY with a number as code', [47, 1]],
+  ['GOAWAY with a negative pause', [47, 'a', -1]],
+  ['GOAWAY with one field more', [47, 'a', 1, 1]],
+  ['REQUEST within call 0', [0, 1, 'a', 'b', [], { within: 0 }]],
   ['REFUSE without a message', [34, 'a']],
   ['REFUSE with a number as code', [34, 1, 'b']],
   ['REFUSE with a number as message', [34, 'a', 1]],

@@ -104,6 +104,40 @@ describe('options', () => {
     expect(client({ port: 9_000, ...bad })).toThrow(message);
   });
 
+  it.each([
+    [{ url: 'tcp://127.0.0.1:1' }],
+    [{ url: 'tcp://localhost:65535/' }],
+    [{ urls: ['tcp://one.example:9000', 'tcp://[::1]:9001'] }],
+    [{ urls: Array.from({ length: 64 }, (_, at) => `tcp://h:${at + 1}`) }],
+  ])('say where the servers are: %j', (where) => {
+    expect(client(where)).not.toThrow();
+  });
+
+  it.each<[object, string]>([
+    [{ url: 'tcp://h:1', port: 1 }, 'url goes without the option port'],
+    [{ url: 'tcp://h:1', host: 'h' }, 'url goes without the option host'],
+    [{ url: 'tcp://h:1', urls: ['tcp://h:1'] }, 'url goes without the option urls'],
+    [{ urls: ['tcp://h:1'], port: 1 }, 'urls goes without the option port'],
+    [{ urls: 'tcp://h:1' }, 'urls is to be an array of 1 to 64 texts'],
+    [{ urls: [] }, 'urls is to be an array of 1 to 64 texts'],
+    [{ urls: Array.from({ length: 65 }, () => 'tcp://h:1') }, 'urls is to be an array of 1 to 64 texts'],
+    [{ urls: ['tcp://h:1', 5] }, 'urls[1] is number; allowed is "tcp://host:port"'],
+    [{ url: 'h:1' }, 'url is "h:1"; allowed is "tcp://host:port"'],
+    [{ url: '//h:1' }, 'url is "//h:1"; allowed is "tcp://host:port"'],
+    [{ url: 'tls://h:1' }, 'allowed is "tcp://host:port": there is no transport for tls: yet'],
+    [{ url: 'tcp://h' }, 'url is "tcp://h"; allowed is "tcp://host:port"'],
+    [{ url: 'tcp://h:0' }, 'allowed is "tcp://host:port"'],
+    [{ url: 'tcp://:1' }, 'allowed is "tcp://host:port"'],
+    [{ url: 'tcp://h:65536' }, 'allowed is "tcp://host:port"'],
+    [{ url: 'tcp://h:1/path' }, 'allowed is "tcp://host:port", and nothing else in it'],
+    [{ url: 'tcp://me:secret@h:1' }, 'and nothing else in it'],
+    [{ url: 'tcp://h:1?x=1' }, 'and nothing else in it'],
+    [{ url: 'tcp://h:1#x' }, 'and nothing else in it'],
+    [{}, 'port is undefined'],
+  ])('that do not say where the servers are: %j', (where, message) => {
+    expect(client(where)).toThrow(message);
+  });
+
   it('must be given', () => {
     expect(server(undefined)).toThrow('RPCServer needs an object of options');
     expect(client(null)).toThrow('RPCClient needs an object of options');

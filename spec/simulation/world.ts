@@ -125,7 +125,11 @@ export class World {
 
   #options(
     name: string,
-  ): DispatcherOptions & { readonly process: VirtualProcess; readonly hearing: Hearing } {
+  ): DispatcherOptions & {
+    readonly port: number;
+    readonly process: VirtualProcess;
+    readonly hearing: Hearing;
+  } {
     const { profile, random } = this;
     const process = new VirtualProcess(this.loop, random.whole(0, 1_000_000));
     const callbackScheduler: SchedulerLike = profile.isCallbackImmediate

@@ -34,6 +34,22 @@ export class Backoff {
     this.#establishedAtMs = nowMs;
   }
 
+  /** Whether there is a connection now. */
+  get isEstablished(): boolean {
+    return this.#establishedAtMs !== undefined;
+  }
+
+  /** Whether the present connection is one to come back to: the first after a failure must prove that first. */
+  isGood(nowMs: number): boolean {
+    const fromMs = this.#establishedAtMs;
+    return fromMs !== undefined && (this.#failures === 0 || nowMs - fromMs >= stableMs);
+  }
+
+  /** The pause before another address is tried, in milliseconds: short, and not the same for all clients of one server. */
+  between(): number {
+    return this.#random() * floorMs;
+  }
+
   /** A heartbeat was answered: the connection is good. */
   confirmed(): void {
     this.#failures = 0;

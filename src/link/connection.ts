@@ -45,6 +45,8 @@ export interface ConnectionSink {
   onMessages(messages: readonly SessionMessage[]): void;
   /** The server continues on another port; `onClosed` follows. */
   onHandover(port: number, ticket: string): void;
+  /** The peer takes no new calls, and will end the connection with this code. */
+  onGoAway(code: CloseCode, retryAfterMs: number | undefined): void;
   /** A probe was answered; `onClosed` follows. */
   onIdentity(identity: Identity): void;
   /** A ping was answered, by a peer whose main loop had not turned for so long. */
@@ -332,6 +334,12 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     return this.#core.isBeyond(sent, lastReceived);
   }
 
+  /** Tells the peer that no new calls are taken, and when to try again, here or elsewhere. */
+  sendGoAway(code: CloseCode, retryAfterMs: number | undefined): void {
+    this.#core.sendGoAway(code, retryAfterMs);
+    this.#settle();
+  }
+
   /** Changes how long this side bears silence. */
   setTimeout(timeoutMs: number): void {
     this.#timeoutMs = timeoutMs;
@@ -472,6 +480,9 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
         return;
       case 'handover':
         this.#sink.onHandover(event.port, event.ticket);
+        return;
+      case 'goaway':
+        this.#sink.onGoAway(event.code, event.retryAfterMs);
         return;
       case 'identity':
         this.#sink.onIdentity(event.identity);

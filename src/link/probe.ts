@@ -74,6 +74,7 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
         onMessages: ignore,
         onFlush: ignore,
         onHandover: ignore,
+        onGoAway: ignore,
         onHeartbeat: ignore,
         onLoopLag: ignore,
         handleDeadline: ignore,

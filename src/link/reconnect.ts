@@ -1,5 +1,5 @@
 /**
- * Keeps a client connected: dials, waits, dials again, until it is told to stop.
+ * Keeps a client connected: dials, waits, dials again, one address or several in turn, until it is told to stop.
  *
  * One attempt at a time: a new one begins only after the one before has ended, and every callback of an attempt that was
  * given up is ignored. Knows no calls and no objects; the owner makes the Connection of each transport.
@@ -12,6 +12,7 @@ import type {
   TransportFailure,
   TransportProvider,
 } from '../transports/transport.js';
+import { AddressTurn } from './address-turn.js';
 import type { Backoff } from './backoff.js';
 
 /** Receives the outcome of attempts. */
@@ -26,8 +27,10 @@ export interface ReconnectSink {
 export interface ReconnectSettings {
   /** How to dial. */
   readonly transports: TransportProvider;
-  /** Whom to dial. */
-  readonly address: Address;
+  /** Whom to dial, the first one first. */
+  readonly addresses: readonly [Address, ...(readonly Address[])];
+  /** Whether what is looked for is at the present address only. */
+  readonly isBound?: () => boolean;
   /** For timers and the present time. */
   readonly scheduler: SchedulerLike;
   /** How long an attempt may take until a transport is open, in milliseconds. */
@@ -48,6 +51,7 @@ const maxRetryAfterMs = 60_000;
 export class Reconnect {
   readonly #settings: ReconnectSettings;
   readonly #sink: ReconnectSink;
+  readonly #turn: AddressTurn;
   #dial: Dial | undefined;
   #timer: Subscription | undefined;
   #isStopped = false;
@@ -56,11 +60,17 @@ export class Reconnect {
   constructor(settings: ReconnectSettings, sink: ReconnectSink) {
     this.#settings = settings;
     this.#sink = sink;
+    this.#turn = new AddressTurn(settings.addresses);
+  }
+
+  /** The address that is dialled, or was last. */
+  get address(): Address {
+    return this.#turn.present;
   }
 
   /** Begins with the first attempt. */
   start(): void {
-    this.#attempt(this.#settings.address, undefined);
+    this.#attempt(this.address, undefined);
   }
 
   /**
@@ -68,24 +78,43 @@ export class Reconnect {
    * @param retryAfterMs - how long the server asked to wait, if it did
    */
   ended(retryAfterMs: number | undefined): void {
-    if (this.#isStopped) return;
-    this.#settle();
-    const { backoff, scheduler, address } = this.#settings;
-    const pauseMs = backoff.ended(scheduler.now()) + Math.min(retryAfterMs ?? 0, maxRetryAfterMs);
-    this.#timer = scheduler.schedule(() => {
-      this.#attempt(address, undefined);
-    }, pauseMs);
+    const { backoff, scheduler, isBound } = this.#settings;
+    this.#next(isBound?.() === true || backoff.isGood(scheduler.now()), retryAfterMs);
+  }
+
+  /**
+   * The server of the last attempt, whose connection goes on for a while, takes no new calls: another one is looked for.
+   * @param retryAfterMs - how long it asked to wait before it is dialled again, if it did
+   */
+  leave(retryAfterMs: number | undefined): void {
+    this.#next(false, retryAfterMs);
   }
 
   /** The server asked to continue on another port, showing a ticket there. */
   handOver(port: number, ticket: string): void {
-    if (!this.#isStopped) this.#attempt({ host: this.#settings.address.host, port }, ticket);
+    if (!this.#isStopped) this.#attempt({ host: this.address.host, port }, ticket);
   }
 
   /** Gives up for good; no callback follows. */
   stop(): void {
     this.#isStopped = true;
     this.#settle();
+  }
+
+  /** @param isBound - whether the present address keeps its turn */
+  #next(isBound: boolean, retryAfterMs = 0): void {
+    if (this.#isStopped) return;
+    this.#settle();
+    const { backoff, scheduler } = this.#settings;
+    const nowMs = scheduler.now();
+    const askedMs = Math.min(retryAfterMs, maxRetryAfterMs);
+    if (backoff.isEstablished) this.#turn.made();
+    const isRoundOver = isBound || this.#turn.pass(nowMs, askedMs);
+    const pauseMs = isRoundOver || backoff.isEstablished ? backoff.ended(nowMs) : backoff.between();
+    const waitMs = isBound ? askedMs : this.#turn.choose(nowMs);
+    this.#timer = scheduler.schedule(() => {
+      this.#attempt(this.address, undefined);
+    }, pauseMs + waitMs);
   }
 
   #attempt(address: Address, ticket: string | undefined): void {

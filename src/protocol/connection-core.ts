@@ -91,6 +91,8 @@ export type ConnectionEvent =
   | { readonly type: 'messages'; readonly messages: readonly SessionMessage[] }
   /** The server continues on another port. */
   | { readonly type: 'handover'; readonly port: number; readonly ticket: string }
+  /** The peer takes no new calls; `code`: why it will end the connection. */
+  | { readonly type: 'goaway'; readonly code: CloseCode; readonly retryAfterMs: number | undefined }
   /** The answer to a probe. */
   | { readonly type: 'identity'; readonly identity: Identity }
   /** A ping was answered; `loopLagMs` as in `lag`. */
@@ -379,6 +381,14 @@ export class ConnectionCore {
     return this.#outbox.isBeyond(sent, lastReceived);
   }
 
+  /** Tells the peer that no new calls are taken. Has no effect while the connection is not established. */
+  sendGoAway(code: CloseCode, retryAfterMs: number | undefined): void {
+    if (this.#state !== 'established') return;
+    this.#outbox.sendControl(
+      retryAfterMs === undefined ? [MessageType.goaway, code] : [MessageType.goaway, code, retryAfterMs],
+    );
+  }
+
   /** Changes how long this side bears silence, and tells the peer. */
   setTimeout(timeoutMs: number, nowMs: number): void {
     this.#timeoutMs = timeoutMs;
@@ -554,6 +564,14 @@ export class ConnectionCore {
         return;
       case MessageType.window:
         this.#outbox.widenWindow(message[1]);
+        return;
+      case MessageType.goaway:
+        this.#emitMessages();
+        this.#events.push({
+          type: 'goaway',
+          code: CloseReason.fromPeer(message[1], '').code,
+          retryAfterMs: message[2],
+        });
         return;
       case MessageType.goodbye:
         this.#end(CloseReason.fromPeer(message[1], message[2]), message[3]);

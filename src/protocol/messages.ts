@@ -41,6 +41,7 @@ export const MessageType = {
   window: 44,
   challenge: 45,
   proof: 46,
+  goaway: 47,
 } as const;
 
 /** What travels with a call besides its arguments; unknown keys are ignored, so that a newer peer may add some. */
@@ -49,6 +50,8 @@ export interface CallMeta {
   readonly metadata?: unknown;
   /** Milliseconds that the caller goes on waiting, counted from when this was sent. */
   readonly timeoutMs?: number;
+  /** The id of the call or stream of the other side during which this is asked: that one may wait for the answer. */
+  readonly within?: number;
 }
 
 /** A failure as it crosses. */
@@ -281,6 +284,8 @@ export type ChallengeMessage = readonly [
   nonce: Uint8Array,
   proof: Uint8Array,
 ];
+/** The sender takes no new calls; when to try again, here or at another address, if it says so. */
+export type GoAwayMessage = readonly [type: typeof MessageType.goaway, code: string, retryAfterMs?: number];
 /** The client's proof. */
 export type ProofMessage = readonly [type: typeof MessageType.proof, proof: Uint8Array];
 
@@ -300,7 +305,8 @@ export type ConnectionMessage =
   | readonly [type: typeof MessageType.handover, port: number, ticket: string]
   | readonly [type: typeof MessageType.window, bytes: number]
   | ChallengeMessage
-  | ProofMessage;
+  | ProofMessage
+  | GoAwayMessage;
 
 /** Any message. */
 export type Message = SessionMessage | FragmentMessage | ConnectionMessage;

@@ -68,6 +68,7 @@ const parsers: ReadonlyMap<unknown, readonly [name: string, isValid: Parser]> = 
   [MessageType.window, ['WINDOW', (f: Fields) => f.length === 2 && isID(f[1])]],
   [MessageType.challenge, ['CHALLENGE', (f: Fields) => f.length === 3 && isNonce(f[1]) && isProof(f[2])]],
   [MessageType.proof, ['PROOF', (f: Fields) => f.length === 2 && isProof(f[1])]],
+  [MessageType.goaway, ['GOAWAY', isGoAway]],
   [MessageType.handover, ['HANDOVER', (f: Fields) => f.length === 3 && isPort(f[1]) && isText(f[2])]],
 ] as const);
 
@@ -142,6 +143,10 @@ function isRefuse(f: Fields): boolean {
   return (f.length === 3 || (f.length === 4 && isTimeout(f[3]))) && isText(f[1]) && isText(f[2]);
 }
 
+function isGoAway(f: Fields): boolean {
+  return (f.length === 2 || (f.length === 3 && isTimeout(f[2]))) && isText(f[1]);
+}
+
 function isHello(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { version, timeoutMs, streamBytes, windowBytes, ticket, codecs, nonce, resume } = value;
@@ -211,7 +216,8 @@ function isMetaAt(f: Fields, at: number): boolean {
   if (f.length === at) return true;
   const meta = f[at];
   if (f.length !== at + 1 || !isRecord(meta)) return false;
-  const { timeoutMs } = meta;
+  const { timeoutMs, within } = meta;
+  if (within !== undefined && !isID(within)) return false;
   return timeoutMs === undefined || (isTimeout(timeoutMs) && timeoutMs !== 0);
 }
 

@@ -65,7 +65,12 @@ export class ClientCaller implements Caller {
 
   #call(target: Target, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
     const connected = this.#settings.connected();
-    if (connected !== undefined) return connected.direct.call(target, member, args, options);
+    if (connected !== undefined) {
+      const called = connected.direct.call(target, member, args, options);
+      return options.whenDisconnected === 'wait'
+        ? this.#orOnTheNext(called, connected, target, member, args, options)
+        : called;
+    }
     if (options.whenDisconnected !== 'wait') return Promise.reject(this.#notConnected(target, member));
     return this.#wait(target, member, options, this.#settings.callTimeoutMs).then(([communicator, left]) =>
       communicator.direct.call(target, member, args, left),
@@ -114,6 +119,28 @@ export class ClientCaller implements Caller {
     if (options.whenDisconnected === 'wait') return this.#openLater(target, member, args, options, sink);
     sink.error(this.#notConnected(target, member));
     return undefined;
+  }
+
+  /** A call that waits for connections is made again on the next where it surely did not run on the one that it was made on. */
+  async #orOnTheNext(
+    called: Promise<unknown>,
+    connected: RPCCommunicator,
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): Promise<unknown> {
+    const { now, callTimeoutMs } = this.#settings;
+    const timeMs = callTimeMs(options, callTimeoutMs);
+    const fromMs = now();
+    try {
+      return await called;
+    } catch (error) {
+      if (!isUnserved(error) || this.#settings.connected() === connected) throw error;
+      const leftInSeconds = Math.max(1, (timeMs ?? 0) - (now() - fromMs)) / 1_000;
+      const left = timeMs === undefined ? options : { ...options, timeoutInSeconds: leftInSeconds };
+      return this.call(target, member, args, left);
+    }
   }
 
   #openLater(
@@ -189,6 +216,12 @@ export class ClientCaller implements Caller {
     const object = labelOf(target);
     return this.#settings.notConnected(`${verb} ${describeCall(object, member)}`, { object, member });
   }
+}
+
+/** Whether a call failed because its connection took no new calls, or ended, and before it ran. */
+function isUnserved(error: unknown): boolean {
+  if (!(error instanceof RPCError) || error.executed !== 'no') return false;
+  return error.code === 'not-connected' || error.code === 'connection-lost';
 }
 
 function withSignal(options: CallOptions, signal: AbortSignal | undefined): CallOptions {

@@ -6,7 +6,7 @@ import { AuthenticationError, NotConnectedError, ServerFullError } from '../erro
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
-import { CloseReason } from '../protocol/close-reason.js';
+import { CloseReason, type CloseCode } from '../protocol/close-reason.js';
 import { sharedSlabs } from '../protocol/framing.js';
 import { neverExposedKey } from '../proxies/exposure.js';
 import type { RemoteProxy } from '../proxies/types.js';
@@ -20,13 +20,15 @@ import { ClientCaller } from './client-caller.js';
 import { ClientCredentials } from './client-credentials.js';
 import { ClientObjects } from './client-objects.js';
 import type { RPCCommunicator } from './communicator.js';
-import { noCounts, type Counts } from './counts.js';
+import { sumOf, type Counts } from './counts.js';
+import { Departures } from './departures.js';
 import { RPCDispatcher } from './dispatcher.js';
 import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
 import { resolveClientOptions, type ClientOptions, type ResolvedClientOptions } from './options.js';
 import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSink } from './peer.js';
 import { clientStatuses, type ClientStatus } from './status.js';
+import { checkDrain, type DisconnectOptions } from './stop-options.js';
 import { Waiting, type WaitOptions } from './waiting.js';
 
 /**
@@ -62,6 +64,9 @@ export class RPCClient extends RPCDispatcher {
   readonly #objects: ClientObjects;
   readonly #credentials: ClientCredentials;
   readonly #connectedWaiting: Waiting<void>;
+  /** Connections that were left, while what is open there ends. */
+  readonly #departures: Departures;
+  readonly #goneWaiting: Waiting<void>;
   #status: ClientStatus = clientStatuses.disconnected;
   #timeoutMs: number;
   #identifier: string;
@@ -73,6 +78,8 @@ export class RPCClient extends RPCDispatcher {
   /** The session, once it is made; also while it is away. */
   #connected: RPCCommunicator | undefined;
   #lastFailure: string | undefined;
+  /** When the server wants to be asked again. */
+  #retryAtMs: number | undefined;
   /** Why it has stopped by itself. */
   #refusal: string | undefined;
   #isDisposed = false;
@@ -102,11 +109,18 @@ export class RPCClient extends RPCDispatcher {
     });
     this.#statusStream = lifecycle.state<ClientStatus>(this.#status);
     this.#connectedWaiting = new Waiting(resolved.scheduler);
+    this.#goneWaiting = new Waiting(resolved.scheduler);
+    this.#departures = new Departures(resolved.scheduler, () => {
+      lifecycle.during(() => {
+        if (this.canStart()) this.#setStatus(clientStatuses.disconnected);
+        this.#goneWaiting.resolve();
+      });
+    });
     this.status$ = this.#statusStream.observable;
     this.#interception = Interception.of(resolved.interceptors, lifecycle.report);
     this.#authorization = Authorization.of(resolved.authorize, lifecycle.report);
     const direct = new ClientCaller({
-      connected: () => this.#connected,
+      connected: () => this.#departures.serving ?? this.#connected,
       whenConnected: (waitOptions) => this.whenConnected(waitOptions),
       notConnected: (what, call) => this.#notConnected(what, call),
       callTimeoutMs: resolved.callTimeoutMs,
@@ -141,12 +155,14 @@ export class RPCClient extends RPCDispatcher {
     this.#refusal = undefined;
     this.#lifecycle.attach(this);
     this.#statusStream.setHook((newStatus) => this.statusChanged(newStatus));
-    const { transports, host, port, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
+    const { transports, addresses, scheduler, initialDelayMs, maxDelayMs, random } = this.#options;
     const backoff = new Backoff(initialDelayMs, maxDelayMs, random);
     const reconnect: Reconnect = new Reconnect(
       {
         transports,
-        address: { host, port },
+        addresses,
+        // A session that waits for its server is at that one.
+        isBound: () => this.#away !== undefined,
         scheduler,
         backoff,
         prepare: this.#credentials.prepare,
@@ -174,23 +190,43 @@ export class RPCClient extends RPCDispatcher {
   /**
    * Ends the connection, telling the server, and the trying. Open calls are settled, and everybody who waits is told.
    * Has no effect on a client that is stopped.
+   *
+   * With `drainInSeconds` what is open ends first: running calls of both directions, and streams; nothing new is begun or taken. Called
+   * again without it, it ends at once what is left.
+   * @param options - `drainInSeconds` lets what is open end first
    * @returns resolves when that is done
+   * @throws TypeError, RangeError for options that cannot be
    */
-  disconnectFromServer(): Promise<void> {
+  disconnectFromServer(options: DisconnectOptions = {}): Promise<void> {
+    const drainMs = checkDrain('disconnectFromServer()', options);
     const reconnect = this.#reconnect;
     this.#refusal = undefined;
-    if (reconnect === undefined) return Promise.resolve();
+    const isAgain = reconnect === undefined;
+    if (isAgain && !this.#departures.isDraining) return Promise.resolve();
+    const gone = this.#goneWaiting.wait({}, () => 'end');
     this.#lifecycle.during(() => {
-      this.#setStatus(clientStatuses.disconnecting);
-      reconnect.stop();
-      this.#reconnect = undefined;
-      this.#leave();
-      this.#setStatus(clientStatuses.disconnected);
-      const waitError = (): NotConnectedError => this.#notConnected('wait any longer');
-      this.#connectedWaiting.reject(waitError);
-      this.#objects.rejectWaiting(waitError);
+      if (reconnect !== undefined) this.#stop(reconnect, drainMs > 0);
+      if (drainMs === 0) this.#departures.close();
+      else this.#departures.drain(drainMs);
+      if (this.#departures.isDraining) return;
+      if (!isAgain) this.#setStatus(clientStatuses.disconnected);
+      this.#goneWaiting.resolve();
     });
-    return Promise.resolve();
+    return gone;
+  }
+
+  #stop(reconnect: Reconnect, isDraining: boolean): void {
+    this.#setStatus(clientStatuses.disconnecting);
+    reconnect.stop();
+    this.#reconnect = undefined;
+    const peer = this.#peer;
+    if (isDraining && peer !== undefined) {
+      this.#depart(peer, new CloseReason('disconnected', 'the client disconnects', 'local'));
+    }
+    this.#leave();
+    const waitError = (): NotConnectedError => this.#notConnected('wait any longer');
+    this.#connectedWaiting.reject(waitError);
+    this.#objects.rejectWaiting(waitError);
   }
 
   /**
@@ -211,7 +247,7 @@ export class RPCClient extends RPCDispatcher {
 
   /** Whether `disconnectFromServer()` would do something now. */
   canStop(): boolean {
-    return this.#reconnect !== undefined;
+    return this.#reconnect !== undefined || this.#departures.isDraining;
   }
 
   /** Whether there is a connection now. */
@@ -306,7 +342,8 @@ export class RPCClient extends RPCDispatcher {
 
   /** What is open now. */
   counts(): Counts {
-    return { ...(this.#connected?.counts ?? noCounts), overLimits: this.#overLimits };
+    const present = this.#connected === undefined ? [] : [this.#connected.counts];
+    return { ...sumOf([...present, this.#departures.counts]), overLimits: this.#overLimits };
   }
 
   /** Disconnects, and completes every stream. The client cannot be started again. */
@@ -366,6 +403,11 @@ export class RPCClient extends RPCDispatcher {
       },
       onAway: (reason) => {
         this.#lifecycle.during(() => {
+          // Where it was left nobody listens any more, or nobody dials.
+          if (this.#departures.has(peer)) {
+            peer.lose(`the connection was lost while what was open on it ended: ${reason.message}`);
+            return;
+          }
           this.#went(peer, reason);
           reconnect.ended(undefined);
         });
@@ -376,15 +418,22 @@ export class RPCClient extends RPCDispatcher {
       },
       onReady: () => {
         backoff.established(scheduler.now());
-        if (this.#peer === peer) this.#made(peer.communicator);
+        if (this.#peer !== peer) return;
+        this.#made(peer.communicator);
+        if (peer.goAway !== undefined) this.#move(reconnect, peer, ...peer.goAway);
+      },
+      onGoAway: (code, retryAfterMs) => {
+        this.#lifecycle.during(() => {
+          this.#move(reconnect, peer, code, retryAfterMs);
+        });
       },
       onRegistered: (name) => {
-        this.#changed((objects, { connectionID, remoteNames }) => {
+        this.#changed(peer, (objects, { connectionID, remoteNames }) => {
           objects.registered(connectionID, name, remoteNames);
         });
       },
       onUnregistered: (name) => {
-        this.#changed((objects, { connectionID, remoteNames }) => {
+        this.#changed(peer, (objects, { connectionID, remoteNames }) => {
           objects.unregistered(connectionID, name, remoteNames);
         });
       },
@@ -392,17 +441,25 @@ export class RPCClient extends RPCDispatcher {
         handover = { port, ticket: given };
       },
       onHeartbeat: (roundTripMs, loopLagMs) => {
+        if (this.#departures.has(peer)) return;
         backoff.confirmed();
         const connectionID = peer.communicator?.connectionID ?? '';
         this.#lifecycle.heartbeat.emit({ connectionID, roundTripMs, loopLagMs, at: scheduler.now() });
       },
       onUnresponsive: (isUnresponsive) => {
+        if (this.#departures.has(peer)) return;
         const connectionID = peer.communicator?.connectionID ?? '';
         this.#lifecycle.setUnresponsive(connectionID, isUnresponsive);
       },
       onClosed: (end) => {
         this.#lifecycle.during(() => {
+          if (this.#departures.has(peer)) {
+            this.#reportFault(peer, end);
+            this.#departures.ended(peer);
+            return;
+          }
           const wasAway = this.#away === peer;
+          this.#noteRetryAfter(end.retryAfterMs);
           // What was said of earlier credentials is not true of those that were given meanwhile.
           if (!wasAway && isRefusal(end) && !this.#credentials.areRenewed) {
             this.#refused(reconnect, peer, end);
@@ -431,7 +488,7 @@ export class RPCClient extends RPCDispatcher {
     if (communicator === undefined) return;
     this.#lifecycle.during(() => {
       this.#connected = communicator;
-      this.#lastFailure = undefined;
+      this.#lastFailure = this.#retryAtMs = undefined;
       const { connectionID, remoteNames } = communicator;
       this.#setStatus(clientStatuses.connected);
       this.#lifecycle.connectionMade.emit(connectionID);
@@ -441,12 +498,36 @@ export class RPCClient extends RPCDispatcher {
   }
 
   /** What the server has registered has changed; no longer of interest once the client has left. */
-  #changed(tell: (objects: ClientObjects, communicator: RPCCommunicator) => void): void {
+  #changed(peer: Peer, tell: (objects: ClientObjects, communicator: RPCCommunicator) => void): void {
     const communicator = this.#connected;
-    if (communicator === undefined) return;
+    if (communicator === undefined || peer.communicator !== communicator) return;
     this.#lifecycle.during(() => {
       tell(this.#objects, communicator);
     });
+  }
+
+  /** The server takes nothing new: another one is looked for, while what is open here ends. */
+  #move(reconnect: Reconnect, peer: Peer, code: CloseCode, retryAfterMs: number | undefined): void {
+    const reason = new CloseReason(code, 'the server takes no new calls', 'remote');
+    if (this.#peer !== peer || !this.#depart(peer, reason)) return;
+    this.#lastFailure = reason.message;
+    this.#noteRetryAfter(retryAfterMs);
+    this.#setStatus(clientStatuses.autoConnecting);
+    reconnect.leave(retryAfterMs);
+  }
+
+  /** For its user the client is not connected any more. @returns whether it was */
+  #depart(peer: Peer, reason: CloseReason): boolean {
+    const communicator = this.#connected;
+    if (communicator === undefined || peer.communicator !== communicator) return false;
+    this.#peer = undefined;
+    this.#departures.add(peer, communicator);
+    this.#endSession(reason);
+    return true;
+  }
+
+  #noteRetryAfter(retryAfterMs: number | undefined): void {
+    this.#retryAtMs = retryAfterMs === undefined ? undefined : this.#options.scheduler.now() + retryAfterMs;
   }
 
   /** A connection, or an attempt at one, is over. */
@@ -502,10 +583,10 @@ export class RPCClient extends RPCDispatcher {
     this.#peer = undefined;
     // An attempt has failed while the session waits.
     if (this.#away !== undefined) {
-      if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
+      if (this.#reconnect !== undefined) this.#setStatus(clientStatuses.autoConnecting);
       return;
     }
-    if (this.canStop()) this.#setStatus(clientStatuses.autoConnecting);
+    if (this.#reconnect !== undefined) this.#setStatus(clientStatuses.autoConnecting);
     this.#endSession(reason);
   }
 
@@ -573,7 +654,7 @@ export class RPCClient extends RPCDispatcher {
   }
 
   get #where(): string {
-    return `${this.#options.host}:${this.#options.port}`;
+    return this.#options.addresses.map(({ host, port }) => `${host}:${port}`).join(' or ');
   }
 
   get #failure(): string {
@@ -602,9 +683,12 @@ export class RPCClient extends RPCDispatcher {
         : this.#reconnect === undefined
           ? 'the client is stopped: connectToServer() starts it'
           : `not connected to ${this.#where}${this.#failure}`;
+    const leftMs = this.#reconnect === undefined ? undefined : this.#retryAtMs;
+    const retryAfterInSeconds =
+      leftMs === undefined ? undefined : Math.max(0, leftMs - this.#options.scheduler.now()) / 1_000;
     return new NotConnectedError(
       `cannot ${what}: ${why}`,
-      call === undefined ? {} : { ...call, executed: 'no' },
+      call === undefined ? { retryAfterInSeconds } : { ...call, executed: 'no', retryAfterInSeconds },
     );
   }
 }

@@ -10,6 +10,7 @@ import {
   LimitExceededError,
   ProtocolError,
   RPCError,
+  StreamLostError,
   type PermissionDeniedError,
 } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
@@ -51,6 +52,7 @@ import { References } from './references.js';
 import { RemoteObjects } from './remote-objects.js';
 import { Sending } from './sending.js';
 import { ServedStreams } from './served-streams.js';
+import { SessionDrain } from './session-drain.js';
 import { labelOf, Targets, type FoundMethod, type FoundStream, type LocalObjects } from './targets.js';
 import { isThenable } from './thenable.js';
 import { refusalOf, type ErrorExposure } from './wire-errors.js';
@@ -118,6 +120,8 @@ export class RPCCommunicator implements Caller {
   /** The highest id that the other side has used. */
   #lastPeerID = 0;
   #isReady = false;
+  /** Present while nothing new is taken. */
+  #drain: SessionDrain | undefined;
   #end: ConnectionEnd | undefined;
 
   /** Made by the library, for an established connection. */
@@ -168,6 +172,8 @@ export class RPCCommunicator implements Caller {
       // What was emitted before a call or an answer does not come after it, as far as there is credit and room.
       beforeSend: () => {
         if (this.#served?.hasReady === true) this.#served.pump(Math.min(causalBytes, connection.roomBytes));
+        // What is sent may be the end of something.
+        if (this.#drain !== undefined) connection.requestFlush();
       },
     });
     this.#sending = sending;
@@ -178,6 +184,7 @@ export class RPCCommunicator implements Caller {
       now,
       remote: this.#remote,
       deadlineChanged,
+      onEnded: () => this.#drain?.consider(),
     });
     this.#invocations = new Invocations({
       codec,
@@ -288,6 +295,7 @@ export class RPCCommunicator implements Caller {
         if (this.#end !== undefined || this.#connection.isClosing) return;
         this.#receive(message);
       }
+      this.#drain?.consider();
     });
   }
 
@@ -297,6 +305,7 @@ export class RPCCommunicator implements Caller {
     this.#streams?.handleDeadline(nowMs);
     this.#invocations.handleDeadline(nowMs);
     this.#served?.handleDeadline(nowMs);
+    this.#drain?.consider();
   }
 
   /** What was sent is about to leave, and so much more may: stream values, and references given back. */
@@ -304,21 +313,59 @@ export class RPCCommunicator implements Caller {
     this.#guard(() => {
       this.#references.flush();
       this.#served?.pump(roomBytes);
+      this.#drain?.consider();
     });
   }
 
-  /** From now on calls of the other side are refused; calls back once those that run have ended, and their results left. */
-  drain(onIdle: () => void): void {
-    this.#targets.drain();
-    this.#invocations.whenIdle(() => {
-      this.#connection.whenSent(onIdle);
+  /**
+   * From now on nothing new is taken from the other side, except what calls of this side may wait for.
+   * @param retryAfterMs - what to tell the other side
+   * @param onIdle - called whenever nothing is open and what was sent has left, possibly at once
+   */
+  drain(retryAfterMs: number | undefined, onIdle: () => void): void {
+    this.#drain ??= new SessionDrain({
+      connectionID: this.connectionID,
+      line: this.#connection,
+      retryAfterMs,
+      isOpen: (id) => this.#calls.has(id) || this.#streams?.has(id) === true,
+      isLentByOpen: (number) => this.#calls.hasLent(number) || this.#streams?.hasLent(number) === true,
+      isServing: () => this.#invocations.size > 0,
+      isWaiting: () => this.#calls.size > 0 || (this.#streams?.size ?? 0) + (this.#served?.size ?? 0) > 0,
+      onIdle,
     });
+    const drain = this.#drain;
+    this.#invocations.whenIdle(() => {
+      drain.consider();
+    });
+    drain.consider();
+  }
+
+  /** Whether it drains, nothing is open, and what was sent has left. */
+  get isIdle(): boolean {
+    return this.#drain?.isIdle === true;
+  }
+
+  /** The session has lost its connection. */
+  lineLost(): void {
+    this.#drain?.lineLost();
+  }
+
+  /** The time of the drain is over: the streams that are served end here, with an error that says so. */
+  endStreams(): void {
+    const text = 'the other side stops, and the time that it gave its streams to end is over';
+    this.#guard(() => this.#served?.failAll(new StreamLostError(text, { connectionID: this.connectionID })));
+  }
+
+  /** The other side takes nothing new. */
+  noteGoAway(retryAfterMs: number | undefined): void {
+    this.#sending.noteGoAway(retryAfterMs);
   }
 
   /** The connection has ended: every call on it ends now. */
   close(end: ConnectionEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    this.#drain = undefined;
     this.#sending.close(end);
     this.#references.close(end.reason.message);
     this.#calls.close(end);
@@ -413,7 +460,8 @@ export class RPCCommunicator implements Caller {
     try {
       this.#quotas.admitCall(this.#invocations.size);
       const { authorization } = this.#settings;
-      const call = this.#callOf(target, member, meta);
+      this.#drain?.admit(target, member, meta?.within);
+      const call = this.#callOf(target, member, meta, id);
       const admitted =
         authorization &&
         this.#admit(authorization, message, 'call', call, target, () =>
@@ -460,7 +508,8 @@ export class RPCCommunicator implements Caller {
     try {
       this.#quotas.admitStream(this.#served?.running ?? 0);
       const { authorization } = this.#settings;
-      const call = this.#callOf(target, member, meta);
+      this.#drain?.admit(target, member, meta?.within);
+      const call = this.#callOf(target, member, meta, id);
       const admitted =
         authorization &&
         this.#admit(authorization, message, 'subscribe', call, target, () =>
@@ -533,9 +582,9 @@ export class RPCCommunicator implements Caller {
     this.#lastPeerID = Math.max(this.#lastPeerID, id);
   }
 
-  #callOf(target: Target, member: string, meta: CallMeta | undefined): ServedCall {
+  #callOf(target: Target, member: string, meta: CallMeta | undefined, id = 0): ServedCall {
     const { now, identity } = this.#settings;
-    return new ServedCall(this.connectionID, labelOf(target), member, meta, now, identity);
+    return new ServedCall(this.connectionID, labelOf(target), member, meta, now, identity, id);
   }
 
   /**

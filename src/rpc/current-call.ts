@@ -34,6 +34,8 @@ const storageKey = Symbol.for('tandem-rpc.current-call');
 
 /** A call being served. Its signal is made when somebody asks for it. */
 export class ServedCall implements CurrentCall {
+  /** The call's id, or the stream's; 0 where nobody waits for it. */
+  readonly id: number;
   /** {@inheritDoc CurrentCall.connectionID} */
   readonly connectionID: string;
   /** {@inheritDoc CurrentCall.object} */
@@ -60,7 +62,9 @@ export class ServedCall implements CurrentCall {
     meta: CallMeta | undefined,
     now: () => number,
     identity?: unknown,
+    id = 0,
   ) {
+    this.id = id;
     this.connectionID = connectionID;
     this.object = object;
     this.member = member;
@@ -124,6 +128,13 @@ export function currentCall(): CurrentCall {
 /** The same where there may be none: calls made meanwhile inherit its time. */
 export function currentCallIfAny(): ServedCall | undefined {
   return storage().getStore();
+}
+
+/** The id of the call or stream of a connection that the running code serves, and that has not ended. */
+export function withinCall(connectionID: string): number | undefined {
+  const call = currentCallIfAny();
+  if (call === undefined || call.isEnded || call.id === 0) return undefined;
+  return call.connectionID === connectionID ? call.id : undefined;
 }
 
 /** Runs a method in the context of its call. */

@@ -135,10 +135,9 @@ export class Invocations {
     for (const invocation of [...this.#unawaited]) invocation.call.abort(reason);
   }
 
-  /** Calls back once no method runs: at once if none does. A later callback replaces an earlier one. */
-  whenIdle(onIdle: (() => void) | undefined): void {
+  /** Calls back from now on whenever no method runs any more. */
+  whenIdle(onIdle: () => void): void {
     this.#onIdle = onIdle;
-    this.#announceIdle();
   }
 
   #run(invocation: Invocation): unknown {
@@ -272,10 +271,7 @@ export class Invocations {
   }
 
   #announceIdle(): void {
-    if (this.size > 0 || this.#onIdle === undefined) return;
-    const onIdle = this.#onIdle;
-    this.#onIdle = undefined;
-    onIdle();
+    if (this.size === 0) this.#onIdle?.();
   }
 }
 

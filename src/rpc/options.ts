@@ -36,14 +36,13 @@ import {
   checkTransport,
   isLoopback,
 } from './checks.js';
+import { checkAddresses, type Addresses } from './client-addresses.js';
 import { checkInterceptors, type RPCInterceptor } from './interceptors.js';
 import { isSharedToken, type SharedToken } from './shared-token.js';
 import type { ErrorExposure } from './wire-errors.js';
 
 /** What servers and clients have in common. */
 export interface DispatcherOptions {
-  /** The port: 1 to 65,535; on a server also 0, for one chosen by the system. */
-  readonly port: number;
   /** The host name or address. Default `"127.0.0.1"`; `"localhost"` is taken as that. */
   readonly host?: string;
   /** Objects to register from the start, by name. Default: none. */
@@ -121,6 +120,8 @@ export interface ResumeOptions {
 
 /** The options of an RPCServer. */
 export interface ServerOptions extends DispatcherOptions {
+  /** The port: 1 to 65,535, or 0 for one chosen by the system. */
+  readonly port: number;
   /** How many clients may be connected at one time; `null` (default): no bound. */
   readonly maxConnectionsAllowed?: number | null;
   /** Hand each client over to a port of its own, which the system picks. Default false: firewalls pass one port. */
@@ -136,6 +137,15 @@ export interface ServerOptions extends DispatcherOptions {
 
 /** The options of an RPCClient. */
 export interface ClientOptions extends DispatcherOptions {
+  /** The port: 1 to 65,535. Needed unless `url` or `urls` is given. */
+  readonly port?: number;
+  /** Host and port in one: `"tcp://host:port"`. */
+  readonly url?: string;
+  /**
+   * The addresses of several servers that serve the same, 1 to 64, in place of host and port. They are dialled in turn, the first one
+   * first: the next when one cannot be reached, or takes no new calls any more. After a loss the one that was lost comes first.
+   */
+  readonly urls?: readonly string[];
   /** The unique identifier told to the server on each connection. Default `""`: none. */
   readonly identifier?: string;
   /**
@@ -158,8 +168,6 @@ export interface ReconnectOptions {
 
 /** The options in common, checked and complete. */
 export interface ResolvedOptions {
-  readonly host: string;
-  readonly port: number;
   readonly localProxyObjects: Readonly<Record<string, object>>;
   readonly timeoutMs: number;
   readonly heartbeatIntervalMs: number | undefined;
@@ -184,6 +192,8 @@ export interface ResolvedOptions {
 
 /** A server's options, checked and complete. */
 export interface ResolvedServerOptions extends ResolvedOptions {
+  readonly host: string;
+  readonly port: number;
   readonly maxConnectionsAllowed: number | null;
   readonly dedicatedPorts: boolean;
   readonly authenticate: Authenticate | SharedToken | undefined;
@@ -191,6 +201,7 @@ export interface ResolvedServerOptions extends ResolvedOptions {
 
 /** A client's options, checked and complete. */
 export interface ResolvedClientOptions extends ResolvedOptions {
+  readonly addresses: Addresses;
   readonly identifier: string;
   readonly credentials: unknown;
   readonly initialDelayMs: number;
@@ -226,7 +237,14 @@ const serverNames: readonly string[] = [
   'authenticate',
 ];
 const reconnectNames: readonly string[] = ['initialDelayInSeconds', 'maxDelayInSeconds'];
-const clientNames: readonly string[] = [...commonNames, 'identifier', 'credentials', 'reconnect'];
+const clientNames: readonly string[] = [
+  ...commonNames,
+  'identifier',
+  'credentials',
+  'reconnect',
+  'url',
+  'urls',
+];
 
 /**
  * Checks and completes a server's options.
@@ -247,7 +265,9 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     warn(text, 'insecure');
   }
   return {
-    ...resolveCommon(options, 0),
+    ...resolveCommon(options),
+    host,
+    port: checkPort(options.port, 0),
     maxConnectionsAllowed: checkMaxConnections(maxConnectionsAllowed),
     dedicatedPorts: checkBoolean('dedicatedPorts', options.dedicatedPorts) ?? false,
     authenticate,
@@ -264,7 +284,8 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
   checkNames('reconnect', reconnect, reconnectNames);
   const { initialDelayInSeconds = 0.1, maxDelayInSeconds = 5 } = reconnect;
   // Not spread into another object: that gives each client's options a hidden class of their own.
-  return Object.assign(resolveCommon(options, 1), {
+  return Object.assign(resolveCommon(options), {
+    addresses: checkAddresses(options),
     identifier: checkIdentifier(identifier),
     credentials: options.credentials,
     initialDelayMs: checkNumber('reconnect.initialDelayInSeconds', initialDelayInSeconds, 0, 3_600) * 1_000,
@@ -272,7 +293,7 @@ export function resolveClientOptions(options: ClientOptions): ResolvedClientOpti
   });
 }
 
-function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOptions {
+function resolveCommon(options: DispatcherOptions): ResolvedOptions {
   const {
     timeoutInSeconds = 10,
     heartbeatIntervalInSeconds,
@@ -294,8 +315,6 @@ function resolveCommon(options: DispatcherOptions, minPort: number): ResolvedOpt
   } = options;
   const checkedLimits = checkLimits(limits);
   return {
-    host: checkHost(options.host),
-    port: checkPort(options.port, minPort),
     localProxyObjects: checkObject('localProxyObjects', localProxyObjects),
     timeoutMs: checkTimeout('timeoutInSeconds', timeoutInSeconds),
     heartbeatIntervalMs:

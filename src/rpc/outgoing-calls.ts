@@ -5,6 +5,7 @@
 import {
   ConnectionLostError,
   LimitExceededError,
+  NotConnectedError,
   RPCError,
   RPCTimeoutError,
   UnknownMethodError,
@@ -17,7 +18,7 @@ import type { CallOptions } from '../proxies/types.js';
 import { CallQueue } from './call-queue.js';
 import { CancelPace } from './cancel-pace.js';
 import { callTimeMs, noTimeLeft } from './call-time.js';
-import { currentCallIfAny } from './current-call.js';
+import { currentCallIfAny, withinCall } from './current-call.js';
 import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
@@ -35,6 +36,8 @@ export interface OutgoingSettings {
   readonly remote: RemoteObjects;
   /** The deadline of a call may be the next. */
   readonly deadlineChanged: () => void;
+  /** A call has ended. */
+  readonly onEnded: () => void;
 }
 
 /** The outgoing calls of one connection. */
@@ -65,6 +68,7 @@ export class OutgoingCalls {
       },
       () => {
         if (this.#queue.size > 0) this.#startWaiting();
+        settings.onEnded();
       },
     );
   }
@@ -119,6 +123,11 @@ export class OutgoingCalls {
     this.#cancels.forget(id);
   }
 
+  /** Whether a reference was lent with a call that waits for its answer. */
+  hasLent(number: number): boolean {
+    return this.#pending.hasLent(number);
+  }
+
   /** Whether a call waits for its answer. */
   has(id: number): boolean {
     return this.#pending.has(id);
@@ -158,7 +167,7 @@ export class OutgoingCalls {
     makeMessage: Parameters<Sending['send']>[0],
   ): ReturnType<Sending['send']> {
     try {
-      this.#sending.checkOpen(options);
+      this.#sending.checkOpen(options, target);
       this.#checkTarget(target, member, args);
       return this.#sending.send(makeMessage);
     } catch (error) {
@@ -177,15 +186,21 @@ export class OutgoingCalls {
       object,
       member,
       cause: error.cause,
+      retryAfterInSeconds: error instanceof NotConnectedError ? error.retryAfterInSeconds : undefined,
     } as const;
     return new Kind(`cannot call ${describeCall(object, member)}: ${error.message}`, details);
   }
 
   /** What travels with a call besides its arguments. */
   meta({ metadata }: CallOptions, timeoutMs: number | undefined): CallMeta | undefined {
-    if (metadata === undefined) return timeoutMs === undefined ? undefined : { timeoutMs };
-    const marshalled = this.#sending.codec.marshal(metadata, 'metadata', 2);
-    return timeoutMs === undefined ? { metadata: marshalled } : { metadata: marshalled, timeoutMs };
+    const within = withinCall(this.#sending.connectionID);
+    if (metadata === undefined && within === undefined)
+      return timeoutMs === undefined ? undefined : { timeoutMs };
+    return {
+      ...(metadata === undefined ? {} : { metadata: this.#sending.codec.marshal(metadata, 'metadata', 2) }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(within === undefined ? {} : { within }),
+    };
   }
 
   /**
@@ -307,7 +322,7 @@ export class OutgoingCalls {
 
   #check(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     try {
-      this.#sending.checkOpen(options);
+      this.#sending.checkOpen(options, target);
       this.#checkTarget(target, member, args);
     } catch (error) {
       throw this.asCallError(error, target, member);

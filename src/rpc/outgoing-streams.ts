@@ -102,6 +102,11 @@ export class OutgoingStreams {
     return this.#subscribed.has(id);
   }
 
+  /** Whether a reference was lent with a subscription that is open. */
+  hasLent(number: number): boolean {
+    return [...this.#subscribed.values()].some(({ lent }) => lent?.includes(number) === true);
+  }
+
   /** Values arrived. @returns whether anybody gets them */
   next([, id, values, dropped, bytes]: ReceivedNextMessage): boolean {
     return this.#receivers.next(id, values, dropped, bytes);

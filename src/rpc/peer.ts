@@ -70,6 +70,8 @@ export interface PeerSink extends CommunicatorSink {
   onAway(reason: CloseReason): void;
   /** The session goes on by another connection. */
   onResumed(): void;
+  /** The other side takes nothing new, and will end the connection with this code; told once. */
+  onGoAway(code: CloseCode, retryAfterMs: number | undefined): void;
   /** The server continues on another port; only on a client. */
   onHandover(port: number, ticket: string): void;
   /** A ping was answered. */
@@ -108,6 +110,9 @@ export class Peer implements ConnectionSink {
   #attempt = 0;
   /** Whether the other side is known to know the session. */
   #isKnown = false;
+  /** What the other side was told, and is told again on another connection: that nothing new is taken. */
+  #sentGoAway: readonly [code: CloseCode, retryAfterMs: number | undefined] | undefined;
+  #goAway: readonly [code: CloseCode, retryAfterMs: number | undefined] | undefined;
 
   /**
    * @param transport - owned by this peer from now on
@@ -210,6 +215,24 @@ export class Peer implements ConnectionSink {
     return this.#codec.agreed.name;
   }
 
+  /** What the other side has said, if it takes nothing new. */
+  get goAway(): readonly [code: CloseCode, retryAfterMs: number | undefined] | undefined {
+    return this.#goAway;
+  }
+
+  /**
+   * From now on nothing new is taken from the other side, which is told.
+   * @param code - with which the connection will end
+   * @param retryAfterMs - after which the other side may come again
+   * @param onIdle - called whenever nothing is open, possibly at once
+   */
+  drain(code: CloseCode, retryAfterMs: number | undefined, onIdle: () => void): void {
+    if (this.#sentGoAway !== undefined) return;
+    this.#sentGoAway = [code, retryAfterMs];
+    this.#connection.sendGoAway(code, retryAfterMs);
+    this.#communicator?.drain(retryAfterMs, onIdle);
+  }
+
   /** Ends the connection. */
   close(code: CloseCode, message: string): void {
     (this.#line ?? this.#connection).close(code, message);
@@ -256,6 +279,7 @@ export class Peer implements ConnectionSink {
     }
     this.#token = grant.token;
     this.#line.arrive(this.#connection);
+    if (this.#sentGoAway !== undefined) this.#connection.sendGoAway(...this.#sentGoAway);
     this.#sink.onResumed();
   }
 
@@ -272,6 +296,14 @@ export class Peer implements ConnectionSink {
   /** {@inheritDoc ConnectionSink.onHandover} */
   onHandover(port: number, ticket: string): void {
     this.#sink.onHandover(port, ticket);
+  }
+
+  /** {@inheritDoc ConnectionSink.onGoAway} */
+  onGoAway(code: CloseCode, retryAfterMs: number | undefined): void {
+    if (this.#goAway !== undefined) return;
+    this.#goAway = [code, retryAfterMs];
+    this.#communicator?.noteGoAway(retryAfterMs);
+    this.#sink.onGoAway(code, retryAfterMs);
   }
 
   /** {@inheritDoc ConnectionSink.onIdentity} */
@@ -330,6 +362,7 @@ export class Peer implements ConnectionSink {
     this.#line?.leave(mostMs);
     if (this.#isUnresponsive) this.onLoopLag(0);
     this.#sink.onAway(reason);
+    this.#communicator?.lineLost();
   }
 
   #finish(end: ConnectionEnd): void {

@@ -83,6 +83,11 @@ export class PendingCalls {
     return this.#calls.find(id) !== undefined;
   }
 
+  /** Whether a reference was lent with a call that is open. */
+  hasLent(number: number): boolean {
+    return this.#calls.entries().some(({ lent }) => lent?.includes(number) === true);
+  }
+
   /** The answer of a call cannot be read. */
   reject(id: number, error: unknown): void {
     this.#take(id)?.reject(error);

@@ -6,10 +6,11 @@ import { ConnectionLostError, NotConnectedError, type Stage } from '../errors.js
 import type { ConnectionEnd } from '../link/connection.js';
 import type { Line } from '../link/line.js';
 import type { Codec } from '../protocol/codec.js';
-import { MessageType, type SessionMessage } from '../protocol/messages.js';
+import { MessageType, type SessionMessage, type Target } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { ExportTable } from '../proxies/export-table.js';
 import type { CallOptions } from '../proxies/types.js';
+import { withinCall } from './current-call.js';
 
 /** What was sent, and the numbers of the references that it lent. */
 export interface SentMessage {
@@ -34,6 +35,8 @@ export class Sending {
   readonly #exports: ExportTable;
   #lastID = 0;
   #end: ConnectionEnd | undefined;
+  /** Seconds after which to try again, and that the other side takes nothing new. */
+  #goAway: { readonly retryAfterInSeconds: number | undefined } | undefined;
 
   /** @param settings - of the connection */
   constructor(settings: SendingSettings) {
@@ -70,12 +73,16 @@ export class Sending {
 
   /**
    * @throws ConnectionLostError when the connection has ended
-   * @throws NotConnectedError when the session waits for another connection, and the call is not to wait
+   * @throws NotConnectedError when the session waits for another connection, and the call is not to wait, or when the other side
+   * takes nothing new
    */
-  checkOpen({ whenDisconnected }: CallOptions): void {
+  checkOpen({ whenDisconnected }: CallOptions, target: Target): void {
     if (whenDisconnected === 'fail' && this.#connection.isAway)
       throw new NotConnectedError('the connection is lost, and another one is looked for');
-    if (this.#end === undefined) return;
+    if (this.#end === undefined) {
+      this.#checkTaken(target);
+      return;
+    }
     throw new ConnectionLostError(`the connection has ended: ${this.#end.reason.message}`);
   }
 
@@ -139,6 +146,22 @@ export class Sending {
   /** Tells the other side that nobody waits for a call or a stream any more. */
   cancel(id: number): void {
     this.sendPlain([MessageType.cancel, id]);
+  }
+
+  /** The other side takes nothing new. */
+  noteGoAway(retryAfterMs: number | undefined): void {
+    this.#goAway = { retryAfterInSeconds: retryAfterMs === undefined ? undefined : retryAfterMs / 1_000 };
+  }
+
+  /** What the other side may need for what it has begun is asked for: only it knows which references these are. */
+  #checkTaken(target: Target): void {
+    if (
+      this.#goAway === undefined ||
+      typeof target === 'number' ||
+      withinCall(this.connectionID) !== undefined
+    )
+      return;
+    throw new NotConnectedError('the other side is stopping and takes no new calls', this.#goAway);
   }
 
   /** The connection has ended. */

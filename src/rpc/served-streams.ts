@@ -178,6 +178,11 @@ export class ServedStreams {
     this.#senders.pump(roomBytes);
   }
 
+  /** Ends every stream by an error of this library, as far as it can be told now; values that wait are dropped. */
+  failAll(error: RPCError): void {
+    this.#senders.failAll(error);
+  }
+
   /** The connection has ended. */
   close(): void {
     this.#senders.close();
@@ -337,7 +342,7 @@ export class ServedStreams {
       return refusalOf(error, 'no');
     }
     if (isAuthorizationsWord(error)) return refusalOf(error.error, 'no');
-    if (isRefusal && error instanceof RPCError) return refusalOf(error, 'yes');
+    if (isRefusal && error instanceof RPCError) return refusalOf(error, hasRun ? 'yes' : 'no');
     const wire = thrownToWire(error, exposeErrors, sending.codec);
     return hasRun ? wire : { ...wire, executed: 'no' };
   }

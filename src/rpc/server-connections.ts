@@ -13,6 +13,7 @@ import type { Transport } from '../transports/transport.js';
 import type { Counts } from './counts.js';
 import type { Authenticator } from './authenticator.js';
 import { DedicatedPort } from './dedicated-port.js';
+import { Drain } from './drain.js';
 import { HandshakeGate } from './handshake-gate.js';
 import type { ResolvedServerOptions } from './options.js';
 import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSettings } from './peer.js';
@@ -43,7 +44,7 @@ interface Handover {
 /** What is returned where a session goes on. */
 const resumed = 'resumed';
 
-/** A full server, or one that stops, asks clients to come back after this long; a full one for as much again at random. */
+/** A full server, or one that stops, asks clients to come back after this long, and as much again at random. */
 const retryAfterMs = 1_000;
 
 /** The clients of one server, which owns this and ends it by `closeAll`. */
@@ -61,6 +62,7 @@ export class ServerConnections {
   readonly #dedicatedPorts = new Set<DedicatedPort>();
   readonly #gate: HandshakeGate;
   #overLimits = 0;
+  #drain: Drain | undefined;
 
   /** @param settings - of the server */
   constructor(settings: ServerConnectionsSettings) {
@@ -163,6 +165,9 @@ export class ServerConnections {
         onMadeOrEnded();
       },
       onError: this.#lifecycle.report,
+      onGoAway: () => {
+        // It stays connected until it has done.
+      },
       onHandover: () => {
         // Only a client is handed over.
       },
@@ -183,16 +188,31 @@ export class ServerConnections {
     connection.peer.close('disconnected', reason);
   }
 
-  /** No more calls are taken from any client; calls back once none runs. */
-  drain(onIdle: () => void): void {
-    const busy = new Set(this.all);
-    for (const connection of [...busy]) {
-      connection.communicator.drain(() => {
-        busy.delete(connection);
-        if (busy.size === 0) onIdle();
-      });
-    }
-    if (this.all.length === 0) onIdle();
+  /** Whether nothing new is taken. */
+  get isDraining(): boolean {
+    return this.#drain !== undefined;
+  }
+
+  /** Nothing new is taken from any client; calls back once nothing is open, or the time is over. */
+  drain(drainMs: number, onDone: () => void): void {
+    const drain = new Drain({
+      scheduler: this.#settings.options.scheduler,
+      drainMs,
+      sessions: () => this.#live.map(({ communicator }) => communicator),
+      onDone: (isInTime) => {
+        if (!isInTime) for (const { communicator } of this.#live) communicator.endStreams();
+        onDone();
+      },
+    });
+    this.#drain = drain;
+    for (const connection of this.#live) this.#drainOne(connection);
+    drain.consider();
+  }
+
+  /** What is open is not waited for any longer. */
+  endDrain(): void {
+    this.#drain?.cancel();
+    this.#drain = undefined;
   }
 
   /** Ends every connection, and every port that waits for a client. */
@@ -203,6 +223,24 @@ export class ServerConnections {
       if (connection.isMade) connection.setStatus(clientStatuses.disconnecting);
     }
     for (const peer of [...this.#peers]) peer.close(code, message);
+  }
+
+  /** Those that may have something open. */
+  get #live(): ServerConnection[] {
+    return this.all.filter(({ isMade }) => isMade);
+  }
+
+  #drainOne({ peer }: ServerConnection): void {
+    peer.drain('server-stopped', this.#retryAfterMs(), () => {
+      // Nobody listens any more where it could come back.
+      if (peer.isAway) peer.close('server-stopped', 'the server stops');
+      this.#drain?.consider();
+    });
+  }
+
+  /** When clients are to come back: not all at one moment. */
+  #retryAfterMs(): number {
+    return retryAfterMs * (1 + this.#settings.options.random());
   }
 
   /** Nothing else of a client is looked at before it is known who it is. */
@@ -229,12 +267,12 @@ export class ServerConnections {
     if (ticket !== handover?.ticket) {
       peer.connection.refuse('protocol-error', 'the ticket is not for this port', undefined);
     } else if (!isAccepting()) {
-      peer.connection.refuse('server-stopped', 'the server stops', retryAfterMs);
+      peer.connection.refuse('server-stopped', 'the server stops', this.#retryAfterMs());
     } else if (handover !== undefined) {
       return this.#admit(peer, handover.port, hello, refusal);
     } else if (this.#isFull()) {
       const text = `the server has all the clients it allows (${this.maxConnectionsAllowed ?? 0})`;
-      peer.connection.refuse('server-full', text, retryAfterMs * (1 + options.random()));
+      peer.connection.refuse('server-full', text, this.#retryAfterMs());
     } else if (options.dedicatedPorts) {
       this.#handOver(peer);
     } else {
@@ -306,7 +344,8 @@ export class ServerConnections {
     const connection = this.#connections.get(connectionID);
     // One that has ended may still be here, until that was told.
     if (connection === undefined || connection.status === clientStatuses.disconnected) return 'unknown';
-    if (!this.#settings.isAccepting()) return 'unknown';
+    // What is open may go on by a connection that came in time.
+    if (!this.#settings.isAccepting() && !this.isDraining) return 'unknown';
     const { tokens } = connection;
     const { connection: present, isExpired } = connection.peer;
     // Who shows no good token learns nothing, and changes nothing.
@@ -362,6 +401,8 @@ export class ServerConnections {
       connection.streams.names.set(names);
       this.#lifecycle.connectionMade.emit(id);
       for (const name of names) this.#lifecycle.registered.emit({ connectionID: id, name });
+      // Welcomed before: its first calls may be on their way.
+      if (this.isDraining) this.#drainOne(connection);
     });
   }
 
@@ -374,6 +415,7 @@ export class ServerConnections {
       if (fault !== undefined) this.#lifecycle.report(fault);
       if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;
       if (connection !== undefined) this.#lost(connection, end);
+      this.#drain?.consider();
       if (this.isEmpty) this.#settings.onEmpty();
     });
   }

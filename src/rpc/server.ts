@@ -1,7 +1,7 @@
 /**
  * RPCServer: listens at one address, and manages the connections of its clients.
  */
-import type { Observable, Subscription } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { NotConnectedError, RPCError } from '../errors.js';
 import { Codec } from '../protocol/codec.js';
 import type { ConnectionSettings } from '../protocol/connection-core.js';
@@ -13,7 +13,7 @@ import type { StateStream } from '../streams/state-stream.js';
 import type { Address } from '../transports/transport.js';
 import { Authenticator, authenticationTimeoutMs } from './authenticator.js';
 import { Authorization } from './authorization.js';
-import { checkDuration, checkMaxConnections, checkNames, checkTimeout } from './checks.js';
+import { checkMaxConnections, checkTimeout } from './checks.js';
 import { sumOf, type Counts } from './counts.js';
 import { RPCDispatcher } from './dispatcher.js';
 import { Interception } from './interception.js';
@@ -23,13 +23,8 @@ import { handshakeTimeoutMs, type PeerSettings } from './peer.js';
 import { ServerConnections } from './server-connections.js';
 import { StartListening } from './start-listening.js';
 import { serverStates, type ClientStatus, type ServerStatus } from './status.js';
+import { checkDrain, type StopOptions } from './stop-options.js';
 import { Waiting } from './waiting.js';
-
-/** How to stop a server. */
-export interface StopOptions {
-  /** Seconds that running calls may take to end first; meanwhile no new ones are taken. Default 0. */
-  readonly drainInSeconds?: number;
-}
 
 /**
  * A server of many clients, at one host and port, of which there can be only one.
@@ -67,7 +62,6 @@ export class RPCServer extends RPCDispatcher {
   #settings: PeerSettings | undefined;
   #listening: StartListening | undefined;
   #address: Address | undefined;
-  #draining: Subscription | undefined;
   #isAddressFree = true;
   #isDisposed = false;
 
@@ -135,13 +129,14 @@ export class RPCServer extends RPCDispatcher {
 
   /**
    * Stops listening, tells every client, and disconnects them. Has no effect on a stopped server.
-   * @param options - `drainInSeconds` lets running calls end first
+   *
+   * With `drainInSeconds` what is open ends first: running calls of both directions, and streams; nothing new is taken, and clients with
+   * `urls` go elsewhere. Called again without it, it ends at once what is left.
+   * @param options - `drainInSeconds` lets what is open end first
    * @returns resolves once every connection has ended and the address is free
    */
   stop(options: StopOptions = {}): Promise<void> {
-    checkNames('stop()', options, ['drainInSeconds']);
-    const { drainInSeconds = 0 } = options;
-    const drainMs = drainInSeconds === 0 ? 0 : checkDuration('drainInSeconds', drainInSeconds);
+    const drainMs = checkDrain('stop()', options);
     if (this.#status === serverStates.notRunning) return Promise.resolve();
     const stopped = this.#stopped.wait({}, () => 'end');
     // The last word counts, also over a start that waits for an earlier stop.
@@ -150,7 +145,7 @@ export class RPCServer extends RPCDispatcher {
       this.#lifecycle.during(() => {
         this.#stop(drainMs);
       });
-    } else if (drainMs === 0 && this.#draining !== undefined) this.#closeAll();
+    } else if (drainMs === 0 && this.#clients.isDraining) this.#closeAll();
     return stopped;
   }
 
@@ -352,19 +347,14 @@ export class RPCServer extends RPCDispatcher {
       this.#closeAll();
       return;
     }
-    const draining = this.#options.scheduler.schedule(() => {
+    this.#clients.drain(drainMs, () => {
       this.#closeAll();
-    }, drainMs);
-    this.#draining = draining;
-    this.#clients.drain(() => {
-      // A method may end long after this stop, when the server runs again.
-      if (this.#draining === draining) this.#closeAll();
     });
   }
 
   #closeAll(): void {
     this.#lifecycle.during(() => {
-      this.#endDrain();
+      this.#clients.endDrain();
       this.#clients.closeAll('server-stopped', 'the server stops');
       this.#finishStop();
     });
@@ -375,17 +365,12 @@ export class RPCServer extends RPCDispatcher {
     if (this.#status !== serverStates.stopping || !this.#isAddressFree || !this.#clients.isEmpty) return;
     this.#lifecycle.during(() => {
       // The last client may have left by itself while the drain went on.
-      this.#endDrain();
+      this.#clients.endDrain();
       this.#setStatus(serverStates.notRunning);
       this.#stopped.resolve();
       if (this.#isDisposed) this.#complete();
       else if (this.#running.size > 0) this.#start();
     });
-  }
-
-  #endDrain(): void {
-    this.#draining?.unsubscribe();
-    this.#draining = undefined;
   }
 
   #complete(): void {

@@ -4,7 +4,6 @@
  */
 import {
   LimitExceededError,
-  NotConnectedError,
   ProtocolError,
   StaleReferenceError,
   UnknownMethodError,
@@ -44,16 +43,10 @@ export type FoundStream =
 /** The targets of one connection. */
 export class Targets {
   readonly #settings: TargetsSettings;
-  #isDraining = false;
 
   /** @param settings - of the connection */
   constructor(settings: TargetsSettings) {
     this.#settings = settings;
-  }
-
-  /** From now on everything is refused. */
-  drain(): void {
-    this.#isDraining = true;
   }
 
   /**
@@ -88,10 +81,6 @@ export class Targets {
 
   #check(target: Target, member: string, args: readonly unknown[]): void {
     const { maxArguments } = this.#settings;
-    if (this.#isDraining) {
-      const details = this.#details(target, member);
-      throw new NotConnectedError('this side is stopping and takes no new calls', details);
-    }
     if (args.length > maxArguments) {
       const text = `${args.length} arguments, where the other side allows ${maxArguments}`;
       throw new LimitExceededError(text, this.#details(target, member));

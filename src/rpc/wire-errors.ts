@@ -59,7 +59,6 @@ const refusals: ReadonlyMap<string, Refusal> = new Map<string, Refusal>([
   ['unknown-method', UnknownMethodError],
   ['unserializable-value', UnserializableValueError],
   ['limit-exceeded', LimitExceededError],
-  ['not-connected', NotConnectedError],
   ['connection-lost', ConnectionLostError],
   ['stale-reference', StaleReferenceError],
   ['stream-overflow', StreamOverflowError],
@@ -73,6 +72,8 @@ export function refusalOf(error: RPCError, executed: 'no' | 'yes'): WireError {
   const message = cut(error.message, maxTextLength);
   if (error instanceof InvalidArgumentsError)
     return { code: error.code, message, executed, data: readIssues(error.issues) };
+  if (error instanceof NotConnectedError && error.retryAfterInSeconds !== undefined)
+    return { code: error.code, message, executed, data: error.retryAfterInSeconds * 1_000 };
   return { code: error.code, message, executed };
 }
 
@@ -120,9 +121,16 @@ export function errorFromWire(wire: WireError, call: RPCErrorDetails): RPCError 
   // A refusal is the library's own sentence, which stands in logs; what a method threw is left as it is.
   const text = printable(wire.message, maxTextLength);
   if (code === 'invalid-arguments') return new InvalidArgumentsError(text, readIssues(wire.data), details);
+  if (code === 'not-connected')
+    return new NotConnectedError(text, { ...details, ...readRetryAfter(wire.data) });
   return Kind === undefined
     ? new RPCError(text, details, printable(code, maxCodeLength))
     : new Kind(text, details);
+}
+
+/** When to try again, if that was said. */
+function readRetryAfter(data: unknown): Pick<RPCErrorDetails, 'retryAfterInSeconds'> {
+  return typeof data === 'number' && data >= 0 ? { retryAfterInSeconds: data / 1_000 } : {};
 }
 
 /** What is said to be wrong with arguments, by a peer or by an interceptor: anything, until it has been looked at. */

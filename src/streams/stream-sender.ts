@@ -140,6 +140,15 @@ export class StreamSender implements Pace {
     this.#end({ error, isRefusal: true });
   }
 
+  /** Ends by an error of the library, in place of the values that wait. */
+  breakOff(error: unknown): void {
+    if (this.#isOver) return;
+    this.#waiting.drop(0);
+    this.#onReady = [];
+    this.#ending = { error, isRefusal: true };
+    this.#unsubscribe();
+  }
+
   /** {@inheritDoc Pace.isReady} */
   get isReady(): boolean {
     return this.#waiting.length < Math.min(this.#credit, this.#itemsToSend);
@@ -217,8 +226,11 @@ export class StreamSender implements Pace {
       return bytes;
     } catch (error) {
       this.#waiting.countDropped(dropped);
-      if (values.length === 1) this.#breakOff(error);
-      else {
+      if (values.length === 1) {
+        // One that cannot cross ends the stream.
+        this.#waiting.countDropped(1);
+        this.breakOff(error);
+      } else {
         // One of them cannot cross, or all together are too much: those before it still leave.
         this.#waiting.putBack(values);
         this.#itemsToSend = values.length >> 1;
@@ -234,14 +246,6 @@ export class StreamSender implements Pace {
       1,
       Math.min(maxMessageItems, Math.floor((targetMessageBytes * items) / bytes)),
     );
-  }
-
-  /** A value that cannot cross ends the stream. */
-  #breakOff(error: unknown): void {
-    this.#waiting.countDropped(1);
-    this.#waiting.drop(0);
-    this.#ending = { error, isRefusal: true };
-    this.#unsubscribe();
   }
 
   #sendEnd(channel: SenderChannel): void {

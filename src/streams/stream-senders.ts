@@ -122,6 +122,14 @@ export class StreamSenders implements SenderOwner {
     if (this.#ready.length > 0 || this.#heldUp.size > 0) this.#channel.requestFlush();
   }
 
+  /** Ends every stream by an error of the library; values that wait are dropped. */
+  failAll(error: unknown): void {
+    for (const sender of [...this.#senders.values()]) {
+      sender.breakOff(error);
+      sender.send(this.#sending);
+    }
+  }
+
   /** The connection has ended: all sources are left. */
   close(): void {
     const senders = [...this.#senders.values()];

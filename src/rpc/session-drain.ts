@@ -1,0 +1,95 @@
+/**
+ * One session that takes nothing new and finishes what is open: what is still served, and when nothing is open any more.
+ * PROTOCOL.md, "Drain".
+ */
+import { NotConnectedError } from '../errors.js';
+import type { Line } from '../link/line.js';
+import type { Target } from '../protocol/messages.js';
+import { labelOf } from './targets.js';
+
+/** What a session that drains knows of itself. */
+export interface SessionDrainSettings {
+  readonly connectionID: string;
+  readonly line: Line;
+  /** What to tell those who come too late: when to try again, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /** Whether a call or stream of this side is open that has this id. */
+  readonly isOpen: (id: number) => boolean;
+  /** Whether a reference was lent with a call or subscription of this side that is open. */
+  readonly isLentByOpen: (number: number) => boolean;
+  /** Whether methods run here. */
+  readonly isServing: () => boolean;
+  /** Whether calls or streams of this side, or streams that it serves, are open. */
+  readonly isWaiting: () => boolean;
+  /** Called whenever nothing is open, and what was sent has left: more than once, if more comes. */
+  readonly onIdle: () => void;
+}
+
+/** The drain of one session. */
+export class SessionDrain {
+  readonly #settings: SessionDrainSettings;
+  #isAsking = false;
+  #hasLeft = false;
+
+  /** @param settings - of the session */
+  constructor(settings: SessionDrainSettings) {
+    this.#settings = settings;
+  }
+
+  /** Whether nothing is open, and what was sent has left. */
+  get isIdle(): boolean {
+    return this.#hasLeft && this.#isDone;
+  }
+
+  /**
+   * Something is asked for. What open calls of this side may wait for is served, or the two would wait for each other.
+   * @param within - during which call or stream of this side, as the other side says
+   * @throws NotConnectedError for all else
+   */
+  admit(target: Target, member: string, within: number | undefined): void {
+    const { connectionID, retryAfterMs, isOpen, isLentByOpen } = this.#settings;
+    if (within !== undefined && isOpen(within)) return;
+    if (typeof target === 'number' && isLentByOpen(target)) return;
+    throw new NotConnectedError('this side is stopping and takes no new calls', {
+      connectionID,
+      object: labelOf(target),
+      member,
+      retryAfterInSeconds: retryAfterMs === undefined ? undefined : retryAfterMs / 1_000,
+    });
+  }
+
+  /** Something may have ended. */
+  consider(): void {
+    if (this.#isAsking) return;
+    this.#hasLeft = false;
+    if (!this.#isDone) return;
+    const { line } = this.#settings;
+    // Nobody will acknowledge what waits for a connection that will not come.
+    if (line.isAway) {
+      this.#left();
+      return;
+    }
+    this.#isAsking = true;
+    line.whenSent(() => {
+      this.#isAsking = false;
+      if (this.#isDone) this.#left();
+    });
+  }
+
+  /** The session has lost its connection: whoever waited for an acknowledgement will not hear. */
+  lineLost(): void {
+    this.#isAsking = false;
+    this.consider();
+  }
+
+  /** Of a session without a connection, for which there will be no other, only what runs here counts. */
+  get #isDone(): boolean {
+    const { line, isServing, isWaiting } = this.#settings;
+    return !isServing() && (line.isAway || !isWaiting());
+  }
+
+  #left(): void {
+    this.#hasLeft = true;
+    this.#settings.onIdle();
+  }
+}
