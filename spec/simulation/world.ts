@@ -123,9 +123,7 @@ export class World {
 
   // ── Making ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #options(
-    name: string,
-  ): DispatcherOptions & {
+  #options(name: string): DispatcherOptions & {
     readonly port: number;
     readonly process: VirtualProcess;
     readonly hearing: Hearing;
