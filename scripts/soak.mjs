@@ -1,5 +1,6 @@
-// `npm run soak`: the long forms of the randomised specs; `-- --minutes N` gives the simulation so long, `-- --part 0.01`
-// does a hundredth of everything. Prints a line for each part, then all of it as JSON; fails if anything failed.
+// `npm run soak`: the long forms of the randomised specs; `-- --minutes N` gives the simulation so long, `-- --only simulation
+// --seeds 1000000` a million seeds, `-- --part 0.01` does a hundredth of everything. Prints a line for each part, then all of
+// it as JSON; fails if anything failed.
 import { spawnSync } from 'node:child_process';
 import { ensureInstalled, root } from './prepare.mjs';
 

@@ -378,6 +378,17 @@ describe.each(sides)('an established %s', (side, establish) => {
       expect(hand.pass(3_000).takeMessages()).toEqual([[35, 2]]);
     });
 
+    it('go on while another suspicion is open', () => {
+      const hand = new HandCore({ side: 'listener' }, { handshakeTimeoutMs: 1_000 });
+      hand
+        .receive(openingBytes)
+        .hear([32, { version: 1, timeoutMs: 3_000 }])
+        .welcome();
+      // Two deadlines have passed, and it takes its time until all that had arrived is read.
+      for (let turn = 0; turn < 2; turn += 1) hand.core.handleDeadline(1_100);
+      expect(hand.core.nextDeadlineMs).toBeGreaterThan(1_100);
+    });
+
     it('suspect a silent peer at the timeout, and end it when reading brings nothing', () => {
       const hand = ready(establish({ timeoutMs: 9_000 }, 9_000)).pass(8_999);
       expect(hand.confirmSuspicion().happened).not.toContain('suspect');

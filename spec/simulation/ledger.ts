@@ -1,7 +1,7 @@
 /**
  * What was promised, what came of it, and which bodies ran: every call of a simulation has a key that travels with it.
  */
-import { RPCError } from '../../src/errors.js';
+import { ConnectionLostError, RPCError } from '../../src/errors.js';
 import type { VirtualLoop } from './virtual-loop.js';
 
 /** Sizes of arguments and results go up to this. */
@@ -47,6 +47,7 @@ export class Ledger {
   readonly faults: string[] = [];
   readonly #loop: VirtualLoop;
   readonly #trace: (text: string) => void;
+  readonly #expectEnd: (connectionID: string, text: string) => void;
   #lastKey = 0;
   #openWaits = new Map<number, string>();
   #lastWait = 0;
@@ -54,10 +55,16 @@ export class Ledger {
   /**
    * @param loop - the world's
    * @param trace - hears of each event
+   * @param expectEnd - hears of what failed since a connection has ended, and with which words
    */
-  constructor(loop: VirtualLoop, trace: (text: string) => void) {
+  constructor(
+    loop: VirtualLoop,
+    trace: (text: string) => void,
+    expectEnd: (connectionID: string, text: string) => void,
+  ) {
     this.#loop = loop;
     this.#trace = trace;
+    this.#expectEnd = expectEnd;
   }
 
   /** Promises besides calls that are not settled, in words. */
@@ -120,6 +127,8 @@ export class Ledger {
             this.fault(
               `call ${call.key} (${call.what}) failed without saying of which call: ${String(error)}`,
             );
+          if (error instanceof ConnectionLostError)
+            this.#expectEnd(error.connectionID ?? '', `call ${call.key} (${call.what}): ${error.message}`);
         } else if (error !== givenReason) {
           this.fault(`call ${call.key} (${call.what}) failed with something else: ${String(error)}`);
         }

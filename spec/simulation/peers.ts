@@ -3,6 +3,7 @@
  */
 import type { Observable } from 'rxjs';
 import {
+  AuthenticationError,
   LimitExceededError,
   NotConnectedError,
   ProtocolError,
@@ -16,8 +17,14 @@ import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
 import type { VirtualProcess } from './virtual-loop.js';
 
-/** Reported for full servers, tiny limits, and notifications that came too late. */
-const expectedErrors = [ServerFullError, LimitExceededError, NotConnectedError, UnknownObjectError];
+/** Reported for full servers, tiny limits, notifications that came too late, and wrong credentials. */
+const expectedErrors = [
+  ServerFullError,
+  LimitExceededError,
+  NotConnectedError,
+  UnknownObjectError,
+  AuthenticationError,
+];
 
 /** What one server or client has told, by hooks and by streams. */
 export class Hearing {
@@ -25,11 +32,16 @@ export class Hearing {
   readonly streams: string[] = [];
   readonly errors: Error[] = [];
   readonly ends: CloseReason[] = [];
+  readonly endsByID = new Map<string, CloseReason>();
+  /** The sessions that went on, each as often as it did. */
+  readonly resumed: string[] = [];
   /** Streams that have not completed. */
   open = 0;
   readonly #trace: (text: string) => void;
   /** What the simulation does inside a hook. */
   onHook: (kind: string, connectionID: string) => void = () => {};
+  /** Hears of each heartbeat, by the clock of the process. */
+  onHeartbeat: (atMs: number) => void = () => {};
 
   /** @param trace - hears of each hook */
   constructor(trace: (text: string) => void) {
@@ -59,6 +71,7 @@ export class Hearing {
     });
     this.follow(peer.disconnectionMade$, ({ connectionID, reason }) => {
       this.ends.push(reason);
+      this.endsByID.set(connectionID, reason);
       note('lost', connectionID, reason.code);
     });
     this.follow(peer.remoteProxyObjectRegistered$, ({ connectionID, name }) => {
@@ -67,7 +80,13 @@ export class Hearing {
     this.follow(peer.remoteProxyObjectUnregistered$, ({ connectionID, name }) => {
       note('unregistered', connectionID, name);
     });
-    this.follow(peer.heartbeat$, () => {});
+    this.follow(peer.resumed$, (id) => {
+      this.resumed.push(id);
+      this.#trace(`resumed ${id}`);
+    });
+    this.follow(peer.heartbeat$, ({ at }) => {
+      this.onHeartbeat(at);
+    });
     this.follow(peer.errors$, (error) => {
       this.errors.push(error);
       this.#trace(`error ${error.name}`);
@@ -168,6 +187,8 @@ export class SimulatedServer extends RPCServer {
 /** A client of the simulation. */
 export class SimulatedClient extends RPCClient {
   readonly name: string;
+  /** Called when it begins to look for a server. */
+  onStart: () => void = () => {};
   readonly process: VirtualProcess;
   readonly hearing: Hearing;
 
@@ -179,6 +200,11 @@ export class SimulatedClient extends RPCClient {
     hearing.watch(this);
     hearing.follow(this.remoteProxyObjects$, () => {});
     hearing.follow(this.remoteProxyObject$('service'), () => {});
+  }
+
+  override connectToServer(): void {
+    if (this.canStart()) this.onStart();
+    super.connectToServer();
   }
 
   override statusChanged(status: string): void {

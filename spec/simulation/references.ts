@@ -348,9 +348,10 @@ export class References {
   }
 }
 
-/** Whether its holder has heard that its connection is over. */
+/** Whether its connection is over, as its holder has heard; one to a server that stops may go on until what is open has ended. */
 function isGone({ holder, connectionID }: Held): boolean {
-  return holder.hearing.hooks.some((entry) => entry.startsWith(`lost ${connectionID} `));
+  const lost = `lost ${connectionID} `;
+  return holder.hearing.hooks.some((entry) => entry.startsWith(lost) && entry !== `${lost}server-stopped`);
 }
 
 /** What serving references takes. */

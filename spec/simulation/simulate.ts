@@ -6,7 +6,10 @@ import { openCounts } from '../helpers/open-counts.js';
 import { UnknownConnectionError } from '../../src/errors.js';
 import { RPCCommunicator } from '../../src/rpc/communicator.js';
 import type { Counts } from '../../src/rpc/counts.js';
-import { SimulatedServer, type SimulatedClient } from './peers.js';
+import { SimulatedClient, SimulatedServer } from './peers.js';
+import { watchLogs } from './log-watch.js';
+import { keptBytes } from './profile.js';
+import { repeatSome } from './repeats.js';
 import { World, type SimulatedPeer } from './world.js';
 
 /** What came of a seed. */
@@ -40,16 +43,31 @@ const recoveryBoundMs = 15_000;
 /** Runs one seed. */
 export async function simulate(seed: number, keepsTrace = false): Promise<Outcome> {
   const world = new World(seed, keepsTrace);
-  const restoreCollector = world.collector.install();
+  const restore = [
+    world.collector.install(),
+    world.wallClock.install(),
+    watchLogs(keptBytes, (text) => {
+      world.ledger.fault(text);
+    }),
+    ...(world.profile.isRepeating ? [repeatSome(world.random)] : []),
+  ];
   try {
     return await run(seed, world);
+  } catch (error) {
+    world.ledger.fault(
+      `the simulation ended: ${error instanceof Error ? (error.stack ?? '') : String(error)}`,
+    );
+    return outcomeOf(seed, world, 0);
   } finally {
-    restoreCollector();
+    for (const each of restore) each();
   }
 }
 
 async function run(seed: number, world: World): Promise<Outcome> {
-  const { loop, ledger, profile, streams, references } = world;
+  const { loop, profile, references } = world;
+  loop.onStep = () => {
+    world.sessions.look();
+  };
   world.plan();
   await loop.runUntil(profile.durationMs);
   const quietMs = await becomeQuiet(world);
@@ -57,13 +75,21 @@ async function run(seed: number, world: World): Promise<Outcome> {
   await disposeAll(world);
   await references.useStale();
   audit(world);
+  return outcomeOf(seed, world, recoveryMs);
+}
+
+function outcomeOf(seed: number, world: World, recoveryMs: number): Outcome {
+  const { loop, ledger, streams, references } = world;
   return {
     seed,
     faults: ledger.faults,
     traceHash: world.traceHash >>> 0,
     calls: ledger.calls.length,
     succeeded: ledger.calls.filter(({ outcome }) => outcome === 'ok').length,
-    connections: world.server.hearing.hooks.filter((entry) => entry.startsWith('made')).length,
+    connections: world.peers
+      .filter((peer) => peer instanceof SimulatedServer)
+      .flatMap(({ hearing }) => hearing.hooks)
+      .filter((entry) => entry.startsWith('made')).length,
     streams: streams.readings.length,
     streamsEnded: streams.ended,
     values: streams.delivered,
@@ -76,7 +102,7 @@ async function run(seed: number, world: World): Promise<Outcome> {
 }
 
 async function becomeQuiet(world: World): Promise<number> {
-  const { loop, ledger, network, server, clients, servers } = world;
+  const { loop, ledger, network, server, clients, rivals } = world;
   world.isQuiet = true;
   network.thaw();
   network.heal();
@@ -87,23 +113,28 @@ async function becomeQuiet(world: World): Promise<number> {
     link.cutAfterBytes('toServer', Infinity);
     link.cutAfterBytes('toClient', Infinity);
   }
+  world.wires.releaseAll();
   // What was cut at the last moment is told in an action of its own.
   await loop.runUntil(loop.nowMs + 10);
   world.readers.leaveAll();
+  if (world.isBounded) world.letGo();
   // Processes that are blocked go on by themselves, within the longest block there is.
-  await loop.runUntil(loop.nowMs + 4_100, () => world.peers.every(({ process }) => !process.isBlocked));
-  for (const rival of servers.slice(1)) {
+  await loop.runUntil(loop.nowMs + 4_100, () => world.present.every(({ process }) => !process.isBlocked));
+  for (const rival of rivals) {
     ledger.await('dispose() of a rival', rival.dispose());
     await loop.runUntil(loop.nowMs + 1_500);
   }
   // The longest timeout, twice where a late tick gave the peer another.
   if (world.hasDeafLinks) await loop.runUntil(loop.nowMs + 6_200);
   // The longest that a body takes.
-  if (world.profile.isCalm) await loop.runUntil(loop.nowMs + 1_500);
+  if (world.profile.isCalm || world.isBounded) await loop.runUntil(loop.nowMs + 1_500);
   server.setMaxConnectionsAllowed(null);
-  for (const peer of world.peers) world.restore(peer);
+  for (const peer of world.present) world.restore(peer);
   ledger.await('start() at the end', server.start());
-  for (const client of clients) client.connectToServer();
+  for (const client of clients) {
+    if (world.profile.isAuthenticated) client.setCredentials({ name: client.name });
+    client.connectToServer();
+  }
   const quietMs = loop.nowMs;
   if (world.isTiny) return quietMs;
   const isWhole = (): boolean =>
@@ -112,6 +143,8 @@ async function becomeQuiet(world: World): Promise<number> {
   if (!isWhole())
     ledger.fault(`not everybody was connected ${recoveryBoundMs} ms after the trouble was over`);
   else {
+    // What has waited for its session to go on begins only now.
+    if (world.isBounded) await loop.runUntil(loop.nowMs + 1_500);
     await echoAll(world);
     await readAll(world);
     await settleReferences(world);
@@ -121,7 +154,9 @@ async function becomeQuiet(world: World): Promise<number> {
 
 function isServed(server: SimulatedServer, client: SimulatedClient): boolean {
   const id = client.connectionID();
-  if (id === undefined || !server.connections().includes(id)) return false;
+  // An id is there too while the session is away.
+  if (id === undefined || !client.isConnected() || !server.connections().includes(id)) return false;
+  if (server.connectionStatus(id) !== SimulatedClient.STATUS_CONNECTED) return false;
   return World.isWhole(client.remoteProxyObjects()) && World.isWhole(server.remoteProxyObjects(id));
 }
 
@@ -200,6 +235,7 @@ function audit(world: World): void {
   ledger.audit();
   world.streams.audit(profile.isCalm);
   world.references.audit();
+  world.audit();
   if (loop.waiting > 0) fault(`${loop.waiting} actions are left`);
   if (network.links.length > 0) fault(`${network.links.length} links are left`);
   for (const peer of world.peers) {

@@ -3,7 +3,13 @@
  * register. Each subscription has a key, by which its source and its reader find each other's account.
  */
 import { defer, map, Observable, take, type Subscription } from 'rxjs';
-import { RemoteError, RPCError, StreamOverflowError, UnserializableValueError } from '../../src/errors.js';
+import {
+  ConnectionLostError,
+  RemoteError,
+  RPCError,
+  StreamOverflowError,
+  UnserializableValueError,
+} from '../../src/errors.js';
 import type { RegistrationOptions } from '../../src/proxies/exposure.js';
 import { dispose, withCallOptions } from '../../src/proxies/remote-proxy.js';
 import type { CallOptions, RemoteProxy } from '../../src/proxies/types.js';
@@ -63,14 +69,21 @@ export class StreamAccounts {
   readonly #sources = new Map<number, SourceRecord>();
   readonly #ledger: Ledger;
   readonly #trace: (text: string) => void;
+  readonly #expectEnd: (connectionID: string, text: string) => void;
 
   /**
    * @param ledger - gets the faults
    * @param trace - hears of each event
+   * @param expectEnd - hears of what failed since a connection has ended, and with which words
    */
-  constructor(ledger: Ledger, trace: (text: string) => void) {
+  constructor(
+    ledger: Ledger,
+    trace: (text: string) => void,
+    expectEnd: (connectionID: string, text: string) => void,
+  ) {
     this.#ledger = ledger;
     this.#trace = trace;
+    this.#expectEnd = expectEnd;
   }
 
   /** How many streams have come to their own end. */
@@ -139,6 +152,7 @@ export class StreamAccounts {
         this.#ledger.fault(text);
       },
       trace: this.#trace,
+      expectEnd: this.#expectEnd,
     });
     this.readings.push(reading);
     return reading;
@@ -159,6 +173,7 @@ interface ReadingSettings {
   readonly source: SourceRecord;
   readonly fault: (text: string) => void;
   readonly trace: (text: string) => void;
+  readonly expectEnd: (connectionID: string, text: string) => void;
 }
 
 /** One subscription as its reader sees it. */
@@ -286,6 +301,8 @@ export class Reading {
             ? error.executed === 'no' || ending === 'unsendable'
             : error instanceof RPCError || error === abandonment;
     if (!isRight) this.#it.fault(`${this.#name} failed with something else: ${String(error)}`);
+    if (error instanceof ConnectionLostError)
+      this.#it.expectEnd(error.connectionID ?? '', `${this.#name}: ${error.message}`);
   }
 
   #compare(): void {

@@ -14,6 +14,9 @@ interface Step {
 /** The longest chain of promises that an action of the library, or a body after a promise of its own, can set off at once. */
 const microtaskRounds = 4;
 
+/** Actions of one seed; the most that one was seen to have are far fewer. */
+const mostSteps = 100_000;
+
 const settled = Promise.resolve();
 
 /** The loop that all processes of a simulation share. */
@@ -25,6 +28,8 @@ export class VirtualLoop {
   #rounds = 0;
   /** Actions run so far. */
   steps = 0;
+  /** Called after each, and what it caused. */
+  onStep: (() => void) | undefined;
 
   /** @param onThrown - gets what an action throws, which would have ended a real process */
   constructor(onThrown: (error: unknown) => void) {
@@ -44,6 +49,7 @@ export class VirtualLoop {
   /** Runs what is due until then; ends early when `isDone` says so. Time stands at the horizon afterwards, or where it ended. */
   async runUntil(horizonMs: number, isDone: () => boolean = () => false): Promise<void> {
     while (!isDone()) {
+      if (this.steps > mostSteps) throw new Error(`no end after ${mostSteps} actions`);
       const step = this.#steps[0];
       if (step === undefined || step.delay > horizonMs) {
         this.scheduler.frame = Math.max(this.scheduler.frame, horizonMs);
@@ -56,6 +62,7 @@ export class VirtualLoop {
       const thrown = step.execute(step.state, step.delay);
       if (thrown !== undefined) this.#onThrown(thrown);
       for (this.#rounds = microtaskRounds; this.#rounds > 0; this.#rounds -= 1) await settled;
+      this.onStep?.();
     }
   }
 
@@ -102,6 +109,11 @@ export class VirtualProcess implements SchedulerLike {
 
   now(): number {
     return this.#loop.nowMs + this.#offsetMs;
+  }
+
+  /** The world's time at a time of its own. */
+  worldMs(ownMs: number): number {
+    return ownMs - this.#offsetMs;
   }
 
   schedule<T>(work: (this: SchedulerAction<T>, state?: T) => void, delay = 0, state?: T): Subscription {

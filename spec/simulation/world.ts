@@ -9,14 +9,15 @@ import type { DispatcherOptions } from '../../src/rpc/options.js';
 import { MainThreadScheduler } from '../../src/streams/main-thread-scheduler.js';
 import { MemoryNetwork } from '../../src/transports/memory.js';
 import type { MemoryLink } from '../../src/transports/memory-link.js';
-import type { TransportProvider } from '../../src/transports/transport.js';
 import { VirtualCollector } from './collector.js';
+import { DialWatch } from './dial-watch.js';
 import { isPayload, Ledger, payload, type CallRecord } from './ledger.js';
 import { Hearing, SimulatedClient, SimulatedServer } from './peers.js';
 import { drawProfile, type Profile } from './profile.js';
 import { ReferenceService, References, type CallSettings } from './references.js';
 import { SeededRandom } from './seeded-random.js';
-import { Service, type ServiceProxy } from './service.js';
+import { Service, Slots, type ServiceProxy } from './service.js';
+import { SessionWatch } from './session-watch.js';
 import {
   abandonment,
   StreamAccounts,
@@ -26,6 +27,8 @@ import {
   type Reading,
 } from './streams.js';
 import { VirtualLoop, VirtualProcess } from './virtual-loop.js';
+import { WallClock } from './wall-clock.js';
+import { Wires } from './wires.js';
 
 /** A server or a client. */
 export type SimulatedPeer = SimulatedServer | SimulatedClient;
@@ -52,8 +55,13 @@ export class World {
   readonly streams: StreamAccounts;
   readonly readers: StreamReaders;
   readonly references: References;
-  readonly servers: SimulatedServer[] = [];
-  readonly clients: SimulatedClient[] = [];
+  readonly sessions: SessionWatch;
+  readonly wires: Wires;
+  readonly wallClock: WallClock;
+  /** Those that there are; and all that there have been, in the order of their coming. */
+  clients: SimulatedClient[] = [];
+  readonly rivals: SimulatedServer[] = [];
+  readonly peers: SimulatedPeer[] = [];
   /** Whether fate and the users have finished; then calls and connections must succeed. */
   isQuiet = false;
   /** Whether something vanished without a word, which only silence can tell. */
@@ -63,7 +71,10 @@ export class World {
   readonly traceLines: string[] = [];
   readonly #keepsTrace: boolean;
   readonly #staleProxies: ServiceProxy[] = [];
-  readonly #links = new Map<VirtualProcess, Set<MemoryLink>>();
+  readonly #dials = new Map<SimulatedClient, DialWatch>();
+  readonly #slots = new Map<SimulatedPeer, Slots>();
+  #server: SimulatedServer;
+  #isFlapping = false;
   readonly #known = new Map<string, number>();
 
   constructor(seed: number, keepsTrace: boolean) {
@@ -74,9 +85,21 @@ export class World {
       this.ledger.fault(`an action threw: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);
     });
     const trace = this.#trace;
-    this.ledger = new Ledger(this.loop, trace);
+    const expectEnd = (id: string, text: string): void => {
+      this.sessions.expectEnd(id, text);
+    };
+    this.ledger = new Ledger(this.loop, trace, expectEnd);
     const { random, profile, loop, ledger, collector } = this;
-    this.streams = new StreamAccounts(ledger, trace);
+    this.wallClock = new WallClock(loop);
+    this.sessions = new SessionWatch({
+      profile,
+      nowMs: () => loop.nowMs,
+      peers: () => this.peers,
+      fault: (text) => {
+        ledger.fault(this.#anonymous(text));
+      },
+    });
+    this.streams = new StreamAccounts(ledger, trace, expectEnd);
     this.readers = new StreamReaders({
       random,
       profile,
@@ -92,21 +115,32 @@ export class World {
     this.network.sliceBytes = sliceBytes;
     this.network.onLink = (link) => {
       if (this.random.chance(0.5)) link.latencyMs = this.random.between(0, 2 * latencyMs);
+      if (this.#isFlapping && !this.isQuiet) this.#cutSoon(link);
     };
-    this.server = this.#addServer('server');
+    this.wires = new Wires(this.network, loop, profile.turnMs);
+    this.#server = this.#addServer('server');
     for (let number = 1; number <= clients; number++) this.#addClient(`client ${number}`);
   }
 
-  /** The server that is there from the start. */
-  readonly server: SimulatedServer;
+  /** The server that there is; where one has died, the next. */
+  get server(): SimulatedServer {
+    return this.#server;
+  }
 
-  get peers(): SimulatedPeer[] {
-    return [...this.servers, ...this.clients];
+  /** Who is there, and has not died. */
+  get present(): SimulatedPeer[] {
+    return [this.server, ...this.rivals, ...this.clients];
   }
 
   /** Whether the limits are so small that connections may end by them. */
   get isTiny(): boolean {
     return this.profile.limits.maxNodes !== undefined;
+  }
+
+  /** Whether one side allows the other so little that what hangs is in the way. */
+  get isBounded(): boolean {
+    const { maxIncomingCalls, maxOutgoingCalls, maxStreams } = this.profile.limits;
+    return (maxIncomingCalls ?? maxOutgoingCalls ?? maxStreams) !== undefined;
   }
 
   /** Registers again what must be there in the end. */
@@ -156,40 +190,105 @@ export class World {
       random: random.next,
       limits: profile.limits,
       callTimeoutInSeconds: profile.callTimeoutInSeconds,
-      transport: this.#transports(process),
+      transport: this.wires.transportsOf(process, (dialled) => {
+        // A port of its own is dialled at once.
+        if (dialled === port) this.#dialWatch(process)?.dials(this.loop.nowMs);
+      }),
     };
   }
 
   #addServer(name: string): SimulatedServer {
     const { process, hearing, ...options } = this.#options(name);
-    const { serverTimeoutInSeconds, maxConnectionsAllowed, dedicatedPorts } = this.profile;
+    const { serverTimeoutInSeconds, maxConnectionsAllowed, dedicatedPorts, serverResume, isAuthenticated } =
+      this.profile;
     const server = new SimulatedServer(name, process, hearing, {
       ...options,
       timeoutInSeconds: serverTimeoutInSeconds,
       maxConnectionsAllowed,
       dedicatedPorts,
+      ...(serverResume === undefined ? {} : { resume: serverResume }),
+      ...(isAuthenticated ? { authenticate: (credentials) => this.#authenticate(process, credentials) } : {}),
     });
+    this.peers.push(server);
     for (const each of lastingNames) this.#offer(server, each);
     hearing.onHook = (kind, id) => {
       this.#inHook(server, kind, id);
     };
-    this.servers.push(server);
     return server;
   }
 
-  #addClient(name: string): void {
+  #addClient(name: string): SimulatedClient {
     const { process, hearing, ...options } = this.#options(name);
+    const { clientTimeoutInSeconds, clientResume, isAuthenticated } = this.profile;
     const client = new SimulatedClient(name, process, hearing, {
       ...options,
-      timeoutInSeconds: this.profile.clientTimeoutInSeconds,
+      timeoutInSeconds: clientTimeoutInSeconds,
+      ...(clientResume === undefined ? {} : { resume: clientResume }),
       identifier: this.random.chance(0.5) ? name : '',
       reconnect: { initialDelayInSeconds: 0.05, maxDelayInSeconds: 0.5 },
+      ...(isAuthenticated ? { credentials: { name } } : {}),
     });
+    this.peers.push(client);
+    const dials = new DialWatch();
+    this.#dials.set(client, dials);
+    client.onStart = () => {
+      dials.starts(this.loop.nowMs);
+    };
+    hearing.onHeartbeat = (atMs) => {
+      dials.isGood(process.worldMs(atMs));
+    };
     for (const each of lastingNames) this.#offer(client, each);
     hearing.onHook = (kind, id) => {
       this.#inHook(client, kind, id);
     };
     this.clients.push(client);
+    return client;
+  }
+
+  #dialWatch(process: VirtualProcess): DialWatch | undefined {
+    for (const [client, watch] of this.#dials) if (client.process === process) return watch;
+    return undefined;
+  }
+
+  /** Some of the verdicts take their time; each makes an object of its own. */
+  #authenticate(process: VirtualProcess, credentials: unknown): unknown {
+    const { name } = credentials as { readonly name: string };
+    const identity = name === 'nobody' ? undefined : { name };
+    const delayMs = this.random.pick([0, 0, this.random.between(0, 60)]);
+    if (delayMs === 0) return identity;
+    return new Promise((resolve) => {
+      process.schedule(() => {
+        this.loop.continued();
+        resolve(identity);
+      }, delayMs);
+    });
+  }
+
+  #slotsOf(peer: SimulatedPeer): Slots {
+    let slots = this.#slots.get(peer);
+    if (slots === undefined) {
+      const { maxIncomingCalls = Infinity } = this.profile.limits;
+      slots = new Slots(maxIncomingCalls, (text) => {
+        this.ledger.fault(`${peer.name}: ${text}`);
+      });
+      this.#slots.set(peer, slots);
+    }
+    return slots;
+  }
+
+  /** Bodies that would hang for ever end. */
+  letGo(): void {
+    for (const slots of this.#slots.values()) slots.letGo();
+  }
+
+  /** How often clients dialled, and how long sessions lasted. */
+  audit(): void {
+    for (const [client, watch] of this.#dials) {
+      watch.audit((text) => {
+        this.ledger.fault(`${client.name} ${text}`);
+      });
+    }
+    this.sessions.audit(this.profile.isSteadfast);
   }
 
   #offer(peer: SimulatedPeer, name: ObjectName): void {
@@ -209,6 +308,7 @@ export class World {
       ledger: this.ledger,
       process,
       loop: this.loop,
+      slots: this.#slotsOf(peer),
       callBack: async (connectionID, depth) => {
         const proxy = this.#proxyFor(peer, connectionID);
         if (proxy === undefined) throw new NotConnectedError('nobody to call back');
@@ -219,43 +319,6 @@ export class World {
         this.#inBody(peer, connectionID);
       },
     });
-  }
-
-  /** The network as one process sees it, so that its links can stand still when it does. */
-  #transports(process: VirtualProcess): TransportProvider {
-    const links = new Set<MemoryLink>();
-    this.#links.set(process, links);
-    const { transports } = this.network;
-    return {
-      listen: (address, sink) =>
-        transports.listen(address, {
-          onListening: (bound) => {
-            sink.onListening(bound);
-          },
-          onFailed: (failure) => {
-            sink.onFailed(failure);
-          },
-          onTransport: (transport) => {
-            this.#note(links, ({ server }) => server === transport);
-            sink.onTransport(transport);
-          },
-        }),
-      dial: (address, sink) =>
-        transports.dial(address, {
-          onFailed: (failure) => {
-            sink.onFailed(failure);
-          },
-          onTransport: (transport) => {
-            this.#note(links, ({ client }) => client === transport);
-            sink.onTransport(transport);
-          },
-        }),
-    };
-  }
-
-  #note(links: Set<MemoryLink>, isIt: (link: MemoryLink) => boolean): void {
-    const link = this.network.links.find(isIt);
-    if (link !== undefined) links.add(link);
   }
 
   // ── Operations ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,7 +343,7 @@ export class World {
   /** Does one thing. */
   operate(): void {
     if (this.profile.isCalm || this.random.chance(0.55)) this.#useSomething();
-    else if (this.random.chance(0.6)) this.#disturb();
+    else if (this.profile.isSteadfast || this.random.chance(0.6)) this.#disturb();
     else this.#administer();
   }
 
@@ -302,10 +365,10 @@ export class World {
       })
     ) {
       case 'call':
-        this.#callSomething(random.pick(this.peers));
+        this.#callSomething(random.pick(this.present));
         return;
       case 'burst': {
-        const peer = random.pick(this.peers);
+        const peer = random.pick(this.present);
         for (let left = random.whole(2, 12); left > 0; left--) this.#callSomething(peer);
         return;
       }
@@ -313,23 +376,23 @@ export class World {
         this.#wait(random.pick(this.clients));
         return;
       case 'register':
-        this.#register(random.pick(this.peers));
+        this.#register(random.pick(this.present));
         return;
       case 'identify':
         random.pick(this.clients).sendUniqueIdentifier(`me ${random.whole(1, 99)}`);
         return;
       case 'notify':
-        this.#notify(random.pick(this.peers));
+        this.#notify(random.pick(this.present));
         return;
       case 'stale':
         if (this.#staleProxies.length > 0)
           void this.#call(this.server, random.pick(this.#staleProxies), this.#kind());
         return;
       case 'stream':
-        this.#readStream(random.pick(this.peers));
+        this.#readStream(random.pick(this.present));
         return;
       case 'reference':
-        this.#lend(random.pick(this.peers));
+        this.#lend(random.pick(this.present));
         return;
       case 'held':
         for (let left = random.whole(1, 4); left > 0; left--) this.references.useHeld();
@@ -351,6 +414,10 @@ export class World {
       slice: 1,
       block: 2,
       jump: 1,
+      sever: 1.5,
+      hold: 1.5,
+      flap: 0.7,
+      setClock: 0.7,
     });
     this.#trace(`fate ${kind} ${link?.number ?? 0}`);
     switch (kind) {
@@ -388,11 +455,26 @@ export class World {
           : random.whole(this.profile.maxBytes > 9_000 ? 999 : 1, 9_000);
         return;
       case 'block':
-        this.#block(random.pick(this.peers).process, ms);
+        this.#block(random.pick(this.present).process, ms);
         return;
       case 'jump':
         this.loop.jump(ms);
         for (const { process } of this.peers) process.blockedMs += ms;
+        return;
+      case 'sever':
+        if (link !== undefined) this.#sever(link, ms);
+        return;
+      case 'hold':
+        if (link !== undefined) this.#hold(link, ms);
+        return;
+      case 'flap':
+        this.#isFlapping = true;
+        this.loop.after(ms, () => {
+          this.#isFlapping = false;
+        });
+        return;
+      case 'setClock':
+        this.wallClock.set(random.pick([-1, 1]) * random.pick([1_000, 60_000, 86_400_000]));
     }
   }
 
@@ -408,6 +490,9 @@ export class World {
       timeout: 1,
       maximum: 1,
       rival: 1,
+      serverDies: 1,
+      clientDies: 1,
+      credentials: this.profile.isAuthenticated ? 2 : 0,
     });
     this.#trace(`user ${kind}`);
     switch (kind) {
@@ -415,7 +500,7 @@ export class World {
         this.ledger.await('disconnectFromServer()', client.disconnectFromServer());
         return;
       case 'connect':
-        client.connectToServer();
+        if (client.canStart()) client.connectToServer();
         return;
       case 'kick': {
         const ids = server.connections();
@@ -429,17 +514,86 @@ export class World {
         this.ledger.await('start()', server.start());
         return;
       case 'timeout':
-        random.pick(this.peers).setTimeout(random.between(0.3, 3));
+        random.pick(this.present).setTimeout(random.between(0.3, 3));
         return;
       case 'maximum':
         server.setMaxConnectionsAllowed(random.pick([null, 0, 1, 2]));
         return;
       case 'rival': {
-        if (this.servers.length > 1) return;
+        if (this.rivals.length > 0) return;
         const rival = this.#addServer('rival');
+        this.rivals.push(rival);
         this.ledger.await('start() of a rival', rival.start());
+        return;
       }
+      case 'serverDies':
+        this.#replaceServer();
+        return;
+      case 'clientDies':
+        this.#replaceClient(client);
+        return;
+      case 'credentials':
+        this.sessions.mayBeStrangers = true;
+        client.setCredentials({ name: random.pick([client.name, 'somebody', 'nobody']) });
     }
+  }
+
+  /** A link breaks for one of its ends, and what was sent by it goes on arriving for a while. */
+  #sever(link: MemoryLink, ms: number): void {
+    const { random, wires } = this;
+    this.hasDeafLinks = true;
+    if (random.chance(0.5)) wires.hold(link);
+    wires.sever(link, random);
+    this.loop.after(ms, () => {
+      wires.release(link, random.between(0, 300));
+    });
+  }
+
+  /** A link stands still, and what is under way on it arrives in the end, also if it was given up long before. */
+  #hold(link: MemoryLink, ms: number): void {
+    const { random, wires } = this;
+    this.hasDeafLinks = true;
+    wires.hold(link);
+    this.loop.after(ms, () => {
+      wires.release(link, random.between(0, 300));
+    });
+  }
+
+  /** New links do not last: long enough to be made, mostly, and not to show themselves good. */
+  #cutSoon(link: MemoryLink): void {
+    const { random } = this;
+    if (random.chance(0.3)) link.cutAfterBytes(random.pick(bothDirections), random.whole(1, 3_000));
+    else
+      this.loop.after(random.between(0, 60) + 5 * link.latencyMs, () => {
+        if (!this.isQuiet) link.cut();
+      });
+  }
+
+  /** The server's process dies, and another takes its place, which knows nothing of what was. */
+  #replaceServer(): void {
+    const { server, random } = this;
+    this.#die(server);
+    const next = this.#addServer(`server ${this.peers.length}`);
+    this.#server = next;
+    this.loop.after(random.pick([0, random.between(0, 2_000)]), () => {
+      if (!this.isQuiet) this.ledger.await('start() of the next server', next.start());
+    });
+  }
+
+  #replaceClient(client: SimulatedClient): void {
+    const { random } = this;
+    this.#die(client);
+    this.clients = this.clients.filter((other) => other !== client);
+    const next = this.#addClient(`client ${this.peers.length}`);
+    this.loop.after(random.pick([0, random.between(0, 2_000)]), () => {
+      if (next.canStart()) next.connectToServer();
+    });
+  }
+
+  /** All that others see of it is that its links break; what happens in it after that reaches nobody. */
+  #die(peer: SimulatedPeer): void {
+    for (const link of this.wires.linksOf(peer.process)) link.cut();
+    this.ledger.await(`dispose() of ${peer.name}`, peer.dispose());
   }
 
   #stop(server: SimulatedServer): void {
@@ -449,7 +603,7 @@ export class World {
 
   #block(process: VirtualProcess, ms: number): void {
     if (process.isBlocked) return;
-    const links = [...(this.#links.get(process) ?? [])];
+    const links = this.wires.linksOf(process);
     const isNetworkFirst = this.random.chance(0.5);
     process.block();
     for (const link of links) link.freeze();
@@ -671,14 +825,17 @@ export class World {
   #inHook(peer: SimulatedPeer, kind: string, connectionID: string): void {
     const { random, profile } = this;
     if (kind === 'made' || kind === 'registered') {
-      if (random.chance(0.3)) {
+      // Where few may run, those would be in the way of the calls that must succeed.
+      if (random.chance(0.3) && !(this.isQuiet && this.isBounded)) {
         const proxy = this.#proxyFor(peer, connectionID);
         if (proxy !== undefined) void this.#call(peer, proxy, this.#kind());
       }
     }
     if (this.isQuiet) return;
     if (profile.isWild && random.chance(0.08)) this.#interfere(peer, connectionID);
-    if (!profile.isCalm && random.chance(0.01)) throw new TypeError('a hook throws');
+    // Of what is heard after `dispose()` nobody could be told.
+    if (!profile.isCalm && random.chance(0.01) && this.present.includes(peer))
+      throw new TypeError('a hook throws');
   }
 
   #inBody(peer: SimulatedPeer, connectionID: string): void {
@@ -701,16 +858,20 @@ export class World {
     else if (random.chance(0.3)) random.pick([...this.network.links, undefined])?.cut();
     else if (peer instanceof SimulatedClient) {
       this.ledger.await('disconnectFromServer()', peer.disconnectFromServer());
-      if (random.chance(0.5)) peer.connectToServer();
+      if (random.chance(0.5) && peer.canStart()) peer.connectToServer();
     } else if (random.chance(0.3)) {
       this.#stop(peer);
       if (random.chance(0.5)) this.ledger.await('start()', peer.start());
     } else if (peer.connections().includes(connectionID)) peer.disconnect(connectionID, 'in passing');
   }
 
+  /** Connection ids are random; their order is not. */
+  #anonymous(text: string): string {
+    return text.replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, (id) => this.#number(id));
+  }
+
   readonly #trace = (text: string): void => {
-    // Connection ids are random; their order is not.
-    const line = `${this.loop.nowMs.toFixed(3)} ${text.replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, (id) => this.#number(id))}`;
+    const line = `${this.loop.nowMs.toFixed(3)} ${this.#anonymous(text)}`;
     let hash = this.traceHash;
     for (let at = 0; at < line.length; at++) hash = Math.imul(hash ^ line.charCodeAt(at), 0x0100_0193);
     this.traceHash = hash;

@@ -1,6 +1,6 @@
 /**
  * The long forms of the randomised specs, one after the other; `npm run soak` starts this. `--minutes N` gives the
- * simulation so long in place of a number of seeds; `--part N` does a share of everything (0.01: a hundredth), and
+ * simulation so long in place of a number of seeds, `--seeds N` so many; `--part N` does a share of everything (0.01: a hundredth), and
  * `--only simulation`, `decoder`, `server`, `processes`, `flood`, `leaks`, `threads`, `busy` or `faults` one of them.
  */
 import { availableParallelism, cpus } from 'node:os';
@@ -17,7 +17,12 @@ import { flood, floodKinds, type FloodKind } from './flood.js';
 import { leak, leakKinds, type LeakKind } from './leaks.js';
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string' }, part: { type: 'string', default: '1' }, only: { type: 'string' } },
+  options: {
+    minutes: { type: 'string' },
+    seeds: { type: 'string', default: '200000' },
+    part: { type: 'string', default: '1' },
+    only: { type: 'string' },
+  },
 });
 const part = Number(values.part);
 const firstSeed = 1_000_000;
@@ -32,7 +37,7 @@ interface Row {
 
 function* seeds(): Generator<number> {
   const endMs = values.minutes === undefined ? Infinity : performance.now() + Number(values.minutes) * 60_000;
-  const last = values.minutes === undefined ? firstSeed + 200_000 * part : Infinity;
+  const last = values.minutes === undefined ? firstSeed + Number(values.seeds) * part : Infinity;
   for (let seed = firstSeed; seed < last && performance.now() < endMs; seed++) yield seed;
 }
 

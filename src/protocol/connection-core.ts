@@ -250,7 +250,8 @@ export class ConnectionCore {
   handleDeadline(nowMs: number): void {
     if (this.#state === 'closed') return;
     if (nowMs >= this.#ackAtMs) this.#sendAck();
-    if (this.#isOverdue(nowMs)) {
+    // Heartbeats go on while the suspicion is open: a deadline that nobody acts on would be due again and again.
+    if (!this.#isSuspect && this.#isOverdue(nowMs)) {
       this.#isSuspect = true;
       this.#events.push({ type: 'suspect' });
     } else if (this.#heartbeat !== undefined) {
