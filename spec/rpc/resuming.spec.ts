@@ -333,6 +333,25 @@ describe('a server whose client is away', () => {
     expect(world.errors).toEqual([]);
   });
 
+  it('keeps no more of them than the limit: the one that is away for the longest time ends', async () => {
+    const world = new VirtualWorld();
+    const server = await world.startedServer({ resume, limits: { maxAwaySessions: 2 } });
+    const clients = [];
+    for (let at = 0; at < 3; at += 1) clients.push(await world.connectedClient({ resume }));
+    const ids = server.connections();
+    const lost = collected(server.disconnectionMade$);
+    world.network.refuseConnections = true;
+    for (const link of world.network.links) {
+      link.cut();
+      await world.pass(0.01);
+    }
+    expect(lost).toMatchObject([{ connectionID: ids[0], reason: { code: 'session-lost' } }]);
+    expect(server.connections()).toEqual(ids.slice(1));
+    world.network.refuseConnections = false;
+    for (const client of clients) await world.until(client.whenConnected());
+    expect(clients.map((client) => client.connectionID()).slice(1)).toEqual(ids.slice(1));
+  });
+
   it('keeps its place where the server is full', async () => {
     const world = new VirtualWorld();
     const { client, id } = await world.pair({ resume, maxConnectionsAllowed: 1 }, { resume });

@@ -80,6 +80,11 @@ export interface Limits {
   readonly maxTurnMessages: number;
   /** Milliseconds that the messages of one connection may take before the others have had their turn. */
   readonly maxTurnMs: number;
+  /**
+   * Sessions of a server that have no connection and can be resumed: what clients leave behind that never come back. Beyond it
+   * the one that is away for the longest time ends.
+   */
+  readonly maxAwaySessions: number;
 }
 
 /** The limits that hold unless the options say otherwise. */
@@ -107,6 +112,7 @@ export const defaultLimits: Limits = {
   maxHandshakesPerAddress: 16,
   maxTurnMessages: 1_024,
   maxTurnMs: 10,
+  maxAwaySessions: 10_000,
 };
 
 /** What each limit may be set to: below the floor the protocol itself would not work, above the ceiling nothing was tested. */
@@ -136,6 +142,7 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
   maxHandshakesPerAddress: [1, 100_000],
   maxTurnMessages: [1, 1_000_000],
   maxTurnMs: [1, 10_000],
+  maxAwaySessions: [1, 1_000_000],
 };
 
 /** Bytes of one frame, after its length: a peer that announces more is refused before anything is buffered. */

@@ -11,6 +11,7 @@ import { nonceBytes } from '../protocol/authentication.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
 import { threadTransports } from '../io-thread/thread-transports.js';
+import { nodeCrypto } from './node-crypto.js';
 import type { ResumeSettings } from './peer.js';
 import { mainThreadScheduler } from '../main-thread/main-thread-scheduler.js';
 import { tcpTransports } from '../transports/tcp.js';
@@ -252,6 +253,8 @@ const clientNames: readonly string[] = [
  */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   checkNames('RPCServer', options, serverNames);
+  // A server keeps the tokens of sessions as hashes.
+  if (options.resume !== undefined) nodeCrypto();
   const host = checkHost(options.host);
   const { maxConnectionsAllowed = null } = options;
   const isInsecureAllowed = checkBoolean('allowInsecure', options.allowInsecure) ?? false;

@@ -6,7 +6,7 @@ import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
 import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
-import { SparseMap } from '../protocol/sparse.js';
+import { SparseMap, SparseSet } from '../protocol/sparse.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
@@ -56,6 +56,8 @@ export class ServerConnections {
   readonly #settings: ServerConnectionsSettings;
   readonly #lifecycle: Lifecycle;
   readonly #peers = new Set<Peer>();
+  /** Those whose sessions have no connection, the longest first. */
+  readonly #away = new SparseSet<Peer>();
   /** Those about whom it is not known yet who they are, with what ends the asking. */
   readonly #attempts = new SparseMap<Peer, () => void>();
   readonly #connections = new Map<string, ServerConnection>();
@@ -131,8 +133,10 @@ export class ServerConnections {
       },
       onAway: () => {
         if (connection?.isConnected === true) connection.setStatus(clientStatuses.autoConnecting);
+        this.#evict(peer);
       },
       onResumed: () => {
+        this.#away.delete(peer);
         if (connection?.status !== clientStatuses.autoConnecting) return;
         connection.setStatus(clientStatuses.connected);
         this.#lifecycle.resumed.emit(connection.id);
@@ -339,6 +343,17 @@ export class ServerConnections {
     return resume === undefined || wantedMs === undefined ? undefined : Math.min(resume.windowMs, wantedMs);
   }
 
+  /** A session is away; too many are not kept. */
+  #evict(peer: Peer): void {
+    this.#away.add(peer);
+    const { maxAwaySessions } = this.#settings.options.limits;
+    if (this.#away.size <= maxAwaySessions) return;
+    const [oldest] = this.#away;
+    oldest?.lose(
+      `more than ${maxAwaySessions} sessions were away (limits.maxAwaySessions changes the bound)`,
+    );
+  }
+
   /** Has a session go on by the connection of a peer, which is done with then. @returns `resumed`, or why it cannot */
   #resume(peer: Peer, { connectionID, token, attempt, received }: ResumeRequest): string {
     const connection = this.#connections.get(connectionID);
@@ -409,6 +424,7 @@ export class ServerConnections {
   #ended(peer: Peer, connection: ServerConnection | undefined, end: ConnectionEnd): void {
     this.#lifecycle.during(() => {
       this.#peers.delete(peer);
+      this.#away.delete(peer);
       this.#attempts.get(peer)?.();
       this.#attempts.delete(peer);
       const fault = faultOf(end, peer.connection, connection?.id);

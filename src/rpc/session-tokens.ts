@@ -3,6 +3,7 @@
  * hashes, so that whoever reads a server's memory dump cannot take its sessions over.
  * PROTOCOL.md, "Resuming".
  */
+import { nodeCrypto } from './node-crypto.js';
 
 /** As many as nobody guesses. */
 const tokenBytes = 32;
@@ -44,14 +45,10 @@ export class SessionTokens {
 }
 
 function hashOf(token: Uint8Array): Uint8Array {
-  const { process } = globalThis as { process?: Partial<NodeJS.Process> };
-  const nodeCrypto = process?.getBuiltinModule?.('node:crypto');
-  if (nodeCrypto === undefined)
-    throw new Error('resuming sessions needs node:crypto, which this platform lacks');
-  return nodeCrypto.createHash('sha256').update(token).digest();
+  return nodeCrypto().createHash('sha256').update(token).digest();
 }
 
 /** Of hashes: how long it takes tells nothing of a token. */
 function isEqual(one: Uint8Array, other: Uint8Array | undefined): boolean {
-  return other !== undefined && one.every((byte, at) => byte === other[at]);
+  return other !== undefined && nodeCrypto().timingSafeEqual(one, other);
 }
