@@ -85,6 +85,14 @@ describe.each(sides)('an established %s', (side, establish) => {
     ]);
   });
 
+  it('takes a session message as proof that the loop of its peer has turned', () => {
+    const hand = ready(establish()).hear([35, 1, 2_500]).hear([3, 1]).hear([3, 2]);
+    expect(hand.events.filter(({ type }) => type === 'lag')).toEqual([
+      { type: 'lag', loopLagMs: 2_500 },
+      { type: 'lag', loopLagMs: 0 },
+    ]);
+  });
+
   it('sends no more than the window of its peer, but heartbeats and the end', () => {
     const peer = { version: 1, connectionID: 'c1', timeoutMs: 10_000, windowBytes: 2_000 };
     const hand = new HandCore({ side });

@@ -468,8 +468,11 @@ export class ConnectionCore {
       this.#partialEndsMs = Infinity;
       this.#isConfirmed ||= !isStranger;
       for (const message of messages) {
-        if (isSessionMessage(message)) this.#messages.push(message);
-        else this.#receiveControl(message, nowMs);
+        if (isSessionMessage(message)) {
+          // It comes of the peer's main loop, which has turned since it told its lag.
+          this.#noteLag(0);
+          this.#messages.push(message);
+        } else this.#receiveControl(message, nowMs);
         // What a peer sent behind its GOODBYE is not ours to read.
         if (this.isClosed) return;
       }
