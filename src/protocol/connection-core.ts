@@ -253,7 +253,7 @@ export class ConnectionCore {
       this.#events.push({ type: 'suspect' });
     } else if (this.#heartbeat !== undefined) {
       const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
-      if (ping !== undefined) this.#sendHeartbeat(this.#heartbeat, MessageType.ping, ping);
+      if (ping !== undefined) this.#sendHeartbeat(MessageType.ping, ping);
       if (isSuspect) this.#events.push({ type: 'suspect' });
     }
   }
@@ -576,7 +576,7 @@ export class ConnectionCore {
     nowMs: number,
   ): void {
     this.#noteLag(lagMs);
-    if (type === MessageType.ping) this.#sendHeartbeat(heartbeat, MessageType.pong, id);
+    if (type === MessageType.ping) this.#sendHeartbeat(MessageType.pong, id);
     else this.#receivePong(heartbeat, id, nowMs);
   }
 
@@ -588,10 +588,9 @@ export class ConnectionCore {
     this.#events.push({ type: 'heartbeat', roundTripMs, loopLagMs: this.#peerLagMs });
   }
 
-  /** A lag of less than a millisecond is not worth its bytes. */
-  #sendHeartbeat(heartbeat: Heartbeat, type: PingMessage[0] | PongMessage[0], id: number): void {
-    const loopLagMs = Math.floor(heartbeat.loopLagMs);
-    this.#outbox.sendControl(loopLagMs === 0 ? [type, id] : [type, id, loopLagMs]);
+  /** Without a lag: what sends it is the main loop, and so that turns, however long it had not. */
+  #sendHeartbeat(type: PingMessage[0] | PongMessage[0], id: number): void {
+    this.#outbox.sendControl([type, id]);
   }
 
   #noteLag(loopLagMs: number): void {
