@@ -1,5 +1,5 @@
 /**
- * Lines over `BroadcastChannel`, where Node has no `postMessageToThread` (before 20.19, and 22.0 to 22.4). Slower; a sender cannot
+ * Lines over `BroadcastChannel`, where Node has no `postMessageToThread` (22.3 and 22.4). Slower; a sender cannot
  * learn that nobody listens; and if the main thread is busy until a worker that nothing else waits for has ended, its calls are lost.
  *
  * A channel gets whatever is posted under its name while it is open, and keeps it until it is read. So what only sends is open no
