@@ -9,7 +9,9 @@ import { workerThreads } from '../threads/worker-threads.js';
 /** How {@link runOnMainThreadWithResult} waits. */
 export interface MainThreadCallOptions {
   /**
-   * Seconds that a worker waits for the result, at least 0.001. Default 10; `null`: as long as it takes. Too small, and calls
+   * Seconds that a worker waits for the result, at least 0.001. Default 10; `null`: as long as it takes. In Node 22.3 and 22.4, where
+   * nobody can tell a main thread that does not listen from a busy one, `null` waits for 60 until it has heard of a call of this
+   * worker for the first time. Too small, and calls
    * fail while the main thread has a busy moment; too large, and a worker sleeps long for an answer that will never come.
    */
   readonly timeoutInSeconds?: number | null;
@@ -77,7 +79,8 @@ export function runOnMainThread<Args extends unknown[], Result>(
  * Further thrown are, in a worker: {@link UnserializableValueError} if `callable` has no name, an argument cannot be cloned
  * (`executed: "no"`), or the result (`"yes"`); {@link UnknownMethodError} if the main thread knows no callable of that name;
  * {@link NotConnectedError} where the platform has no `node:worker_threads`, and, after a second or two, where the main thread does not
- * listen (`executed: "no"`), however long it would be waited for.
+ * listen (`executed: "no"`), however long it would be waited for; in Node 22.3 and 22.4, which cannot tell, that is an
+ * {@link RPCTimeoutError} at the end of the time, which is 60 seconds with `timeoutInSeconds: null`.
  */
 export const runOnMainThreadWithResult: RunOnMainThreadWithResult = waitingAtMost(10_000);
 
