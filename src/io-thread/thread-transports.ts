@@ -180,12 +180,14 @@ class ThreadDial implements Dial, ThreadEnd {
     }
   }
 
-  onThreadLost(error: Error): void {
+  onThreadLost(error: Error, isFinal: boolean): void {
     this.#settle();
     this.#thread.detach(this.#id);
+    // An attempt that may do better next time, on another thread, has failed as any other: only the last word has the code.
+    const failure: TransportFailure = { kind: 'other', error: isFinal ? error : new Error(error.message) };
     // Never before the one who dials has returned.
     setImmediate(() => {
-      this.#sink.onFailed({ kind: 'other', error });
+      this.#sink.onFailed(failure);
     });
   }
 
