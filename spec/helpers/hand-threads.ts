@@ -10,7 +10,7 @@ import { MainThreadCallee } from '../../src/main-thread/main-thread-callee.js';
 import { MainThreadCaller } from '../../src/main-thread/main-thread-caller.js';
 
 /** Makes both, with the callables that the main thread knows. */
-export function handThreads(callables: Readonly<Record<string, AnyCallable>>) {
+export function handThreads(callables: Readonly<Record<string, AnyCallable>>, isLossTold = true) {
   const warnings: string[] = [];
   const warn = (message: string): void => void warnings.push(message);
   const scheduler = new VirtualTimeScheduler();
@@ -32,7 +32,7 @@ export function handThreads(callables: Readonly<Record<string, AnyCallable>>) {
   };
   const caller = new MainThreadCaller({
     open: (onRefused) => {
-      const line = openHandLine(onRefused);
+      const line = openHandLine(onRefused, isLossTold);
       lines.push(line);
       return line.callerEnd;
     },
@@ -45,7 +45,10 @@ export function handThreads(callables: Readonly<Record<string, AnyCallable>>) {
     },
     warn,
   });
-  return { caller, lines, warnings, takeCalls, whenAsleep: (act: () => void) => acts.push(act) };
+  const pass = (ms: number): void => {
+    nowMs += ms;
+  };
+  return { caller, lines, warnings, takeCalls, pass, whenAsleep: (act: () => void) => acts.push(act) };
 }
 
 /** A line that is worked by hand. */
@@ -58,14 +61,17 @@ interface HandLine {
   readonly refuse: () => void;
   /** Whether it is known to be lost. */
   isLost: boolean;
+  /** Where it never is: whether the main thread is known to listen. */
+  isHeard: boolean;
 }
 
-function openHandLine(refuse: () => void): HandLine {
+function openHandLine(refuse: () => void, isLossTold: boolean): HandLine {
   const word = new CallWord();
   const sent: ThreadCall[] = [];
   const replies: ThreadReply[] = [];
   const line: HandLine = {
     isLost: false,
+    isHeard: false,
     sent,
     replies,
     refuse,
@@ -73,7 +79,7 @@ function openHandLine(refuse: () => void): HandLine {
       word,
       send: (call) => sent.push(structuredClone(call)),
       takeReply: () => replies.shift(),
-      isLost: () => line.isLost,
+      ...(isLossTold ? { isLost: () => line.isLost } : { isHeard: () => line.isHeard }),
     },
     calleeEnd: {
       word: new CallWord(word.memory),

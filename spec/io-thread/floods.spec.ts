@@ -166,7 +166,7 @@ describe('what a peer sends that does not keep to the window', () => {
         });
         while (peer?.connectionID === undefined) await turn();
         parentPort.postMessage('begin');
-        const frame = frameOf([13, 1, 0, new Uint8Array(60_000)]);
+        const frame = frameOf([13, 1, 0, new Uint8Array(66_560)]);
         let sentBytes = 0;
         // Nothing comes but pings: three of them while nothing is taken say that nothing will be.
         for (let heard = 0, queuedBytes = 0; chunks < heard + 3 && peer.end === undefined && sentBytes < ${floodBytes}; await turn()) {

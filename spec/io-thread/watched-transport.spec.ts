@@ -135,6 +135,27 @@ describe('WatchedTransport', () => {
     expect(hand.take()).toEqual([{ type: 'lag', id: 7, loopLagMs: 100 }]);
   });
 
+  it('tells at once that a lag is over, and nothing of one that nobody heard of', () => {
+    const hand = new Hand().beating();
+    for (const lagMs of [2_000, 2_001, 0, 5, 0]) hand.transport.arrive(frameOf([35, 1, lagMs]));
+    expect(hand.take()).toEqual([
+      { type: 'lag', id: 7, loopLagMs: 2_000 },
+      { type: 'lag', id: 7, loopLagMs: 0 },
+    ]);
+  });
+
+  it('tells the newest lag before it says that all was read', () => {
+    const hand = new Hand().beating();
+    for (const lagMs of [2_000, 3_000]) hand.transport.arrive(frameOf([35, 1, lagMs]));
+    hand.watched.read(9);
+    hand.transport.finishReading();
+    expect(hand.take()).toEqual([
+      { type: 'lag', id: 7, loopLagMs: 2_000 },
+      { type: 'lag', id: 7, loopLagMs: 3_000 },
+      { type: 'read', id: 7, token: 9 },
+    ]);
+  });
+
   it('tells of a fault', () => {
     const hand = new Hand().beating();
     hand.transport.arrive(framed(Uint8Array.of(0xc1)));

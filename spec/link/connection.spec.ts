@@ -359,6 +359,17 @@ describe('Connection', () => {
       expect(log.told).toEqual(['heartbeat 40']);
     });
 
+    it('tells no lag while what has arrived is not read, since messages wait for their turn', () => {
+      const { transport, log } = established(side, {
+        limits: { ...defaultLimits, maxTurnMessages: 2 },
+      });
+      transport.arrive(frameOf([35, 1, 5_000], [3, 1], [3, 2], [3, 3], [35, 2, 6_000]));
+      transport.finishReading();
+      expect(log.told.filter((what) => what.startsWith('lag'))).toEqual([]);
+      transport.finishReading();
+      expect(log.told.filter((what) => what.startsWith('lag'))).toEqual(['lag 6000']);
+    });
+
     it('ends a silent peer after reading once more, and does not wait for it', () => {
       const { clock, transport, log } = established(side);
       clock.pass(10_000);
@@ -607,15 +618,28 @@ describe.each(sides)('a %s on a transport that keeps the heartbeats', (side) => 
   });
 
   it('hands on what they tell, and what the sink does then is told when it has returned', () => {
-    const { heartbeats, log, connection } = kept();
+    const { heartbeats, log, connection, transport } = kept();
     log.on.set('lag', () => {
       connection.close('disconnected', 'a spec');
     });
     heartbeats.sink?.onHeartbeat(3, 40);
     heartbeats.sink?.onLoopLag(41);
+    transport.finishReading();
     heartbeats.sink?.onLoopLag(42);
     heartbeats.sink?.onHeartbeat(3, 42);
+    transport.finishReading();
     expect(log.told).toEqual(['heartbeat 3', 'lag 41', 'closed disconnected']);
+  });
+
+  it('tells the last of several lags, once all that has arrived was read', () => {
+    const { heartbeats, log, transport } = kept();
+    for (const lagMs of [1_000, 2_000, 0]) heartbeats.sink?.onLoopLag(lagMs);
+    expect(log.told).toEqual([]);
+    transport.finishReading().finishReading();
+    expect(log.told).toEqual(['lag 0']);
+    heartbeats.sink?.onLoopLag(3_000);
+    transport.finishReading();
+    expect(log.told).toEqual(['lag 0', 'lag 3000']);
   });
 
   it('ends with the code timeout when they hear nothing', () => {

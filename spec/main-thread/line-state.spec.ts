@@ -14,7 +14,9 @@ describe('the state of a line', () => {
 
   it('does not change by being heard of', () => {
     const state = new LineState();
+    expect(state.isHeard).toBe(false);
     state.hear();
+    expect(new LineState(state.memory).isHeard).toBe(true);
     expect([state.isTaken, state.isLost, state.take('lost')]).toEqual([false, false, true]);
   });
 });

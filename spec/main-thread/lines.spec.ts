@@ -89,10 +89,12 @@ describe('a line by broadcast', () => {
     const { callee, next } = keeper();
     acceptBroadcastLines(nodeThreads, callee);
     const [one, other] = [7, 8].map((threadId) => openBroadcastLine({ ...nodeThreads, threadId }));
+    expect(one!.isHeard?.()).toBe(false);
     one!.send(call('one'));
     other!.send(call('other'));
     const [fromOne, fromOther] = [await next(), await next()];
     expect([fromOne.call.name, fromOther.call.name, fromOne.line.isClosed]).toEqual(['one', 'other', false]);
+    expect([one!.isHeard?.(), other!.isHeard?.()]).toEqual([true, true]);
     fromOther.line.send({ call: 1, kind: 'result', result: 'done' });
     expect([one!.takeReply(), other!.takeReply()]).toEqual([
       undefined,

@@ -86,10 +86,36 @@ describe('on the main thread', () => {
     );
   });
 
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [5, 'number'],
+  ])('refuses %j for options', (options, kind) => {
+    expect(() => runOnMainThreadWithResult.withOptions(options as never)).toThrow(
+      new TypeError(`withOptions takes an object such as { timeoutInSeconds: 10 }, and was given ${kind}`),
+    );
+  });
+
   it('refuses options that there are not', () => {
     expect(() => runOnMainThreadWithResult.withOptions({ timeout: 1 } as never)).toThrow(
       'unknown option timeout',
     );
+  });
+});
+
+describe.each([true, false])('what is no function is refused, on the main thread: %s', (isMainThread) => {
+  it.each([
+    [5, 'number'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [{}, 'object'],
+  ])('%j', (given, kind) => {
+    const threads = jest.spyOn(process, 'getBuiltinModule').mockReturnValue({ isMainThread } as never);
+    const refused = (caller: string): TypeError =>
+      new TypeError(`${caller} takes a function first, and was given ${kind}`);
+    expect(() => runOnMainThread(given as never)).toThrow(refused('runOnMainThread'));
+    expect(() => runOnMainThreadWithResult(given as never)).toThrow(refused('runOnMainThreadWithResult'));
+    threads.mockRestore();
   });
 });
 
@@ -99,7 +125,7 @@ describe('where there is no node:worker_threads', () => {
     expect(mainThreadCallable('browser', () => 1)()).toBe(1);
     expect(() => runOnMainThread(() => 1)).toThrow(NotConnectedError);
     expect(() => runOnMainThreadWithResult(() => 1)).toThrow(
-      /node:worker_threads is missing, as in browsers/,
+      /node:worker_threads is missing, as in browsers, or cannot be had .* as in Node 21 and 22.0 to 22.2/,
     );
     missing.mockRestore();
   });

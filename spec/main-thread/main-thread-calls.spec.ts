@@ -215,6 +215,33 @@ describe('calls whose worker waits', () => {
     expect([lines.length, warnings]).toEqual([2, []]);
   });
 
+  describe('on a line that cannot find out that nobody listens', () => {
+    it('wait for a minute at most until somebody has heard them, and say so', () => {
+      const { caller, takeCalls, whenAsleep } = handThreads({ add }, false);
+      const error = thrownBy(() => caller.runWithResult('add', [1, 2], Infinity));
+      expect(error).toBeInstanceOf(RPCTimeoutError);
+      expect(error).toMatchObject({
+        executed: 'no',
+        message: expect.stringContaining('within 60 s (timeoutInSeconds is null'),
+      });
+      whenAsleep(takeCalls);
+      expect(caller.runWithResult('add', [1, 2], Infinity)).toBe(3);
+    });
+
+    it('wait as long as it takes once somebody has, and as long as they are told in any case', () => {
+      const { caller, lines, takeCalls, whenAsleep, pass } = handThreads({ add }, false);
+      expect(thrownBy(() => caller.runWithResult('add', [1, 2], 90_000))).toMatchObject({
+        message: expect.stringContaining('within 90 s (timeoutInSeconds)'),
+      });
+      whenAsleep(() => {
+        lines[0]!.isHeard = true;
+        pass(3_600_000);
+      });
+      whenAsleep(takeCalls);
+      expect(caller.runWithResult('add', [1, 2], Infinity)).toBe(3);
+    });
+  });
+
   it('return an answer that is there, whatever is said of the line', () => {
     const { caller, lines, takeCalls, whenAsleep } = handThreads({ add });
     whenAsleep(() => {

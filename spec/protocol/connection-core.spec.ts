@@ -57,18 +57,13 @@ describe.each(sides)('an established %s', (side, establish) => {
     ]);
   });
 
-  it('says with each heartbeat how late its last tick was', () => {
+  it('tells of no lag after it was blocked: what sends a heartbeat has turned', () => {
     const hand = ready(establish())
       .block(3_333.5 + 1_500)
       .hear([35, 1]);
     expect(hand.takeMessages()).toEqual([
-      [35, 1, 1_500],
-      [36, 1, 1_500],
-    ]);
-    hand.pass(3_334).hear([35, 2]);
-    expect(hand.takeMessages()).toEqual([
-      [35, 2],
-      [36, 2],
+      [35, 1],
+      [36, 1],
     ]);
   });
 
@@ -81,6 +76,14 @@ describe.each(sides)('an established %s', (side, establish) => {
       { type: 'messages', messages: [[3, 1]] },
       { type: 'lag', loopLagMs: 40 },
       { type: 'heartbeat', roundTripMs: expect.closeTo(0.67, 1), loopLagMs: 40 },
+      { type: 'lag', loopLagMs: 0 },
+    ]);
+  });
+
+  it('takes a session message as proof that the loop of its peer has turned', () => {
+    const hand = ready(establish()).hear([35, 1, 2_500]).hear([3, 1]).hear([3, 2]);
+    expect(hand.events.filter(({ type }) => type === 'lag')).toEqual([
+      { type: 'lag', loopLagMs: 2_500 },
       { type: 'lag', loopLagMs: 0 },
     ]);
   });

@@ -164,6 +164,18 @@ describe('FrameWatch', () => {
       expect(beating().receive(frame.slice())).toEqual(frame);
     });
 
+    it.each([
+      ['a message', frameOf([3, 1])],
+      ['a fragment', frameOf([13, 1, 0, filler(66_560)])],
+    ])('takes %s as proof that the loop of the peer has turned', (_, frame) => {
+      const hand = beating();
+      hand.receive(frameOf([35, 1, 2_500]), frame.slice(), frame.slice());
+      expect(hand.events).toEqual([
+        { type: 'lag', loopLagMs: 2_500 },
+        { type: 'lag', loopLagMs: 0 },
+      ]);
+    });
+
     it('tells of many lags in a chunk the last one', () => {
       const hand = beating();
       hand.receive(joined(...Array.from({ length: 50 }, (_, at) => frameOf([35, at + 1, 1 + (at % 7)]))));

@@ -61,9 +61,10 @@ describe.each(['server', 'client'] as const)('a %s whose peer tells of its main 
     await world.pass(0.01);
     const call = theirs()?.method();
     await world.pass(1);
+    expect(collected(real.unresponsive$)).toEqual([[id]]);
     peer.connection.send([MessageType.response, 1]);
     await expect(world.until(Promise.resolve(call))).resolves.toBeUndefined();
-    expect(collected(real.unresponsive$)).toEqual([[id]]);
+    expect(collected(real.unresponsive$)).toEqual([[]]);
   });
 
   it('disconnects it where that is asked for, and says why', async () => {
@@ -86,6 +87,30 @@ describe.each(['server', 'client'] as const)('a %s whose peer tells of its main 
       message: 'the main loop of the peer had not turned for 2500 ms (unresponsiveAfterInSeconds)',
     });
     expect(states).toEqual([[], [expect.any(String)], []]);
+  });
+
+  it('keeps a peer that was busy and is back, whatever of that is read only now', async () => {
+    const { world, real, peer } = await beside(side, {
+      unresponsiveAfterInSeconds: 1,
+      disconnectUnresponsive: true,
+    });
+    const states = collected(real.unresponsive$);
+    tellLag(peer, 1_500);
+    tellLag(peer, 2_500);
+    peer.send(MessageType.cancel, 1);
+    await world.pass(0.01);
+    expect(states).toEqual([[]]);
+    expect(peer.end).toBeUndefined();
+  });
+
+  it('counts it as unresponsive until a message comes of its loop', async () => {
+    const { world, real, peer, id } = await beside(side, { unresponsiveAfterInSeconds: 1 });
+    const states = collected(real.unresponsive$);
+    tellLag(peer, 1_500);
+    await world.pass(0.01);
+    peer.send(MessageType.cancel, 1);
+    await world.pass(0.01);
+    expect(states).toEqual([[], [id], []]);
   });
 
   it('forgets it with the connection, and completes the stream at its own end', async () => {

@@ -34,11 +34,9 @@ describe.each([false, true])('starting a server where another program listens, t
     ['messagepack-rpc', () => createServer((socket) => socket.write(Uint8Array.of(0x94, 1, 0, 0xc0)))],
     ['unresponsive', () => createServer()],
     ['unknown', () => createServer((socket) => socket.end('220 mail ready\r\n'))],
-  ])('says so within 1.5 s: %s', async (occupant, make) => {
+  ])('says so: %s', async (occupant, make) => {
     const port = await occupied(make());
-    const beganAt = performance.now();
     const error = await failureToStart(port, thread);
-    expect(performance.now() - beganAt).toBeLessThan(1_500);
     expect(error).toBeInstanceOf(PortInUseError);
     expect(error).toMatchObject({
       code: 'port-in-use',

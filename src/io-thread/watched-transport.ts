@@ -59,8 +59,9 @@ export class WatchedTransport implements TransportSink {
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Infinity;
   #maxQueuedBytes = 0;
-  /** The peer's lag, if the main thread does not know it yet, and when it was told one. */
-  #lagMs: number | undefined;
+  /** The peer's lag, the one that the main thread knows, and when it was told that. */
+  #lagMs = 0;
+  #toldLagMs = 0;
   #lagToldAtMs = -Infinity;
   #waitingBytes = 0;
   #isPaused = false;
@@ -127,6 +128,8 @@ export class WatchedTransport implements TransportSink {
   read(token: number): void {
     const { id, tell } = this.#settings;
     this.#transport.afterReading(() => {
+      // Whoever asks judges by it, and not often.
+      this.#tellLag(true);
       tell({ type: 'read', id, token });
     });
   }
@@ -196,14 +199,15 @@ export class WatchedTransport implements TransportSink {
     this.#tellLag();
   }
 
-  /** So often at most: behind a busy main thread all that is told piles up. */
-  #tellLag(): void {
+  /** So often at most: behind a busy main thread all that is told piles up. That a lag is over is told at once. */
+  #tellLag(isUrgent = this.#lagMs === 0): void {
+    if (this.#lagMs === this.#toldLagMs) return;
     const { id, now, tell } = this.#settings;
     const nowMs = now();
-    if (this.#lagMs === undefined || nowMs < this.#lagToldAtMs + lagTellingMs) return;
-    tell({ type: 'lag', id, loopLagMs: this.#lagMs });
-    this.#lagMs = undefined;
+    if (!isUrgent && nowMs < this.#lagToldAtMs + lagTellingMs) return;
+    this.#toldLagMs = this.#lagMs;
     this.#lagToldAtMs = nowMs;
+    tell({ type: 'lag', id, loopLagMs: this.#lagMs });
   }
 
   /** A copy, which is given away: chunks lie in memory that is read into again. */

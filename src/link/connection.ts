@@ -51,7 +51,7 @@ export interface ConnectionSink {
   onIdentity(identity: Identity): void;
   /** A ping was answered, by a peer whose main loop had not turned for so long. */
   onHeartbeat(roundTripMs: number, loopLagMs: number): void;
-  /** The peer told something new of how long its main loop had not turned. */
+  /** The peer told something new of how long its main loop had not turned; the last of it that has arrived. */
   onLoopLag(loopLagMs: number): void;
   /** What was sent in this turn is about to leave: about so many bytes more may be sent along. */
   onFlush(roomBytes: number): void;
@@ -105,6 +105,9 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   /** Whether the chunk at hand ends with a flush. */
   #isFlushOwed = false;
   #earlyBytes = firstEarlyBytes;
+  /** What is known of the main loop of the peer, and whether it is told once all that has arrived was read. */
+  #peerLagMs = 0;
+  #owesLag = false;
   #isClosing = false;
   #isEnded = false;
 
@@ -412,9 +415,8 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   /** {@inheritDoc HeartbeatSink.onLoopLag} */
   onLoopLag(loopLagMs: number): void {
-    this.#tell(() => {
-      this.#sink.onLoopLag(loopLagMs);
-    });
+    this.#peerLagMs = loopLagMs;
+    if (!this.#owesLag && !this.#isEnded) this.#oweLag();
   }
 
   /** {@inheritDoc HeartbeatSink.onSilence} */
@@ -491,7 +493,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
         this.#sink.onHeartbeat(event.roundTripMs, event.loopLagMs);
         return;
       case 'lag':
-        this.#sink.onLoopLag(event.loopLagMs);
+        this.onLoopLag(event.loopLagMs);
         return;
       case 'suspect':
         this.#intake.readOn();
@@ -504,6 +506,24 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
         this.#intake.finish();
         this.#end(event);
     }
+  }
+
+  /**
+   * As with silence what has arrived is read before anything is made of a lag: behind a loop that was blocked itself waits what
+   * the peer has told since, and only the last word counts.
+   */
+  #oweLag(): void {
+    this.#owesLag = true;
+    this.#transport.afterReading(() => {
+      if (this.#intake.isPaused) {
+        this.#oweLag();
+        return;
+      }
+      this.#owesLag = false;
+      this.#tell(() => {
+        this.#sink.onLoopLag(this.#peerLagMs);
+      });
+    });
   }
 
   #startHeartbeats(peerTimeoutMs: number): void {

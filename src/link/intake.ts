@@ -51,6 +51,11 @@ export class Intake {
     return this.#yields;
   }
 
+  /** Whether nothing is read because messages wait. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** Messages arrived together: they are acted on now, as far as that is fair. */
   take(messages: readonly SessionMessage[]): void {
     if (this.#held.length > 0) {

@@ -1,6 +1,6 @@
 /**
- * Lines over `BroadcastChannel`, where Node has no `postMessageToThread` (before 20.19, and 22.0 to 22.4). Slower; a sender cannot
- * learn that nobody listens; and if the main thread is busy until a worker that nothing else waits for has ended, its calls are lost.
+ * Lines over `BroadcastChannel`, where Node has no `postMessageToThread` (22.3 and 22.4). Slower; a sender learns
+ * that the main thread listens when that has read a call, and never that it does not, which looks like one that is busy; and if the main thread is busy until a worker that nothing else waits for has ended, its calls are lost.
  *
  * A channel gets whatever is posted under its name while it is open, and keeps it until it is read. So what only sends is open no
  * longer than it has to be, and each worker has replies under a name of its own. The main thread holds nothing for a line.
@@ -8,6 +8,7 @@
 import type { BroadcastChannel, MessagePort } from 'node:worker_threads';
 import { CallWord } from './call-word.js';
 import type { CalleeEnd, CallerEnd, ThreadCall, ThreadReply } from './call-line.js';
+import { LineState } from './line-state.js';
 import type { MainThreadCallee } from './main-thread-callee.js';
 import type { WorkerThreads } from '../threads/worker-threads.js';
 
@@ -19,6 +20,7 @@ import type { WorkerThreads } from '../threads/worker-threads.js';
 export function openBroadcastLine(threads: WorkerThreads): CallerEnd {
   const word = new CallWord();
   const { memory } = word;
+  const state = new LineState();
   const replyTo = `${channelName}.${threads.threadId}`;
   const replies = new threads.BroadcastChannel(replyTo);
   replies.unref();
@@ -35,10 +37,11 @@ export function openBroadcastLine(threads: WorkerThreads): CallerEnd {
     word,
     send: (call) => {
       calls ??= openCalls();
-      calls.postMessage({ call, memory, replyTo } satisfies BroadcastCall);
+      calls.postMessage({ call, memory, state: state.memory, replyTo } satisfies BroadcastCall);
       while (takeFrom(threads, calls) !== undefined); // what other workers send comes here as well
     },
     takeReply: () => takeFrom(threads, replies) as ThreadReply | undefined,
+    isHeard: () => state.isHeard,
   };
 }
 
@@ -51,7 +54,9 @@ export function openBroadcastLine(threads: WorkerThreads): CallerEnd {
 export function acceptBroadcastLines(threads: WorkerThreads, callee: MainThreadCallee): void {
   const calls = new threads.BroadcastChannel(channelName);
   calls.onmessage = (event: unknown) => {
-    const { call, memory, replyTo } = (event as { readonly data: BroadcastCall }).data;
+    const { call, memory, state, replyTo } = (event as { readonly data: BroadcastCall }).data;
+    // Whatever the call waits for from now on: whoever made it is to know that it was heard.
+    new LineState(state).hear();
     const line: CalleeEnd = {
       word: new CallWord(memory),
       isClosed: false,
@@ -68,6 +73,7 @@ export function acceptBroadcastLines(threads: WorkerThreads, callee: MainThreadC
 interface BroadcastCall {
   readonly call: ThreadCall;
   readonly memory: SharedArrayBuffer;
+  readonly state: SharedArrayBuffer;
   readonly replyTo: string;
 }
 

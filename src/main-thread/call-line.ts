@@ -38,6 +38,10 @@ export interface CallerEnd {
    * worker that waits; needs no turn of the event loop.
    */
   isLost?(): boolean;
+  /**
+   * Whether the main thread is known to listen; only of a line that cannot find out that it does not. Needs no turn of the event loop.
+   */
+  isHeard?(): boolean;
 }
 
 /** The end in the main thread. */

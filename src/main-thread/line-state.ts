@@ -29,6 +29,11 @@ export class LineState {
     Atomics.store(this.#words, 1, 1);
   }
 
+  /** Whether the main thread is known to listen. */
+  get isHeard(): boolean {
+    return Atomics.load(this.#words, 1) === 1;
+  }
+
   /** Whether the main thread has it. */
   get isTaken(): boolean {
     return Atomics.load(this.#words, 0) === TAKEN;

@@ -70,18 +70,23 @@ export class MainThreadCaller {
     this.#lastCall = call;
     line.word.begin(call);
     send(line, name, args, call);
-    const found = { isLost: false };
-    // A line that is lost is given up as at the end of the time, by which the word says what is true.
-    const now = (): number => (found.isLost ? Infinity : this.#options.now());
+    const found = { isLost: false, isUnheard: false };
+    // What is lost, or waits for nobody, is given up as at the end of the time, by which the word says what is true.
+    const now = (): number => (found.isLost || found.isUnheard ? Infinity : this.#options.now());
+    const unheardAtMs = timeoutMs === Infinity ? now() + UNHEARD_MS : Infinity;
+    const isSure = line.isLost === undefined && line.isHeard === undefined;
     const sleep: Sleep = (words, index, value, leftMs) => {
-      const sleptMs = line.isLost === undefined ? leftMs : Math.min(leftMs, LOOK_MS);
-      this.#options.sleep(words, index, value, sleptMs);
+      this.#options.sleep(words, index, value, isSure ? leftMs : Math.min(leftMs, LOOK_MS));
       found.isLost = leftMs > LOOK_MS && line.isLost?.() === true;
+      found.isUnheard = line.isHeard?.() === false && now() >= unheardAtMs;
     };
     const outcome = line.word.wait(call, timeoutMs, now, sleep);
     if (outcome === 'answered') return resultOf(replyTo(call, line), name);
     if (found.isLost) throw lostError(name, this.#dropLine());
-    throw timeoutError(name, timeoutMs, outcome === 'not-ended');
+    const within = found.isUnheard
+      ? `within ${UNHEARD_MS / 1_000} s (timeoutInSeconds is null, and this version of Node cannot tell whether it listens)`
+      : `within ${timeoutMs / 1_000} s (timeoutInSeconds)`;
+    throw timeoutError(name, within, outcome === 'not-ended');
   }
 
   #openLine(): CallerEnd {
@@ -154,9 +159,8 @@ function framesHere(): string {
   return new Error().stack?.split('\n').slice(1).join('\n') ?? '';
 }
 
-function timeoutError(name: string, timeoutMs: number, isRunning: boolean): RPCTimeoutError {
+function timeoutError(name: string, within: string, isRunning: boolean): RPCTimeoutError {
   const what = `the main-thread callable ${JSON.stringify(name)}`;
-  const within = `within ${timeoutMs / 1_000} s (timeoutInSeconds)`;
   return isRunning
     ? new RPCTimeoutError(
         `${what} was begun on the main thread and has not ended ${within}; if it waits for this worker, it waits for ever`,
@@ -179,6 +183,12 @@ function lostError(name: string, lost: string): NotConnectedError {
 
 /** How often a worker that waits looks whether its line is lost: an answer wakes it at once. */
 const LOOK_MS = 1_000;
+
+/**
+ * How long a worker that was to wait as long as it takes does so at most until the main thread is known to listen, on a line that cannot
+ * find out that it does not: longer than a main thread that works is busy, and no worker sleeps for ever.
+ */
+const UNHEARD_MS = 60_000;
 
 const LISTENING =
   'the main thread listens once it has imported tandem-rpc and a module that calls mainThreadCallable, and takes calls ' +

@@ -256,7 +256,7 @@ export class ConnectionCore {
       this.#events.push({ type: 'suspect' });
     } else if (this.#heartbeat !== undefined) {
       const { ping, isSuspect } = this.#heartbeat.handleDeadline(nowMs);
-      if (ping !== undefined) this.#sendHeartbeat(this.#heartbeat, MessageType.ping, ping);
+      if (ping !== undefined) this.#sendHeartbeat(MessageType.ping, ping);
       if (isSuspect) this.#events.push({ type: 'suspect' });
     }
   }
@@ -479,8 +479,11 @@ export class ConnectionCore {
       this.#partialEndsMs = Infinity;
       this.#isConfirmed ||= !isStranger;
       for (const message of messages) {
-        if (isSessionMessage(message)) this.#messages.push(message);
-        else this.#receiveControl(message, nowMs);
+        if (isSessionMessage(message)) {
+          // It comes of the peer's main loop, which has turned since it told its lag.
+          this.#noteLag(0);
+          this.#messages.push(message);
+        } else this.#receiveControl(message, nowMs);
         // What a peer sent behind its GOODBYE is not ours to read.
         if (this.isClosed) return;
       }
@@ -592,7 +595,7 @@ export class ConnectionCore {
     nowMs: number,
   ): void {
     this.#noteLag(lagMs);
-    if (type === MessageType.ping) this.#sendHeartbeat(heartbeat, MessageType.pong, id);
+    if (type === MessageType.ping) this.#sendHeartbeat(MessageType.pong, id);
     else this.#receivePong(heartbeat, id, nowMs);
   }
 
@@ -604,10 +607,9 @@ export class ConnectionCore {
     this.#events.push({ type: 'heartbeat', roundTripMs, loopLagMs: this.#peerLagMs });
   }
 
-  /** A lag of less than a millisecond is not worth its bytes. */
-  #sendHeartbeat(heartbeat: Heartbeat, type: PingMessage[0] | PongMessage[0], id: number): void {
-    const loopLagMs = Math.floor(heartbeat.loopLagMs);
-    this.#outbox.sendControl(loopLagMs === 0 ? [type, id] : [type, id, loopLagMs]);
+  /** Without a lag: what sends it is the main loop, and so that turns, however long it had not. */
+  #sendHeartbeat(type: PingMessage[0] | PongMessage[0], id: number): void {
+    this.#outbox.sendControl([type, id]);
   }
 
   #noteLag(loopLagMs: number): void {

@@ -195,8 +195,7 @@ export class FrameWatch {
     this.#reader.push(chunk);
     for (let frame = this.#reader.read(this.#maxBytes); frame !== undefined;) {
       this.#partialEndsMs = Infinity;
-      // A fragment has bounds of its own, which the main thread checks without decoding.
-      const passes = frame[1] === MessageType.fragment || this.#look(frame, nowMs, ownLagMs);
+      const passes = this.#look(frame, nowMs, ownLagMs);
       if (passes) this.#forward(frame);
       frame = this.#reader.read(this.#maxBytes);
     }
@@ -210,14 +209,23 @@ export class FrameWatch {
 
   /** Scans a frame, and acts on what it holds of heartbeats. @returns whether there is anything else in it */
   #look(frame: Uint8Array, nowMs: number, ownLagMs: number): boolean {
+    // A fragment has bounds of its own, which the main thread checks without decoding.
+    if (frame[1] === MessageType.fragment) return this.#pass();
     let passes = false;
     for (let start = 0; start < frame.length;) {
       const end = this.#prescan.scan(frame, start, frame.length);
-      if (this.#heartbeat === undefined || !isHeartbeat(this.#typeAt(frame, start, end))) passes = true;
+      if (this.#heartbeat === undefined || !isHeartbeat(this.#typeAt(frame, start, end)))
+        passes = this.#pass();
       else passes = this.#receive(this.#decode(frame.subarray(start, end)), nowMs, ownLagMs) || passes;
       start = end;
     }
     return passes;
+  }
+
+  /** What is no heartbeat comes of the peer's main loop, which has turned since it told its lag. @returns true */
+  #pass(): true {
+    this.#noteLag(0);
+    return true;
   }
 
   /** The type of a message: a small number nearly always, and then there is nothing to be decoded for it. */

@@ -35,7 +35,6 @@ export class Heartbeat {
   #heardAtMs: number;
   #spareUntilMs: number;
   #nextPingMs: number;
-  #loopLagMs = 0;
   #lastPing = 0;
   #isSuspect = false;
   readonly #sentAtMs = new SparseMap<number, number>();
@@ -61,11 +60,6 @@ export class Heartbeat {
     return Math.max(minIntervalMs, Math.min(wanted, this.#peerTimeoutMs / pingsPerTimeout));
   }
 
-  /** How late the last tick of this side was: for so long its loop had not turned, in milliseconds. */
-  get loopLagMs(): number {
-    return this.#loopLagMs;
-  }
-
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
     return this.#isSuspect ? this.#nextPingMs : Math.min(this.#nextPingMs, this.#silenceEndsMs);
@@ -82,7 +76,6 @@ export class Heartbeat {
     let ping: number | undefined;
     if (nowMs >= this.#nextPingMs) {
       const latenessMs = nowMs - this.#nextPingMs;
-      this.#loopLagMs = latenessMs;
       if (latenessMs > this.intervalMs) this.#spareUntilMs = nowMs + Math.min(latenessMs, this.#timeoutMs);
       ping = this.#takePing(nowMs);
     }

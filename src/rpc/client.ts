@@ -2,7 +2,7 @@
  * RPCClient: one connection to one server, made again whenever it is lost, until it is told to stop.
  */
 import type { Observable } from 'rxjs';
-import { AuthenticationError, NotConnectedError, ServerFullError } from '../errors.js';
+import { AuthenticationError, NotConnectedError, RPCError, ServerFullError } from '../errors.js';
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
@@ -83,6 +83,8 @@ export class RPCClient extends RPCDispatcher {
   /** Why it has stopped by itself. */
   #refusal: string | undefined;
   #isDisposed = false;
+  /** Whether attempts fail for want of an I/O thread, which was reported. */
+  #lacksThread = false;
   /** Connections that ended since the server went beyond a limit. */
   #overLimits = 0;
 
@@ -147,6 +149,9 @@ export class RPCClient extends RPCDispatcher {
    * Starts, and returns at once: the client connects, and connects again after each loss, until
    * `disconnectFromServer()`. Has no effect on a client that is started. One that has stopped since its credentials were
    * refused starts again.
+   *
+   * With `thread: true`, where no I/O thread can be started, or it has died three times within a minute, `errors$` has an error with
+   * the code `"io-thread"`, once, and the client goes on trying.
    * @throws NotConnectedError on a disposed client
    */
   connectToServer(): void {
@@ -170,6 +175,7 @@ export class RPCClient extends RPCDispatcher {
       },
       {
         onTransport: (transport, ticket) => {
+          this.#lacksThread = false;
           this.#lifecycle.during(() => {
             this.#begin(reconnect, transport, ticket, backoff);
           });
@@ -177,6 +183,7 @@ export class RPCClient extends RPCDispatcher {
         onFailed: ({ error }) => {
           this.#lastFailure = error.message;
           this.#setStatus(clientStatuses.autoConnecting);
+          this.#noteThread(error);
         },
       },
     );
@@ -362,6 +369,17 @@ export class RPCClient extends RPCDispatcher {
   /** {@inheritDoc RPCClient.dispose} */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** No server is to blame for an attempt that there was no I/O thread for, and waiting may not help: that is reported, once. */
+  #noteThread(error: Error): void {
+    // By its code: the thread may be that of another copy of the package.
+    const lacksThread = (error as { code?: unknown }).code === 'io-thread';
+    if (lacksThread && !this.#lacksThread) {
+      const text = `cannot connect to ${this.#where}: ${error.message}`;
+      this.#lifecycle.report(new RPCError(text, { cause: error }, 'io-thread'));
+    }
+    this.#lacksThread = lacksThread;
   }
 
   /** Ends the connection now, also inside one of its own calls, where the transport ends a little later. */

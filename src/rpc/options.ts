@@ -57,7 +57,8 @@ export interface DispatcherOptions {
   readonly heartbeatIntervalInSeconds?: number;
   /**
    * Seconds after which the other side, although it is alive, counts as unresponsive because its main loop has not turned; see
-   * `unresponsive$`. Default 60; from 0.01 to 2,147,483. Too small, and each long computation is reported.
+   * `unresponsive$`. Only a peer with `thread: true` can tell; of another one a busy loop is silence. Default 60; from 0.01 to
+   * 2,147,483. Too small, and each long computation is reported.
    */
   readonly unresponsiveAfterInSeconds?: number;
   /** Whether to disconnect a peer as soon as it is unresponsive. Default false: it is reported, and its calls wait. */
@@ -77,7 +78,7 @@ export interface DispatcherOptions {
    */
   readonly codec?: MessageCodec | readonly MessageCodec[];
   /**
-   * Whether sockets, frames and heartbeats are on a thread of their own, one for the process: then a busy main thread makes no peer
+   * Whether sockets, frames and heartbeats are on an I/O thread, one for all servers and clients of this thread: then a busy main thread makes no peer
    * believe that it is gone, and calls wait instead. Default false. Costs a thread, and more of each call; needs real time and TCP,
    * so it goes with neither `scheduler` nor `transport`.
    */

@@ -59,8 +59,7 @@ export class StartListening {
 
   /** Begins. */
   start(): void {
-    const { transports, address } = this.#settings;
-    this.#listener = transports.listen(address, {
+    this.#listener = this.#settings.transports.listen(this.#address, {
       onListening: (bound) => {
         this.#bound = bound;
         if (!this.#isClosed) this.#sink.onListening(bound);
@@ -95,8 +94,9 @@ export class StartListening {
       );
       return;
     }
-    const { transports, address, scheduler, connection } = this.#settings;
-    const settings = { transports, address: reachable(address), scheduler, connection: connection() };
+    const { transports, scheduler, connection } = this.#settings;
+    const address = reachable(this.#address);
+    const settings = { transports, address, scheduler, connection: connection() };
     this.#cancelProbe = probe(settings, (result) => {
       this.#cancelProbe = undefined;
       this.#receiveProbe(result, error);
@@ -129,8 +129,13 @@ export class StartListening {
   }
 
   get #where(): string {
-    const { host, port } = this.#bound ?? this.#settings.address;
+    const { host, port } = this.#address;
     return `${host}:${port}`;
+  }
+
+  /** Once it has listened it is that place or none: clients know no other one. */
+  get #address(): Address {
+    return this.#bound ?? this.#settings.address;
   }
 }
 

@@ -34,7 +34,8 @@ export interface HeartbeatEvent {
   readonly roundTripMs: number;
   /**
    * Milliseconds for which the main loop of the other side had not turned when it answered: where its heartbeats are on a
-   * thread of their own, a process can be alive and do nothing.
+   * thread of their own (`thread: true` over there), a process can be alive and do nothing. Of another peer always 0: its heartbeats
+   * come of that loop, and wait with it, as `roundTripMs` shows.
    */
   readonly loopLagMs: number;
   /** When the answer came, in milliseconds on the clock of the `scheduler`. */
