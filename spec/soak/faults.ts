@@ -201,7 +201,7 @@ class FaultsSoak {
     ['stops of a client', 2, () => this.#stop(this.#client.actor)],
     ['stops of the server', 1, () => this.#stop(this.#server)],
     ['kills of a client', 1, () => this.#kill()],
-    ['restarts of the server', 0.3, () => this.#server.ask('restart')],
+    ['restarts of the server', 0.6, () => this.#server.ask('restart')],
   ];
 
   get #client(): Client {
