@@ -327,10 +327,11 @@ const acts = {
   /** Makes no more calls; resolves when all have an answer. */
   endTraffic: () => traffic!.end(),
 
-  /** Stops the server, its sessions included, and starts it again. */
+  /** Stops the server, its sessions included, and starts it again; gives its port, which may be another one. */
   restart: async () => {
     await server!.stop();
     await server!.start();
+    return server!.address()?.port ?? 0;
   },
 
   /** Keeps the main loop from turning; gives when that was over. */

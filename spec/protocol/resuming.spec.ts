@@ -4,6 +4,7 @@ import type { ConnectionSettings } from '../../src/protocol/connection-core.js';
 import type { SessionMessage } from '../../src/protocol/messages.js';
 import { maxLogMessages, SendLog } from '../../src/protocol/send-log.js';
 import { HandCore } from '../helpers/hand-core.js';
+import { aliveBytesAtRest } from '../soak/heap.js';
 import { filler, openingBytes } from '../helpers/wire.js';
 
 const keptBytes = 256 * 1024;
@@ -246,6 +247,22 @@ describe('a dialler that resumes', () => {
     expect(again.takeMessages()).toEqual([[37, 1], [43, 1], call(1)]);
     expect(again.received).toEqual([call(2)]);
     expect(again.happened).toEqual(['resumed', 'messages']);
+  });
+
+  it('keeps nothing of the connections before', async () => {
+    // In a function of its own: what a scope holds is alive.
+    const make = (): { readonly again: HandCore; readonly before: WeakRef<object> } => {
+      const hand = dialer();
+      hand.core.transportClosed(undefined);
+      const again = new HandCore({ side: 'dialer' }, { keptBytes, previous: hand.core });
+      const resume = { ...grant, received: 0 };
+      again.receive(openingBytes).hear([33, { version: 1, connectionID: 'c1', timeoutMs: 10_000, resume }]);
+      return { again, before: new WeakRef(hand.core) };
+    };
+    const { again, before } = make();
+    await aliveBytesAtRest();
+    expect(before.deref()).toBeUndefined();
+    expect(again.core.isEstablished).toBe(true);
   });
 
   it.each([

@@ -201,7 +201,7 @@ class FaultsSoak {
     ['stops of a client', 2, () => this.#stop(this.#client.actor)],
     ['stops of the server', 1, () => this.#stop(this.#server)],
     ['kills of a client', 1, () => this.#kill()],
-    ['restarts of the server', 0.3, () => this.#server.ask('restart')],
+    ['restarts of the server', 0.6, () => this.#restart()],
   ];
 
   get #client(): Client {
@@ -220,6 +220,10 @@ class FaultsSoak {
     await this.#gatherFrom(client.actor);
     await client.actor.kill();
     client.actor = await this.#start(client.isThreaded);
+  }
+
+  async #restart(): Promise<void> {
+    this.#proxy.target = { port: await this.#server.ask('restart') };
   }
 
   #calm(): void {

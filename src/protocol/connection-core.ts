@@ -143,6 +143,8 @@ export class ConnectionCore {
   #isResumable = false;
   #isAway = false;
   #isConfirmed = false;
+  /** Whose session is asked for. Not longer than needed: else each connection would keep all that came before. */
+  #previous: ConnectionCore | undefined;
   #ackAtMs = Infinity;
   /** What is still to be written of a connection whose session goes on. */
   #lastFrames: readonly Uint8Array[] = [];
@@ -152,7 +154,8 @@ export class ConnectionCore {
    * @param nowMs - the present time; the handshake's deadline counts from here
    */
   constructor(settings: ConnectionSettings, nowMs: number) {
-    this.#settings = settings;
+    this.#previous = settings.previous;
+    this.#settings = settings.previous === undefined ? settings : { ...settings, previous: undefined };
     this.#inbox = new Inbox(settings.codec, settings.limits, settings.slabs.fragments);
     this.#outbox = new Outbox(settings.codec, settings.slabs, settings.limits.maxQueuedBytes);
     this.#timeoutMs = settings.timeoutMs;
@@ -540,7 +543,8 @@ export class ConnectionCore {
 
   #receiveWelcome(welcome: Welcome, nowMs: number): void {
     const { resume: grant, codec, connectionID } = welcome;
-    const { previous } = this.#settings;
+    const previous = this.#previous;
+    this.#previous = undefined;
     if (grant?.received === undefined) {
       this.#settings.codec.agreed.use(codec);
       this.#establish(connectionID, welcome, grant, nowMs);
@@ -765,7 +769,7 @@ export class ConnectionCore {
   #end(reason: CloseReason, lastReceived: number | undefined): void {
     this.#emitMessages();
     this.#state = 'closed';
-    this.#hello = undefined;
+    this.#hello = this.#previous = undefined;
     const isLoss = reason.code === 'connection-lost' || reason.code === 'timeout';
     if (this.#isResumable && isLoss) {
       // What had not left when the pipe broke was never handed over.
