@@ -110,7 +110,7 @@ describe.each([true, false])('what is no function is refused, on the main thread
     [null, 'null'],
     [{}, 'object'],
   ])('%j', (given, kind) => {
-    const threads = jest.spyOn(process, 'getBuiltinModule').mockReturnValue({ isMainThread } as never);
+    const threads = jest.spyOn(process, 'getBuiltinModule').mockReturnValue({ isMainThread });
     const refused = (caller: string): TypeError =>
       new TypeError(`${caller} takes a function first, and was given ${kind}`);
     expect(() => runOnMainThread(given as never)).toThrow(refused('runOnMainThread'));
