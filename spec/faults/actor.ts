@@ -168,6 +168,17 @@ const acts = {
     return { port: server.address()?.port ?? 0, atMs: nowMs() };
   },
 
+  /** Stops the server, which may drain for so long; gives how long that took, and which sockets are open still. */
+  drain: async (drainInSeconds: number) => {
+    const fromMs = nowMs();
+    await server?.stop({ drainInSeconds });
+    const tookMs = nowMs() - fromMs;
+    // Sockets that were closed are gone a turn later.
+    await pause(50);
+    const handles = process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP')).length;
+    return { tookMs, handles };
+  },
+
   /** Makes clients, spread over some milliseconds, and gives how long each took to be connected. */
   crowd: async (count: number, options: ClientOptions, spreadMs: number, isWaiting: boolean) => {
     const startMs = nowMs();

@@ -2,6 +2,8 @@
  * Calls at a rate, and what became of each; calls one after the other, and how long each took.
  */
 import { RPCError } from '../../src/errors.js';
+import { withCallOptions } from '../../src/proxies/remote-proxy.js';
+import type { CallOptions } from '../../src/proxies/types.js';
 import type { RPCClient } from '../../src/rpc/client.js';
 import type { FaultService } from './actor.js';
 import type { Told } from './ledger.js';
@@ -14,12 +16,14 @@ export class Load {
   readonly #timer: NodeJS.Timeout;
   #calls = 0;
 
-  /** Begins. */
-  constructor(client: RPCClient, callsPerSecond: number) {
+  /** Begins. @param options - of each call; with some, calls are made whether there is a connection or not */
+  constructor(client: RPCClient, callsPerSecond: number, options?: CallOptions) {
     const fromMs = performance.now();
+    const first = client.remoteProxyObject<FaultService>('service');
+    const kept = options && first && withCallOptions(first, options);
     this.#timer = setInterval(() => {
       const due = ((performance.now() - fromMs) * callsPerSecond) / 1_000;
-      const service = client.remoteProxyObject<FaultService>('service');
+      const service = kept ?? client.remoteProxyObject<FaultService>('service');
       for (; this.#calls < due; this.#calls += 1) {
         if (service !== undefined) this.#call(service, `call ${this.#calls}`);
       }
