@@ -86,10 +86,36 @@ describe('on the main thread', () => {
     );
   });
 
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [5, 'number'],
+  ])('refuses %j for options', (options, kind) => {
+    expect(() => runOnMainThreadWithResult.withOptions(options as never)).toThrow(
+      new TypeError(`withOptions takes an object such as { timeoutInSeconds: 10 }, and was given ${kind}`),
+    );
+  });
+
   it('refuses options that there are not', () => {
     expect(() => runOnMainThreadWithResult.withOptions({ timeout: 1 } as never)).toThrow(
       'unknown option timeout',
     );
+  });
+});
+
+describe.each([true, false])('what is no function is refused, on the main thread: %s', (isMainThread) => {
+  it.each([
+    [5, 'number'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [{}, 'object'],
+  ])('%j', (given, kind) => {
+    const threads = jest.spyOn(process, 'getBuiltinModule').mockReturnValue({ isMainThread });
+    const refused = (caller: string): TypeError =>
+      new TypeError(`${caller} takes a function first, and was given ${kind}`);
+    expect(() => runOnMainThread(given as never)).toThrow(refused('runOnMainThread'));
+    expect(() => runOnMainThreadWithResult(given as never)).toThrow(refused('runOnMainThreadWithResult'));
+    threads.mockRestore();
   });
 });
 

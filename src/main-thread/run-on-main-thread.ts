@@ -52,13 +52,14 @@ export interface RunOnMainThreadWithResult {
  * @param callable - from a worker, what {@link mainThreadCallable} returned; on the main thread any function
  * @param args - its arguments; from a worker, clones of them, made by the structured clone algorithm
  * @returns on the main thread what `callable` returns, elsewhere `undefined`
- * @throws what `callable` throws, on the main thread; elsewhere {@link UnserializableValueError} if `callable` has no name or an
+ * @throws TypeError if `callable` is no function; what `callable` throws, on the main thread; elsewhere {@link UnserializableValueError} if `callable` has no name or an
  *   argument cannot be cloned; {@link NotConnectedError} where the platform has no `node:worker_threads`
  */
 export function runOnMainThread<Args extends unknown[], Result>(
   callable: (...args: Args) => Result,
   ...args: Args
 ): Result | undefined {
+  checkCallable(callable, 'runOnMainThread');
   const threads = workerThreads();
   if (threads.isMainThread) return callable(...args);
   callerOfThread(threads).run(nameOf(callable, 'runOnMainThread'), args);
@@ -76,8 +77,8 @@ export function runOnMainThread<Args extends unknown[], Result>(
  * bounded: by 10 seconds unless `runOnMainThreadWithResult.withOptions({ timeoutInSeconds })(callable, ...args)` says otherwise.
  * {@link RPCTimeoutError} is then thrown with `executed: "no"` if the callable was not begun, and will not be, or `"yes"`.
  *
- * Further thrown are, in a worker: {@link UnserializableValueError} if `callable` has no name, an argument cannot be cloned
- * (`executed: "no"`), or the result (`"yes"`); {@link UnknownMethodError} if the main thread knows no callable of that name;
+ * A TypeError is thrown if `callable` is no function. Further thrown are, in a worker: {@link UnserializableValueError} if `callable`
+ * has no name, an argument cannot be cloned (`executed: "no"`), or the result (`"yes"`); {@link UnknownMethodError} if the main thread knows no callable of that name;
  * {@link NotConnectedError} where the platform has no `node:worker_threads`, and, after a second or two, where the main thread does not
  * listen (`executed: "no"`), however long it would be waited for; in Node 22.3 and 22.4, which cannot tell, that is an
  * {@link RPCTimeoutError} at the end of the time, which is 60 seconds with `timeoutInSeconds: null`.
@@ -89,6 +90,7 @@ function waitingAtMost(timeoutMs: number): RunOnMainThreadWithResult {
     callable: (...args: Args) => Result,
     ...args: Args
   ): Result | Awaited<Result> => {
+    checkCallable(callable, 'runOnMainThreadWithResult');
     const threads = workerThreads();
     if (threads.isMainThread) return callable(...args);
     const name = nameOf(callable, 'runOnMainThreadWithResult');
@@ -100,7 +102,24 @@ function waitingAtMost(timeoutMs: number): RunOnMainThreadWithResult {
   });
 }
 
-function timeoutMsOf({ timeoutInSeconds = 10, ...others }: MainThreadCallOptions): number {
+/** Of the arguments of users, who may have no types: the error is to name what was asked for. */
+function checkCallable(callable: unknown, caller: string): void {
+  if (typeof callable === 'function') return;
+  throw new TypeError(`${caller} takes a function first, and was given ${kindOf(callable)}`);
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : typeof value;
+}
+
+function timeoutMsOf(options: MainThreadCallOptions): number {
+  const given: unknown = options;
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(
+      `withOptions takes an object such as { timeoutInSeconds: 10 }, and was given ${kindOf(given)}`,
+    );
+  }
+  const { timeoutInSeconds = 10, ...others } = options;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw new TypeError(`unknown option ${unknown}: there is timeoutInSeconds`);
   if (timeoutInSeconds === null) return Infinity;
