@@ -1,7 +1,7 @@
 /**
  * The I/O thread as the main thread has it: started with the first need, restarted when it dies, ended with the last user.
  *
- * One for the process, whatever the number of servers and clients. It routes what the thread tells to the ends that were attached, by
+ * One for the thread that uses it, whatever the number of servers and clients there. It routes what the thread tells to the ends that were attached, by
  * their numbers, and knows no sockets. Commands of one turn are posted together.
  */
 import { RPCError } from '../errors.js';

@@ -19,7 +19,7 @@ import { spawnIOWorker } from './spawn-io-worker.js';
 import { fromThreadError, type ThreadEvent } from './thread-messages.js';
 import { ThreadTransport } from './thread-transport.js';
 
-/** The I/O thread of this process. */
+/** The I/O thread of this thread. */
 function sharedThread(): IOThread {
   // Copies of another version speak other words with their thread: the number changes with those.
   return sharedByCopies('io-thread.2', () => new IOThread(spawnIOWorker, () => performance.now()));
@@ -28,7 +28,7 @@ function sharedThread(): IOThread {
 /**
  * Transports over TCP on the I/O thread.
  * @param limits - bounds on what is received, for the scan
- * @param thread - the process's own unless a spec gives another
+ * @param thread - this thread's own unless a spec gives another
  * @returns a provider that holds the thread until it is disposed of
  */
 export function threadTransports(limits: Limits, thread: IOThread = sharedThread()): TransportProvider {
