@@ -78,9 +78,9 @@ export interface DispatcherOptions {
    */
   readonly codec?: MessageCodec | readonly MessageCodec[];
   /**
-   * Whether sockets, frames and heartbeats are on an I/O thread, one for all servers and clients of this thread: then a busy main thread makes no peer
-   * believe that it is gone, and calls wait instead. Default false. Costs a thread, and more of each call; needs real time and TCP,
-   * so it goes with neither `scheduler` nor `transport`.
+   * Whether sockets, frames and heartbeats are on an I/O thread, one for all servers and clients of this thread: then a busy main
+   * thread makes no peer believe that it is gone, and calls wait instead. Default false. Costs a thread, and more of each call; needs
+   * real time and TCP, so it goes with neither `scheduler` nor `transport`.
    */
   readonly thread?: boolean;
   /** What carries the bytes. Default: TCP. */
