@@ -4,7 +4,7 @@
  */
 
 import type { Socket } from 'node:net';
-import { FaultPipe } from './fault-pipe.js';
+import { FaultPipe, reset } from './fault-pipe.js';
 import { FaultSwitches, type FaultConditions, type FaultDirection } from './fault-switches.js';
 
 /** What a link is made of. */
@@ -121,8 +121,8 @@ export class FaultLink {
    */
   cut(): void {
     this.#close();
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    reset(this.#near);
+    reset(this.#far);
   }
 
   /**
