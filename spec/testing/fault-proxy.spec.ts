@@ -413,6 +413,14 @@ describe('FaultProxy', () => {
     expect([served.text, client.text, client.code]).toEqual(['', 'goes on', undefined]);
   });
 
+  it.each(['toServer', 'toClient'] as const)('cuts a link whose end %s is on its way', async (direction) => {
+    const { link } = await connected();
+    link.end(direction);
+    link.cut();
+    await until(() => proxy.links.length === 0);
+    expect(link.queuedBytes).toBe(0);
+  });
+
   describe('disposed', () => {
     it('has let go of every socket, and is so twice', async () => {
       const { client, served } = await connected();

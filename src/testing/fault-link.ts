@@ -4,9 +4,8 @@
  */
 
 import type { Socket } from 'node:net';
-import { FaultPipe } from './fault-pipe.js';
+import { FaultPipe, reset } from './fault-pipe.js';
 import { FaultSwitches, type FaultConditions, type FaultDirection } from './fault-switches.js';
-import { resetSocket } from './fault-reset.js';
 
 /** What a link is made of. */
 export interface FaultLinkOrigin {
@@ -122,8 +121,8 @@ export class FaultLink {
    */
   cut(): void {
     this.#close();
-    resetSocket(this.#near);
-    resetSocket(this.#far);
+    reset(this.#near);
+    reset(this.#far);
   }
 
   /**

@@ -8,7 +8,6 @@
 
 import type { Socket } from 'node:net';
 import type { FaultDirection, FaultSwitches } from './fault-switches.js';
-import { resetSocket } from './fault-reset.js';
 
 /** What a pipe is made of. */
 export interface FaultPipeOrigin {
@@ -165,7 +164,7 @@ export class FaultPipe {
     }
     this.#segments.shift();
     if (head.content === 'end') to.end();
-    else resetSocket(to);
+    else reset(to);
   }
 
   /** As many bytes of the head as may be written at once. */
@@ -232,4 +231,13 @@ export class FaultPipe {
     this.#timer = undefined;
     this.#immediate = undefined;
   }
+}
+
+/**
+ * Resets a socket. Where its end has just been sent Node can not, and never tells of its close then: it is closed, and whoever goes
+ * on to send to it is answered with a reset.
+ */
+export function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
