@@ -153,13 +153,10 @@ export class ResumableLine implements Line {
     this.#session.onClosed(code, message);
   }
 
-  /**
-   * The connection was lost, or is left for another: the session is away from now on.
-   * @param mostMs - that it may be, if less than its window
-   */
-  leave(mostMs = Infinity): void {
+  /** The connection was lost, or is left for another: the session is away from now on. */
+  leave(): void {
     this.#onSent ??= this.#connection.takeOnSent();
-    this.#expiresAtMs = this.#scheduler.now() + Math.min(this.#windowMs, mostMs);
+    this.#expiresAtMs = this.#scheduler.now() + this.#windowMs;
     this.#arm();
   }
 

@@ -108,8 +108,6 @@ export class Peer implements ConnectionSink {
   #line: ResumableLine | undefined;
   #token: Uint8Array | undefined;
   #attempt = 0;
-  /** Whether the other side is known to know the session. */
-  #isKnown = false;
   /** What the other side was told, and is told again on another connection: that nothing new is taken. */
   #sentGoAway: readonly [code: CloseCode, retryAfterMs: number | undefined] | undefined;
   #goAway: readonly [code: CloseCode, retryAfterMs: number | undefined] | undefined;
@@ -330,13 +328,8 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onClosed} */
   onClosed(end: ConnectionEnd): void {
-    if (!this.isAway) {
-      this.#finish(end);
-      return;
-    }
-    this.#isKnown ||= this.#isDialer || this.#connection.isConfirmed;
-    // The other side may never have heard of the session; if it has, it asks soon.
-    this.#leave(end.reason, this.#isKnown ? Infinity : this.#settings.timeoutMs);
+    if (this.isAway) this.#leave(end.reason);
+    else this.#finish(end);
   }
 
   #beginSession(grant: ResumeGrant): void {
@@ -358,8 +351,8 @@ export class Peer implements ConnectionSink {
     });
   }
 
-  #leave(reason: CloseReason, mostMs?: number): void {
-    this.#line?.leave(mostMs);
+  #leave(reason: CloseReason): void {
+    this.#line?.leave();
     if (this.#isUnresponsive) this.onLoopLag(0);
     this.#sink.onAway(reason);
     this.#communicator?.lineLost();
