@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { defaultLimits } from '../../src/protocol/limits.js';
 import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import type { ConnectionSettings } from '../../src/protocol/connection-core.js';
 import type { SessionMessage } from '../../src/protocol/messages.js';
@@ -339,6 +340,23 @@ describe('resume()', () => {
     again.core.resume('c1', hand.core, grant, 0);
     expect(again.happened).toEqual(['hello']);
     expect(hand.core.isAway).toBe(true);
+  });
+});
+
+describe('a session without a connection, of which too much waits', () => {
+  const limits = { ...defaultLimits, maxQueuedBytes: 65_536 };
+
+  it('refuses what asks for something, and takes what the other side must hear, up to twice as much', () => {
+    const hand = listener({ limits });
+    hand.core.transportClosed(undefined);
+    const answer = (id: number): SessionMessage => [1, id, null, filler(30_000)];
+    for (let id = 1; id <= 3; id += 1) hand.core.send(answer(id));
+    expect(() => hand.core.send(call(1))).toThrow('limits.maxQueuedBytes');
+    expect(() => hand.core.send([0, 2, 'a', 'b', [filler(70_000)]])).toThrow('limits.maxQueuedBytes');
+    hand.core.send([3, 1]);
+    expect(hand.core.isOverfull).toBe(false);
+    for (let id = 4; id <= 6; id += 1) hand.core.send(answer(id));
+    expect(hand.core.isOverfull).toBe(true);
   });
 });
 

@@ -380,6 +380,54 @@ describe('a server whose client is away', () => {
   });
 });
 
+describe.each(servingSides)('a session that is away for long, where the %s serves', (side) => {
+  const limits = { maxQueuedBytes: 524_288 };
+  const full: ServedSettings = { serving: { resume, limits }, using: { resume, limits } };
+
+  it('lets calls time out and streams be left, however much waits', async () => {
+    const { world, proxy, using } = await served(side, new Counter(), full);
+    const held = rejectionOf(withCallOptions(proxy, { timeoutInSeconds: 1 }).hold(1));
+    const controller = new AbortController();
+    const aborted = rejectionOf(withCallOptions(proxy, { signal: controller.signal }).hold(2));
+    await world.pass(0.01);
+    world.network.refuseConnections = true;
+    world.network.cut();
+    await world.pass(0.01);
+    const waiting = Array.from({ length: 400 }, () =>
+      proxy.add('x'.repeat(2_000) as never).then(
+        () => 'answered',
+        (error: unknown) => (error as { executed: string }).executed,
+      ),
+    );
+    using.registerProxyObject('late', new Counter());
+    controller.abort(new Error('enough'));
+    expect(await world.until(aborted)).toEqual(new Error('enough'));
+    expect(await world.until(held)).toMatchObject({ code: 'timeout' });
+    world.network.refuseConnections = false;
+    await world.pass(5);
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['answered', 'no']));
+    expect(world.errors).toEqual([]);
+  });
+
+  it('ends when answers pile up beyond twice what may wait', async () => {
+    const service = {
+      big: (size: number) => new Promise<string>((resolve) => later.push(() => resolve('x'.repeat(size)))),
+    };
+    const later: (() => void)[] = [];
+    const { world, proxy } = await served(side, service, full);
+    const calls = Array.from({ length: 40 }, () => rejectionOf(proxy.big(60_000)));
+    await world.pass(0.01);
+    world.network.refuseConnections = true;
+    world.network.cut();
+    await world.pass(0.01);
+    for (const answer of later) answer();
+    await world.pass(0.01);
+    world.network.refuseConnections = false;
+    const errors = await world.until(Promise.all(calls));
+    for (const error of errors) expect(error).toMatchObject({ code: 'connection-lost', executed: 'unknown' });
+  });
+});
+
 describe('a session that cannot be resumed', () => {
   it('ends with its connection, as ever', async () => {
     const { world, proxy } = await served('server', new Counter());

@@ -123,6 +123,7 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
   afterReading(callback: () => void): void {
     this.#lastToken += 1;
     this.#readings.set(this.#lastToken, callback);
+    if (this.#end !== undefined) this.#finishReadings();
     this.#tell({ type: 'read', id: this.#id, token: this.#lastToken });
   }
 
@@ -230,6 +231,15 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     this.#takenBytes = 0;
   }
 
+  /** The thread knows nothing of it any more: what it had sent is here, held or delivered. */
+  #finishReadings(): void {
+    process.nextTick(() => {
+      const readings = [...this.#readings.values()];
+      this.#readings.clear();
+      for (const callback of readings) if (!this.#isReported) callback();
+    });
+  }
+
   #awaitDrained(): void {
     this.#isFull = true;
     this.#tell({ type: 'drain', id: this.#id });
@@ -262,6 +272,7 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
     this.#end = { error };
     this.#thread.detach(this.#id);
     this.#reportEnd();
+    if (!this.#isReported) this.#finishReadings();
   }
 
   #reportEnd(): void {

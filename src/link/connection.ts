@@ -198,6 +198,11 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     return this.#core.canContinueFrom(received);
   }
 
+  /** Whether so much waits that the other side is to be given up; a live connection does that by itself. */
+  get isOverfull(): boolean {
+    return this.#core.isOverfull;
+  }
+
   /** Whether the other side has acknowledged a message; of a session that can be resumed. */
   hasReached(sent: Sent): boolean {
     return this.#core.hasReached(sent);
@@ -568,7 +573,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
     if (isAccepting && (this.#core.hasLongMessages || this.#isFlushWanted)) this.#scheduleFlush();
     this.#announceSent();
-    if (this.#transport.queuedBytes <= this.#maxQueuedBytes) return;
+    if (this.#transport.queuedBytes <= this.#maxQueuedBytes && !this.#core.isOverfull) return;
     this.close(
       'limit-exceeded',
       `more than ${this.#maxQueuedBytes} bytes wait because the peer does not read (limits.maxQueuedBytes changes the bound)`,

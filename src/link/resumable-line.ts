@@ -31,6 +31,7 @@ export class ResumableLine implements Line {
   #pastYields = 0;
   #isReady = false;
   #isEnded = false;
+  #isGivenUp = false;
   #expiresAtMs = Infinity;
   #timer: Subscription | undefined;
   #onSent: (() => void) | undefined;
@@ -95,7 +96,9 @@ export class ResumableLine implements Line {
 
   /** {@inheritDoc Line.send} */
   send(message: SessionMessage, mostBytes?: number): Sent {
-    return this.#connection.send(message, mostBytes);
+    const sent = this.#connection.send(message, mostBytes);
+    if (this.#connection.isOverfull && this.isAway) this.#giveUpSoon();
+    return sent;
   }
 
   /** {@inheritDoc Line.withdraw} */
@@ -179,6 +182,17 @@ export class ResumableLine implements Line {
     this.#isEnded = true;
     this.#stopTimer();
     if (this.isAway) this.#connection.endSession();
+  }
+
+  /** Not within a call of the session. */
+  #giveUpSoon(): void {
+    if (this.#isGivenUp) return;
+    this.#isGivenUp = true;
+    this.#scheduler.schedule(() => {
+      const text = 'too much waits for another connection (limits.maxQueuedBytes changes the bound)';
+      if (this.isAway) this.close('limit-exceeded', text);
+      else this.#isGivenUp = false;
+    });
   }
 
   /** Arms the timer for what comes first: the end of the window, or a deadline of the session. */

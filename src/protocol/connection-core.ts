@@ -207,6 +207,11 @@ export class ConnectionCore {
     return this.#inbox.receivedCount;
   }
 
+  /** Whether so much waits that the other side is to be given up. */
+  get isOverfull(): boolean {
+    return this.#outbox.isOverfull;
+  }
+
   /** Whether everything that was sent is known to be received; of a session that can be resumed. */
   get isAcknowledged(): boolean {
     return this.#outbox.isAcknowledged;

@@ -12,7 +12,7 @@ import { LongMessage } from './fragments.js';
 import { FrameWriter, type SlabPool } from './framing.js';
 import { fragmentBytes } from './limits.js';
 import { LoggedOutput } from './logged-output.js';
-import type { ConnectionMessage, SessionMessage } from './messages.js';
+import { MessageType, type ConnectionMessage, type SessionMessage } from './messages.js';
 import { opening } from './opening.js';
 import { SendLog } from './send-log.js';
 import { SparseSet } from './sparse.js';
@@ -62,6 +62,11 @@ export class Outbox {
   /** Bytes accepted that `takeFrames` has not given out yet. */
   get queuedBytes(): number {
     return this.#writer.pendingBytes + this.#longBytes + (this.#logged?.pendingBytes ?? 0);
+  }
+
+  /** Whether so much waits that the other side is to be given up: twice what may wait of what can be refused. */
+  get isOverfull(): boolean {
+    return this.#longBytes > 2 * this.#maxQueuedBytes;
   }
 
   /** Bytes of short messages that `takeFrames` has not given out yet. */
@@ -175,23 +180,23 @@ export class Outbox {
     if (this.#isEnded) return 0;
     const bytes = this.#codec.encode(message);
     const holes = this.#codec.takeHoles();
-    if (holes !== undefined) return this.#sendPieces(fillHoles(bytes, holes), mostBytes);
+    if (holes !== undefined) return this.#sendPieces(message, fillHoles(bytes, holes), mostBytes);
     checkSize(bytes.length, mostBytes);
     this.#lastMessageBytes = bytes.length;
     if (bytes.length > fragmentBytes) return this.#sendLong([pieceOf(bytes)]);
-    if (this.#mustWait()) return this.#sendLong([{ bytes: bytes.slice(), isGiven: true }]);
+    if (this.#mustWait()) return this.#hold(message, { bytes: bytes.slice(), isGiven: true });
     return bytes.length < largeBytes ? this.#append(bytes) : this.#appendLarge([bytes], bytes.length);
   }
 
   /** A message with bytes that are not copied; a short one is a message like any other. */
-  #sendPieces(pieces: readonly Piece[], mostBytes: number): Sent {
+  #sendPieces(message: SessionMessage, pieces: readonly Piece[], mostBytes: number): Sent {
     const size = pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
     checkSize(size, mostBytes);
     this.#lastMessageBytes = size;
     if (size > fragmentBytes) return this.#sendLong(pieces);
     const parts = pieces.map(({ bytes }) => bytes);
     if (this.#mustWait())
-      return this.#sendLong([{ bytes: joinBytes(parts, new Uint8Array(size)), isGiven: true }]);
+      return this.#hold(message, { bytes: joinBytes(parts, new Uint8Array(size)), isGiven: true });
     if (size >= largeBytes) return this.#appendLarge(parts, size);
     return this.#append(joinBytes(parts, new Uint8Array(size)));
   }
@@ -207,8 +212,21 @@ export class Outbox {
     return this.#windowBytes > 0 && (this.#logged === undefined || this.#logged.isOpen);
   }
 
+  /**
+   * Holds a short message back. What asks for something may be refused; an answer, a cancel, or what else keeps the two sides of one mind
+   * may not, so its bound is the end of the session, which its owner brings about (`isOverfull`).
+   */
+  #hold(message: SessionMessage, piece: Piece): LongMessage {
+    if (askingTypes.has(message[0])) this.#checkRoom();
+    return this.#enqueue([piece]);
+  }
+
   #sendLong(pieces: readonly Piece[]): LongMessage {
     this.#checkRoom();
+    return this.#enqueue(pieces);
+  }
+
+  #enqueue(pieces: readonly Piece[]): LongMessage {
     this.#longCount += 1;
     const long = new LongMessage(this.#longCount, pieces, this.#slabs.fragments);
     this.#long.add(long);
@@ -298,7 +316,7 @@ export class Outbox {
     this.#logged?.end();
   }
 
-  /** Short messages go on to the transport, whose queue is bounded by the driver; long ones pile up here. */
+  /** Short messages go on to the transport, whose queue is bounded by the driver; long ones, and held ones, pile up here. */
   #checkRoom(): void {
     const { queuedBytes } = this;
     if (queuedBytes <= this.#maxQueuedBytes) return;
@@ -325,6 +343,13 @@ export class Outbox {
     return this.#sentCount;
   }
 }
+
+/** What nobody has been promised yet. */
+const askingTypes: ReadonlySet<number> = new Set([
+  MessageType.request,
+  MessageType.notify,
+  MessageType.subscribe,
+]);
 
 function checkSize(size: number, mostBytes: number): void {
   if (size > mostBytes)

@@ -32,6 +32,7 @@ export interface CallOptions {
   /**
    * The call may run more than once: if it is lost with its session, and nobody knows whether it ran, it is made again on the next
    * one, five times at most and within its timeout. Default false. For objects of a server; what else a connection has goes with it.
+   * Not made again is a call with an iterator among its arguments, such as that of a generator, which the first one has used up.
    */
   readonly idempotent?: boolean;
   /**

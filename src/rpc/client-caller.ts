@@ -59,7 +59,8 @@ export class ClientCaller implements Caller {
   /** {@inheritDoc Caller.call} */
   call(target: Target, member: string, args: readonly unknown[], options: CallOptions): Promise<unknown> {
     const once = (left: CallOptions): Promise<unknown> => this.#call(target, member, args, left);
-    if (options.idempotent !== true) return once(options);
+    // What can be read once only would be empty the second time.
+    if (options.idempotent !== true || args.some(isOneShot)) return once(options);
     return callAgain(once, options, this.#settings.callTimeoutMs, this.#settings);
   }
 
@@ -222,6 +223,11 @@ export class ClientCaller implements Caller {
 function isUnserved(error: unknown): boolean {
   if (!(error instanceof RPCError) || error.executed !== 'no') return false;
   return error.code === 'not-connected' || error.code === 'connection-lost';
+}
+
+/** Whether an argument is used up by a call: an iterator, of which there is but one. */
+function isOneShot(argument: unknown): boolean {
+  return typeof (argument as { next?: unknown } | null | undefined)?.next === 'function';
 }
 
 function withSignal(options: CallOptions, signal: AbortSignal | undefined): CallOptions {

@@ -133,6 +133,7 @@ export class ServerConnections {
       },
       onAway: () => {
         if (connection?.isConnected === true) connection.setStatus(clientStatuses.autoConnecting);
+        onMadeOrEnded();
         this.#evict(peer);
       },
       onResumed: () => {
