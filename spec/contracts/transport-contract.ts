@@ -431,6 +431,22 @@ export function describeTransportContract(name: string, make: () => TransportBen
         expect([flushes, readings]).toEqual([3, 3]);
       });
 
+      it('keep no one waiting who is paused while the other side is reset', async () => {
+        const { client, server, atServer } = await opened();
+        client.write(pattern(30_000));
+        await until(() => atServer.byteCount === 30_000);
+        server.pause();
+        client.destroy();
+        await quiet();
+        // As of one that acts on what came a part at a time, and has not been told of the end.
+        if (!atServer.hasEnded)
+          server.afterReading(() => {
+            server.resume();
+          });
+        await until(() => atServer.hasEnded);
+        expect(atServer.byteCount).toBe(30_000);
+      });
+
       it('hand over what has already arrived before afterReading calls back', async () => {
         const { client, server, atServer } = await opened();
         await quiet();
