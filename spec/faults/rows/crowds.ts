@@ -199,8 +199,13 @@ export const f28: FaultRow = {
     const { waitedMs, others } = await beyond.ask('refusals', count, 10, { port });
     // No place is free, yet those who have one come back to it.
     proxy.cut();
-    await until(async () => (await allowed.ask('state')).connected === 100);
-    const { losses, connected, resumes } = await allowed.ask('state');
+    // Right after the cut they do not know of it yet.
+    let after = await allowed.ask('state');
+    await until(async () => {
+      after = await allowed.ask('state');
+      return after.connected === 100 && after.resumes + after.losses >= 100;
+    });
+    const { losses, connected, resumes } = after;
     await proxy.dispose();
     return {
       refusedMaxMs: Math.max(...waitedMs),
