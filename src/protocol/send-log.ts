@@ -70,7 +70,8 @@ export class SendLog {
   /** Adds a message that fits a buffer of the pool; it is copied. */
   add(message: Uint8Array): void {
     let block = this.#blocks.at(-1);
-    let start = block === undefined || block.isFrame ? pooledBytes : (block.ends.at(-1) ?? 0);
+    let start =
+      block === undefined || block.isFrame ? pooledBytes : itemAt(block.ends, block.ends.length - 1);
     if (block === undefined || start + message.length > pooledBytes) {
       block = { first: this.#lastNumber + 1, bytes: this.#pool.take(), ends: [], isFrame: false };
       this.#blocks.push(block);
