@@ -26,11 +26,9 @@ const config: Config = {
   coverageProvider: 'babel',
   collectCoverageFrom: ['<rootDir>/src/**/*.ts', '!**/*.d.ts'],
   coverageThreshold: {
-    // 95, until the rooms of sessions and of the proxy for tests are covered as well as the rest.
+    // 95, until the rooms of sessions and of the proxy for tests are covered as well as the rest: 94.7 were measured.
     global: { branches: 94 },
-    // Likewise 100.
-    './src/protocol/{send-log,logged-output,outbox,inbox,connection-core}.ts': { branches: 85 },
-    './src/protocol/!(send-log|logged-output|outbox|inbox|connection-core).ts': { branches: 100 },
+    './src/protocol/**/*.ts': { branches: 100 },
   },
 };
 

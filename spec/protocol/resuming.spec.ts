@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import type { ConnectionSettings } from '../../src/protocol/connection-core.js';
-import type { SessionMessage } from '../../src/protocol/messages.js';
+import type { Message, SessionMessage } from '../../src/protocol/messages.js';
 import { maxLogMessages, SendLog } from '../../src/protocol/send-log.js';
 import { HandCore } from '../helpers/hand-core.js';
 import { aliveBytesAtRest } from '../soak/heap.js';
@@ -40,6 +40,16 @@ function dialer(): HandCore {
   hand.takeMessages();
   hand.receive(openingBytes).hear([33, { version: 1, connectionID: 'c1', timeoutMs: 10_000, resume: grant }]);
   return hand;
+}
+
+/** A long message, as the three fragments that it travels in. */
+function listenerFragments(): [Message, Message, Message] {
+  const hand = listener();
+  hand.core.send([0, 1, 'a', 'b', [filler(180_000)]]);
+  const [first, second, third] = hand.takeMessages().filter(isSession);
+  if (first === undefined || second === undefined || third === undefined)
+    throw new Error('three were expected');
+  return [first, second, third];
 }
 
 describe('a resumable session', () => {
@@ -118,6 +128,13 @@ describe('a resumable session', () => {
     const other = listener();
     for (const message of [...first, ...rest]) other.hear([43, other.core.receivedCount + 1]).hear(message);
     expect(other.received).toEqual([[0, 1, 'a', 'b', [bytes]]]);
+  });
+
+  it('drops fragments that come again', () => {
+    const [first, second, third] = listenerFragments();
+    const hand = listener().hear([43, 1]).hear(first).hear(second);
+    const again = next(hand, 0).hear([43, 1]).hear(first).hear(second).hear(third);
+    expect(again.received).toEqual([[0, 1, 'a', 'b', [filler(180_000)]]]);
   });
 
   it('gives a long message up that has begun, also while it is away', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Subject, type SchedulerAction, type SchedulerLike } from 'rxjs';
 import { ConnectionLostError, NotConnectedError, RPCClient, withCallOptions } from 'tandem-rpc';
+import { msgpackrCodec } from 'tandem-rpc/msgpackr';
 import { served, servingSides, type ServedSettings } from '../helpers/served.js';
 import { collected, rejectionOf, VirtualWorld } from '../helpers/virtual-world.js';
 
@@ -425,6 +426,20 @@ describe.each(servingSides)('a session that is away for long, where the %s serve
     world.network.refuseConnections = false;
     const errors = await world.until(Promise.all(calls));
     for (const error of errors) expect(error).toMatchObject({ code: 'connection-lost', executed: 'unknown' });
+  });
+});
+
+describe('a session with another codec', () => {
+  it('keeps it', async () => {
+    const extras = { resume, codec: msgpackrCodec() };
+    const { world, client, proxy } = await served('server', new Counter(), {
+      serving: extras,
+      using: extras,
+    });
+    world.network.cut();
+    expect(await world.until(proxy.add(1))).toBe(1);
+    expect(client.codec()).toBe('msgpackr');
+    expect(world.errors).toEqual([]);
   });
 });
 

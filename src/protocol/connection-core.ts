@@ -219,7 +219,7 @@ export class ConnectionCore {
 
   /** Whether the session can go on with a side that has received so much. */
   canContinueFrom(received: number): boolean {
-    return this.#isResumable && this.#outbox.canContinueFrom(received);
+    return this.#outbox.canContinueFrom(received);
   }
 
   /** Whether the other side has acknowledged a message. */

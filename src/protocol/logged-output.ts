@@ -16,7 +16,9 @@ export class LoggedOutput implements LogWriter {
   /** What is not acknowledged. */
   readonly log: SendLog;
   readonly #pool: FragmentPool;
-  #writer: FrameWriter | undefined;
+  /** Of the present connection, or of the last one. */
+  #writer: FrameWriter;
+  #isAttached = true;
   /** The number of the message that was written last on the present connection. */
   #written = 0;
   /** The frame, of those begun by the writer, that says its number already. */
@@ -36,12 +38,12 @@ export class LoggedOutput implements LogWriter {
 
   /** Whether what is sent now may be written now: there is a connection, on which all that came before was written. */
   get isOpen(): boolean {
-    return this.#writer !== undefined && this.#written === this.log.lastNumber && !this.log.isFull;
+    return this.#isAttached && this.#written === this.log.lastNumber && !this.log.isFull;
   }
 
   /** Whether something of the log is still to be written on the present connection. */
   get isBehind(): boolean {
-    return this.#writer !== undefined && this.#written < this.log.lastNumber;
+    return this.#isAttached && this.#written < this.log.lastNumber;
   }
 
   /** Bytes of the log that are still to be written, about: all that are not acknowledged, while any are. */
@@ -54,12 +56,10 @@ export class LoggedOutput implements LogWriter {
     return this.#written;
   }
 
-  /** Sends a short message. */
+  /** Sends a short message; only while this is open. */
   send(message: Uint8Array): void {
-    const isNext = this.#writer !== undefined && !this.isBehind;
     this.log.add(message);
-    if (!isNext) return;
-    // Nothing waits before it: it need not be looked up in the log to be written.
+    // Nothing waits before it, or it would be held back: it need not be looked up in the log to be written.
     this.#written += 1;
     this.message(message);
   }
@@ -102,7 +102,7 @@ export class LoggedOutput implements LogWriter {
 
   /** The connection is lost: until the next, messages only enter the log. */
   detach(): void {
-    this.#writer = undefined;
+    this.#isAttached = false;
   }
 
   /** The session is over: what is not written by now never is. */
@@ -115,6 +115,7 @@ export class LoggedOutput implements LogWriter {
   attach(writer: FrameWriter, received: number): void {
     this.log.acknowledge(received);
     this.#writer = writer;
+    this.#isAttached = true;
     this.#written = received;
     this.#numberedFrame = -1;
   }
@@ -122,7 +123,6 @@ export class LoggedOutput implements LogWriter {
   /** {@inheritDoc LogWriter.message} */
   message(bytes: Uint8Array): void {
     const writer = this.#writer;
-    if (writer === undefined) return;
     if (this.#numberedFrame !== writer.frameNumber) {
       this.#numberedFrame = writer.frameNumber;
       writer.append(sequenceOf(this.#written));
@@ -132,8 +132,8 @@ export class LoggedOutput implements LogWriter {
 
   /** {@inheritDoc LogWriter.frame} */
   frame(bytes: Uint8Array): void {
-    this.#writer?.append(sequenceOf(this.#written));
-    this.#writer?.addKept(bytes);
+    this.#writer.append(sequenceOf(this.#written));
+    this.#writer.addKept(bytes);
   }
 
   #sendFrame(frame: Uint8Array): void {

@@ -120,8 +120,9 @@ export class Outbox {
 
   /** Whether the session can go on with a side that has received so much. */
   canContinueFrom(received: number): boolean {
-    const { log } = this.#logged ?? {};
-    return log !== undefined && received >= log.acknowledged && received <= log.lastNumber;
+    if (this.#logged === undefined) return false;
+    const { log } = this.#logged;
+    return received >= log.acknowledged && received <= log.lastNumber;
   }
 
   /** Whether the other side has acknowledged a message. */

@@ -106,9 +106,9 @@ export class SendLog {
     for (const block of this.#blocks) {
       const { first, ends } = block;
       const from = this.#startOf(block, this.#acknowledged + 1);
-      const isWhole = number >= first + ends.length - 1;
-      this.#bytes -= (isWhole ? (ends.at(-1) ?? 0) : this.#startOf(block, number + 1)) - from;
-      if (!isWhole) break;
+      const last = first + ends.length - 1;
+      this.#bytes -= this.#startOf(block, Math.min(number, last) + 1) - from;
+      if (number < last) break;
       if (!block.isFrame) this.#pool.giveBack(block.bytes);
       gone += 1;
     }
