@@ -7,7 +7,13 @@ import { Codec } from '../../src/protocol/codec.js';
 import { SlabPool } from '../../src/protocol/framing.js';
 import type { ConnectionRole } from '../../src/protocol/handshake.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import { MessageType, type Hello, type SessionMessage } from '../../src/protocol/messages.js';
+import {
+  MessageType,
+  type Hello,
+  type ResumeGrant,
+  type ResumeOffer,
+  type SessionMessage,
+} from '../../src/protocol/messages.js';
 import type { Transport } from '../../src/transports/transport.js';
 import type { VirtualWorld } from './virtual-world.js';
 
@@ -22,6 +28,8 @@ export class RawPeer {
   hello: Hello | undefined;
   /** The id of the connection, once established. */
   connectionID: string | undefined;
+  /** How its session can be resumed, or why it was not; once established, and where it was asked for. */
+  grant: ResumeGrant | undefined;
   /** How it ended, once it has. */
   end: ConnectionEnd | undefined;
 
@@ -30,6 +38,7 @@ export class RawPeer {
     role: ConnectionRole,
     scheduler: SchedulerLike,
     onHello: (peer: RawPeer) => void = () => undefined,
+    previous?: Connection,
   ) {
     this.connection = new Connection(
       transport,
@@ -41,6 +50,7 @@ export class RawPeer {
         limits: defaultLimits,
         slabs: new SlabPool(),
         codec: new Codec(defaultLimits),
+        keptBytes: 'resume' in role && role.resume !== undefined ? 262_144 : undefined,
       },
       scheduler,
       {
@@ -48,10 +58,13 @@ export class RawPeer {
           this.hello = hello;
           onHello(this);
         },
-        onEstablished: (connectionID) => {
+        onEstablished: (connectionID, grant) => {
           this.connectionID = connectionID;
+          this.grant = grant;
         },
-        onResumed: () => undefined,
+        onResumed: (grant) => {
+          this.grant = grant;
+        },
         onMessages: (messages) => this.received.push(...messages),
         onFlush: () => undefined,
         onGoAway: () => undefined,
@@ -67,6 +80,7 @@ export class RawPeer {
         nextDeadlineMs: () => Infinity,
         handleDeadline: () => undefined,
       },
+      previous,
     );
     this.connection.open();
   }
@@ -88,14 +102,21 @@ export class RawPeer {
 }
 
 /** Dials a server by hand. */
-export async function rawClient(world: VirtualWorld, port = 9_000, ticket?: string): Promise<RawPeer> {
+export async function rawClient(
+  world: VirtualWorld,
+  port = 9_000,
+  ticket?: string,
+  resume?: ResumeOffer,
+  previous?: RawPeer,
+): Promise<RawPeer> {
   const peer = world.until(
     new Promise<RawPeer>((resolve, reject) => {
       world.network.options.transport.dial(
         { host: '127.0.0.1', port },
         {
           onTransport: (transport) => {
-            resolve(new RawPeer(transport, { side: 'dialer', ticket }, world.scheduler));
+            const role = { side: 'dialer', ticket, resume } as const;
+            resolve(new RawPeer(transport, role, world.scheduler, undefined, previous?.connection));
           },
           onFailed: ({ error }) => {
             reject(error);
