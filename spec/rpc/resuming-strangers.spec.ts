@@ -57,12 +57,13 @@ describe('a server that is asked for a session', () => {
   });
 
   it('of which it never sent so much, ends it: the two cannot agree any more', async () => {
-    const { world, server, lost, id, ask } = await made();
+    const { world, server, lost, first, id, ask } = await made();
     const liar = await ask({ received: 99 });
     expect(liar.grant).toMatchObject({ refusal: 'gap' });
     await world.pass(0.01);
     expect(lost).toMatchObject([{ connectionID: id, reason: { code: 'session-lost' } }]);
     expect(server.connections()).not.toContain(id);
+    expect(first.end?.reason.by).toBe('transport');
   });
 
   it('after its window, says so', async () => {
@@ -97,6 +98,7 @@ describe('a client that comes back as another', () => {
     await world.until(client.whenConnected());
     await world.pass(0.01);
     expect(client.connectionID() === id).toBe(isSame);
+    expect(world.errors.map(({ name }) => name)).toEqual(isSame ? [] : ['AuthenticationError']);
     expect(server.connectionIdentity(client.connectionID() ?? '')).toEqual(after);
   });
 });

@@ -108,6 +108,7 @@ export class Peer implements ConnectionSink {
   #line: ResumableLine | undefined;
   #token: Uint8Array | undefined;
   #attempt = 0;
+  #isFinished = false;
   /** What the other side was told, and is told again on another connection: that nothing new is taken. */
   #sentGoAway: readonly [code: CloseCode, retryAfterMs: number | undefined] | undefined;
   #goAway: readonly [code: CloseCode, retryAfterMs: number | undefined] | undefined;
@@ -203,8 +204,9 @@ export class Peer implements ConnectionSink {
     return this.#communicator;
   }
 
-  /** The session that is away will find no connection any more. */
+  /** The session is over; a connection that it still has ends without a word. */
   lose(message: string): void {
+    this.#connection.abandon();
     this.#finish(endOf(new CloseReason('session-lost', message, 'remote')));
   }
 
@@ -359,6 +361,8 @@ export class Peer implements ConnectionSink {
   }
 
   #finish(end: ConnectionEnd): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
     this.#line?.end();
     if (this.#communicator !== undefined) {
       this.#settings.registry.unlisten(this.#communicator);

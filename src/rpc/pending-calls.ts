@@ -114,7 +114,7 @@ export class PendingCalls {
       const isWithdrawn = this.#giveUp(call);
       const executed = isWithdrawn ? 'no' : 'unknown';
       const stage = isWithdrawn ? 'queued' : this.#channel.stageOf(call.sent);
-      const text = `${describe(call)} was not answered within ${(call.timeoutMs ?? 0) / 1_000} s`;
+      const text = `${describe(call)} was not answered within ${Math.round(call.timeoutMs ?? 0) / 1_000} s`;
       call.reject(new RPCTimeoutError(text, { ...this.#details(call), executed, stage }));
     }
   }

@@ -2,7 +2,7 @@
  * The clients of one server, from the moment somebody dials to the end of each: greets, admits or refuses, hands over to
  * ports of their own, and tells the lifecycle. Knows nothing of listening, starting and stopping.
  */
-import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
+import { AuthenticationError, ConnectionLostError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
 import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
@@ -344,6 +344,13 @@ export class ServerConnections {
     return resume === undefined || wantedMs === undefined ? undefined : Math.min(resume.windowMs, wantedMs);
   }
 
+  /** It has the token: the session is its own, or stolen, and either is worth a word. */
+  #reportOther(connectionID: string): void {
+    const text =
+      'a client asked for a session of another principal, and got a new one: to go on with a session, authenticate() has to return the same value again, or plain data with the same in it';
+    this.#lifecycle.report(new AuthenticationError(text, { connectionID }));
+  }
+
   /** A session is away; too many are not kept. */
   #evict(peer: Peer): void {
     this.#away.add(peer);
@@ -365,8 +372,11 @@ export class ServerConnections {
     const { tokens } = connection;
     const { connection: present, isExpired } = connection.peer;
     // Who shows no good token learns nothing, and changes nothing.
-    if (!isSamePrincipal(connection.identity, peer.identity)) return 'unknown';
     if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';
+    if (!isSamePrincipal(connection.identity, peer.identity)) {
+      this.#reportOther(connectionID);
+      return 'unknown';
+    }
     if (!tokens.isNewest(attempt)) return 'superseded';
     const fault = isExpired ? 'expired' : present.canContinueFrom(received) ? undefined : 'gap';
     if (fault !== undefined) {
