@@ -2,14 +2,12 @@
  * Connection cores worked by hand: bytes go in and out when the spec says so, and time passes when it says so.
  */
 import { Codec } from '../../src/protocol/codec.js';
-import {
-  ConnectionCore,
-  type ConnectionEvent,
-  type ConnectionSettings,
-} from '../../src/protocol/connection-core.js';
+import { ConnectionCore } from '../../src/protocol/connection-core.js';
+import type { ConnectionEvent } from '../../src/protocol/connection-events.js';
+import type { ConnectionRole, ConnectionSettings } from '../../src/protocol/connection-settings.js';
 import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { FrameReader, SlabPool } from '../../src/protocol/framing.js';
-import type { ConnectionRole } from '../../src/protocol/handshake.js';
+
 import { defaultLimits, maxFrameBytes } from '../../src/protocol/limits.js';
 import type { Message } from '../../src/protocol/messages.js';
 import { parseMessage } from '../../src/protocol/parse-message.js';
@@ -48,8 +46,8 @@ export class HandCore {
   readonly #codec = new Codec(defaultLimits);
   #hasOpening = false;
 
-  constructor(role: ConnectionRole, changes: Partial<ConnectionSettings> = {}) {
-    this.core = new ConnectionCore(settingsOf(role, changes), 0);
+  constructor(role: ConnectionRole, changes: Partial<ConnectionSettings> = {}, previous?: ConnectionCore) {
+    this.core = new ConnectionCore(settingsOf(role, changes), 0, previous);
   }
 
   /** Hands in each of these as a chunk. */

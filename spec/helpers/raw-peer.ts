@@ -5,7 +5,7 @@ import type { SchedulerLike } from 'rxjs';
 import { Connection, type ConnectionEnd } from '../../src/link/connection.js';
 import { Codec } from '../../src/protocol/codec.js';
 import { SlabPool } from '../../src/protocol/framing.js';
-import type { ConnectionRole } from '../../src/protocol/handshake.js';
+import type { ConnectionRole } from '../../src/protocol/connection-settings.js';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import {
   MessageType,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { Connection, type ConnectionEnd, type ConnectionSink } from '../../src/link/connection.js';
 import { Codec } from '../../src/protocol/codec.js';
-import type { ConnectionSettings } from '../../src/protocol/connection-core.js';
+import type { ConnectionRole, ConnectionSettings } from '../../src/protocol/connection-settings.js';
 import { FragmentPool } from '../../src/protocol/fragment-pool.js';
 import { FrameReader } from '../../src/protocol/framing.js';
-import type { ConnectionRole } from '../../src/protocol/handshake.js';
+
 import { defaultLimits, maxFrameBytes } from '../../src/protocol/limits.js';
 import type { Hello, NotifyMessage } from '../../src/protocol/messages.js';
 import type { Transport } from '../../src/transports/transport.js';

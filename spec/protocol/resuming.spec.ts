@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
 import { FragmentPool } from '../../src/protocol/fragment-pool.js';
-import type { ConnectionSettings } from '../../src/protocol/connection-core.js';
+import type { ConnectionSettings } from '../../src/protocol/connection-settings.js';
 import type { Message, SessionMessage } from '../../src/protocol/messages.js';
 import { maxLogMessages, SendLog } from '../../src/protocol/send-log.js';
 import { HandCore } from '../helpers/hand-core.js';
@@ -255,7 +255,7 @@ describe('a dialler that resumes', () => {
     hand.core.send(call(1));
     hand.takeMessages();
     hand.core.transportClosed(undefined);
-    const again = new HandCore({ side: 'dialer' }, { keptBytes, previous: hand.core });
+    const again = new HandCore({ side: 'dialer' }, { keptBytes }, hand.core);
     again.takeMessages();
     const resume = { ...grant, received: 0 };
     again
@@ -272,7 +272,7 @@ describe('a dialler that resumes', () => {
     const make = (): { readonly again: HandCore; readonly before: WeakRef<object> } => {
       const hand = dialer();
       hand.core.transportClosed(undefined);
-      const again = new HandCore({ side: 'dialer' }, { keptBytes, previous: hand.core });
+      const again = new HandCore({ side: 'dialer' }, { keptBytes }, hand.core);
       const resume = { ...grant, received: 0 };
       again.receive(openingBytes).hear([33, { version: 1, connectionID: 'c1', timeoutMs: 10_000, resume }]);
       return { again, before: new WeakRef(hand.core) };
@@ -291,10 +291,7 @@ describe('a dialler that resumes', () => {
     hand.core.send(call(1));
     hand.takeMessages();
     hand.core.transportClosed(undefined);
-    const again = new HandCore(
-      { side: 'dialer' },
-      { keptBytes, ...(hasAsked ? { previous: hand.core } : {}) },
-    );
+    const again = new HandCore({ side: 'dialer' }, { keptBytes }, hasAsked ? hand.core : undefined);
     const resume = { ...grant, received };
     again.receive(openingBytes).hear([33, { version: 1, connectionID: 'c1', timeoutMs: 10_000, resume }]);
     expect(again.closed?.reason.code).toBe('protocol-error');

@@ -9,11 +9,9 @@ import type { SchedulerLike, Subscription } from 'rxjs';
 import type { PortOccupant } from '../errors.js';
 import type { Prover } from '../protocol/authentication.js';
 import type { CloseCode, CloseReason } from '../protocol/close-reason.js';
-import {
-  ConnectionCore,
-  type ConnectionEvent,
-  type ConnectionSettings,
-} from '../protocol/connection-core.js';
+import { ConnectionCore } from '../protocol/connection-core.js';
+import type { ConnectionEvent } from '../protocol/connection-events.js';
+import type { ConnectionSettings } from '../protocol/connection-settings.js';
 import type { Hello, Identity, ResumeGrant, SessionMessage } from '../protocol/messages.js';
 import type { Sent } from '../protocol/outbox.js';
 import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
@@ -147,15 +145,11 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#timeoutMs = settings.timeoutMs;
     const { heartbeats } = transport;
     const coreSettings: ConnectionSettings =
-      heartbeats === undefined && previous === undefined
+      heartbeats === undefined
         ? settings
-        : {
-            ...settings,
-            areHeartbeatsElsewhere: heartbeats !== undefined,
-            ...(heartbeats === undefined ? {} : { windowBytes: heartbeats.windowBytes }),
-            previous: previous === undefined ? undefined : previous.#core,
-          };
-    this.#core = new ConnectionCore(coreSettings, scheduler.now());
+        : { ...settings, areHeartbeatsElsewhere: true, windowBytes: heartbeats.windowBytes };
+    const previousCore = previous === undefined ? undefined : previous.#core;
+    this.#core = new ConnectionCore(coreSettings, scheduler.now(), previousCore);
   }
 
   /** Names both ends, for messages to people. */

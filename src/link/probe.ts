@@ -4,7 +4,7 @@
  */
 import { Subscription, type SchedulerLike } from 'rxjs';
 import type { PortOccupant } from '../errors.js';
-import type { ConnectionSettings } from '../protocol/connection-core.js';
+import type { ConnectionSettings } from '../protocol/connection-settings.js';
 import type { Address, TransportProvider } from '../transports/transport.js';
 import { Connection, type ConnectionEnd } from './connection.js';
 

@@ -10,166 +10,68 @@
  *   opening ──8 bytes──► handshaking ──WELCOME──► established ──GOODBYE, fault, loss──► closed
  */
 
-import {
-  AuthenticationError,
-  LimitExceededError,
-  ProtocolError,
-  RPCError,
-  type PortOccupant,
-} from '../errors.js';
+import { AuthenticationError, LimitExceededError, ProtocolError, RPCError } from '../errors.js';
 import type { Prover } from './authentication.js';
 import { CloseReason, maxReasonLength, printable, type CloseCode } from './close-reason.js';
-import type { Codec } from './codec.js';
-import type { SlabPool } from './framing.js';
-import { Handshake, type ConnectionRole, type HandshakeMessage } from './handshake.js';
+import type { ConnectionEvent } from './connection-events.js';
+import type { ConnectionSettings } from './connection-settings.js';
+import { HandshakeDeadline } from './handshake-deadline.js';
+import { Handshake, type HandshakeMessage } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
-import { Inbox } from './inbox.js';
-import { defaultPeerStreamBytes, type Limits } from './limits.js';
+import { defaultPeerStreamBytes } from './limits.js';
 import {
   isSessionMessage,
   MessageType,
   protocolVersion,
   type ConnectionMessage,
   type Hello,
-  type Identity,
   type PingMessage,
   type PongMessage,
   type ResumeGrant,
   type Welcome,
   type SessionMessage,
 } from './messages.js';
-import { Outbox, type Sent } from './outbox.js';
-
-/** What a connection is told at its making. */
-export interface ConnectionSettings {
-  /** What this end is there for. */
-  readonly role: ConnectionRole;
-  /** How long this side bears silence, in milliseconds. */
-  readonly timeoutMs: number;
-  /** Milliseconds between pings, where short enough for the peer; `undefined`: a third of the timeout. */
-  readonly heartbeatIntervalMs: number | undefined;
-  /** How long the peer may take from the first byte to `markReady`, in milliseconds. */
-  readonly handshakeTimeoutMs: number;
-  /**
-   * How long authentication may take on top of that, in milliseconds; `undefined`: there is none. A listener counts it from
-   * HELLO, a dialer from the opening of a server, which shows that there is one.
-   */
-  readonly authenticationTimeoutMs?: number | undefined;
-  /** Whether the transport keeps the heartbeats. */
-  readonly areHeartbeatsElsewhere?: boolean;
-  /** Bytes of session messages that may wait for this side; `undefined`: it takes all at once. */
-  readonly windowBytes?: number;
-  /** Bytes that are kept until they are acknowledged, where sessions can be resumed; `undefined`: they cannot. */
-  readonly keptBytes?: number | undefined;
-  /** A connection whose session is to be continued; only for a dialler that asks for it in its HELLO. */
-  readonly previous?: ConnectionCore | undefined;
-  /** Bounds on what is received and sent. */
-  readonly limits: Limits;
-  /** Turns messages into bytes and back; used by this connection alone. */
-  readonly codec: Codec;
-  /** Lends the space in which frames are gathered. */
-  readonly slabs: SlabPool;
-}
-
-/** What happened, in order. */
-export type ConnectionEvent =
-  /** A client wants in: answer with `welcome`, `resume`, `refuse` or `handOver`, possibly after `challenge`. */
-  | { readonly type: 'hello'; readonly hello: Hello }
-  /** The client has answered the challenge. */
-  | { readonly type: 'proof'; readonly isRight: boolean }
-  /** The handshake is done; the peer bears that much silence. */
-  | {
-      readonly type: 'established';
-      readonly connectionID: string;
-      readonly peerTimeoutMs: number;
-      /** How the session can be resumed; `undefined`: it cannot. */
-      readonly grant: ResumeGrant | undefined;
-    }
-  /** The handshake is done, and the session of an earlier connection goes on. */
-  | { readonly type: 'resumed'; readonly peerTimeoutMs: number; readonly grant: ResumeGrant }
-  /** Session messages that arrived together. */
-  | { readonly type: 'messages'; readonly messages: readonly SessionMessage[] }
-  /** The server continues on another port. */
-  | { readonly type: 'handover'; readonly port: number; readonly ticket: string }
-  /** The peer takes no new calls; `code`: why it will end the connection. */
-  | { readonly type: 'goaway'; readonly code: CloseCode; readonly retryAfterMs: number | undefined }
-  /** The answer to a probe. */
-  | { readonly type: 'identity'; readonly identity: Identity }
-  /** A ping was answered; `loopLagMs` as in `lag`. */
-  | { readonly type: 'heartbeat'; readonly roundTripMs: number; readonly loopLagMs: number }
-  /** The peer told, and it is news, for how long its main loop had not turned. */
-  | { readonly type: 'lag'; readonly loopLagMs: number }
-  /** Something that was due has not come: read what has arrived, then call `confirmSuspicion`. */
-  | { readonly type: 'suspect' }
-  /** The end; nothing follows. `occupant` says what seems to be there when it is not a Tandem peer. */
-  | {
-      readonly type: 'closed';
-      readonly reason: CloseReason;
-      readonly lastReceived: number | undefined;
-      readonly occupant: PortOccupant | undefined;
-      readonly retryAfterMs: number | undefined;
-    };
+import type { Sent } from './outbox.js';
+import { Session } from './session.js';
 
 /** A frame that has begun may take this long: 30 s, and 16 s for the largest at 16 KiB/s (reliability rule R24). */
 const partialFrameMs = 46_000;
 
-/** Session messages, or bytes of their frames, after which they are acknowledged at once. */
-const ackAfterMessages = 32;
-const ackAfterBytes = 64 * 1024;
-
-/** Milliseconds after which they are acknowledged however few they are. */
-const ackAfterMs = 100;
-
 /** The state machine of one connection. */
 export class ConnectionCore {
   readonly #settings: ConnectionSettings;
-  #inbox: Inbox;
-  #outbox: Outbox;
+  #session: Session;
   readonly #handshake: Handshake;
   #state: 'handshaking' | 'established' | 'closed' = 'handshaking';
-  #isReady = false;
   #isSuspect = false;
   #hello: Hello | undefined;
   #heartbeat: Heartbeat | undefined;
   #timeoutMs: number;
-  #handshakeEndsMs: number;
-  #isAuthenticating = false;
+  readonly #deadline: HandshakeDeadline;
   #partialEndsMs = Infinity;
   #events: ConnectionEvent[] = [];
   #messages: SessionMessage[] = [];
   #retryAfterMs: number | undefined;
   #peerLagMs = 0;
-  #peerStreamBytes = defaultPeerStreamBytes;
-  #isResumable = false;
   #isAway = false;
   #isConfirmed = false;
   /** Whose session is asked for. Not longer than needed: else each connection would keep all that came before. */
   #previous: ConnectionCore | undefined;
-  #ackAtMs = Infinity;
   /** What is still to be written of a connection whose session goes on. */
   #lastFrames: readonly Uint8Array[] = [];
 
   /**
    * @param settings - fixed for the life of the connection
    * @param nowMs - the present time; the handshake's deadline counts from here
+   * @param previous - a connection whose session is to be continued; only for a dialler that asks for it in its HELLO
    */
-  constructor(settings: ConnectionSettings, nowMs: number) {
-    this.#previous = settings.previous;
-    this.#settings = settings.previous === undefined ? settings : { ...settings, previous: undefined };
-    this.#inbox = new Inbox(settings.codec, settings.limits, settings.slabs.fragments);
-    this.#outbox = new Outbox(settings.codec, settings.slabs, settings.limits.maxQueuedBytes);
+  constructor(settings: ConnectionSettings, nowMs: number, previous?: ConnectionCore) {
+    this.#settings = settings;
+    this.#previous = previous;
+    this.#session = Session.new(settings);
     this.#timeoutMs = settings.timeoutMs;
-    this.#handshakeEndsMs = nowMs + settings.handshakeTimeoutMs;
-    const { role, timeoutMs, limits, codec } = settings;
-    const { maxStreamBytes } = limits;
-    this.#handshake = new Handshake(
-      role,
-      this.#outbox,
-      timeoutMs,
-      maxStreamBytes,
-      settings.windowBytes,
-      codec.agreed.names,
-    );
+    this.#deadline = new HandshakeDeadline(settings, nowMs);
+    this.#handshake = new Handshake(settings, this.#session.outbox);
   }
 
   /** Whether session messages may be sent. */
@@ -179,17 +81,17 @@ export class ConnectionCore {
 
   /** Bytes of stream values that the peer is ready to hold; known once the connection is established. */
   get peerStreamBytes(): number {
-    return this.#peerStreamBytes;
+    return this.#session.peerStreamBytes;
   }
 
   /** Bytes that the session message sent last took. */
   get lastMessageBytes(): number {
-    return this.#outbox.lastMessageBytes;
+    return this.#session.outbox.lastMessageBytes;
   }
 
   /** Whether the session outlives the connection. */
   get isResumable(): boolean {
-    return this.#isResumable;
+    return this.#session.isResumable;
   }
 
   /** Whether the connection is lost and its session waits for another. */
@@ -204,27 +106,27 @@ export class ConnectionCore {
 
   /** The number of the last session message that was received. */
   get receivedCount(): number {
-    return this.#inbox.receivedCount;
+    return this.#session.inbox.receivedCount;
   }
 
   /** Whether so much waits that the other side is to be given up. */
   get isOverfull(): boolean {
-    return this.#outbox.isOverfull;
+    return this.#session.outbox.isOverfull;
   }
 
   /** Whether everything that was sent is known to be received; of a session that can be resumed. */
   get isAcknowledged(): boolean {
-    return this.#outbox.isAcknowledged;
+    return this.#session.outbox.isAcknowledged;
   }
 
   /** Whether the session can go on with a side that has received so much. */
   canContinueFrom(received: number): boolean {
-    return this.#outbox.canContinueFrom(received);
+    return this.#session.outbox.canContinueFrom(received);
   }
 
   /** Whether the other side has acknowledged a message. */
   hasReached(sent: Sent): boolean {
-    return this.#outbox.hasReached(sent);
+    return this.#session.outbox.hasReached(sent);
   }
 
   /** Whether the end has come. */
@@ -234,7 +136,7 @@ export class ConnectionCore {
 
   /** Bytes accepted for sending that `takeFrames` has not given out yet. */
   get queuedBytes(): number {
-    return this.#outbox.queuedBytes;
+    return this.#session.outbox.queuedBytes;
   }
 
   // ── Inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -251,13 +153,13 @@ export class ConnectionCore {
     }
     this.#watchPartialFrame(nowMs);
     this.#emitMessages();
-    if (this.#isResumable) this.#considerAck(nowMs);
+    if (this.isResumable && this.isEstablished) this.#session.considerAck(nowMs);
   }
 
   /** Acts on the deadlines that have passed. */
   handleDeadline(nowMs: number): void {
     if (this.#state === 'closed') return;
-    if (nowMs >= this.#ackAtMs) this.#sendAck();
+    if (nowMs >= this.#session.ackAtMs) this.#session.sendAck();
     // Heartbeats go on while the suspicion is open: a deadline that nobody acts on would be due again and again.
     if (!this.#isSuspect && this.#isOverdue(nowMs)) {
       this.#isSuspect = true;
@@ -279,7 +181,7 @@ export class ConnectionCore {
     if (nowMs >= this.#partialEndsMs) {
       this.#fail(new ProtocolError('a frame that was begun did not end in time'));
     } else if (this.#isOverdue(nowMs)) {
-      this.close('handshake-timeout', this.#describeDelay());
+      this.close('handshake-timeout', this.#deadline.describe(this.#handshake.awaitsOpening));
     } else if (this.#heartbeat?.isDead() === true) {
       this.reportSilence();
     }
@@ -309,7 +211,7 @@ export class ConnectionCore {
     if (hello === undefined) return;
     const { agreed } = this.#settings.codec;
     const codec = agreed.choose(hello.codecs);
-    this.#sendWelcome(connectionID, codec, grant);
+    this.#handshake.sendWelcome(this.#timeoutMs, connectionID, codec, grant);
     agreed.use(codec);
     this.#establish(connectionID, hello, grant, nowMs);
   }
@@ -325,7 +227,10 @@ export class ConnectionCore {
     if (hello === undefined || session === undefined) return;
     const { name } = previous.#settings.codec.agreed;
     const codec = this.#settings.codec.agreed.names.includes(name) ? name : undefined;
-    this.#sendWelcome(connectionID, codec, { ...grant, received: previous.receivedCount });
+    this.#handshake.sendWelcome(this.#timeoutMs, connectionID, codec, {
+      ...grant,
+      received: previous.receivedCount,
+    });
     this.#continue(previous, session.received);
     this.#establishResumed(hello, grant, nowMs);
   }
@@ -346,7 +251,7 @@ export class ConnectionCore {
   refuse(code: CloseCode, message: string, retryAfterMs: number | undefined): void {
     if (this.#hello === undefined) return;
     const text = printable(message, maxReasonLength);
-    this.#outbox.sendControl(
+    this.#session.outbox.sendControl(
       retryAfterMs === undefined
         ? [MessageType.refuse, code, text]
         : [MessageType.refuse, code, text, retryAfterMs],
@@ -357,13 +262,13 @@ export class ConnectionCore {
   /** Answers HELLO: continue on that port, and show this ticket there. Has no effect when no HELLO waits for an answer. */
   handOver(port: number, ticket: string): void {
     if (this.#hello === undefined) return;
-    this.#outbox.sendControl([MessageType.handover, port, ticket]);
+    this.#session.outbox.sendControl([MessageType.handover, port, ticket]);
     this.#end(new CloseReason('disconnected', `handed over to port ${port}`, 'local'), undefined);
   }
 
   /** The session has what it needs to begin: the handshake's deadline no longer counts. */
   markReady(): void {
-    this.#isReady = true;
+    this.#deadline.meet();
   }
 
   /**
@@ -372,28 +277,28 @@ export class ConnectionCore {
    * @throws UnserializableValueError, LimitExceededError when it cannot be encoded; nothing was sent then
    */
   send(message: SessionMessage, mostBytes?: number): Sent {
-    return this.#outbox.send(message, mostBytes);
+    return this.#session.outbox.send(message, mostBytes);
   }
 
   /** Takes a message back; true when it will never be whole at the other side, which then cannot act on it. */
   withdraw(sent: Sent): boolean {
-    return this.#outbox.withdraw(sent);
+    return this.#session.outbox.withdraw(sent);
   }
 
   /** Whether a message was given to the transport as a whole: if not, the peer cannot have seen it. */
   isHandedOver(sent: Sent): boolean {
-    return this.#outbox.isHandedOver(sent);
+    return this.#session.outbox.isHandedOver(sent);
   }
 
   /** Whether a message came after the last one that the peer says it has read. */
   isBeyond(sent: Sent, lastReceived: number): boolean {
-    return this.#outbox.isBeyond(sent, lastReceived);
+    return this.#session.outbox.isBeyond(sent, lastReceived);
   }
 
   /** Tells the peer that no new calls are taken. Has no effect while the connection is not established. */
   sendGoAway(code: CloseCode, retryAfterMs: number | undefined): void {
     if (this.#state !== 'established') return;
-    this.#outbox.sendControl(
+    this.#session.outbox.sendControl(
       retryAfterMs === undefined ? [MessageType.goaway, code] : [MessageType.goaway, code, retryAfterMs],
     );
   }
@@ -415,7 +320,7 @@ export class ConnectionCore {
   /** The session that waits for another connection will find none. */
   endSession(): void {
     this.#isAway = false;
-    this.#outbox.end();
+    this.#session.outbox.end();
   }
 
   /** Ends the connection: tells the peer why, after everything that is queued short of unfinished long messages. */
@@ -423,7 +328,7 @@ export class ConnectionCore {
     if (this.#state === 'closed') return;
     const text = printable(message, maxReasonLength);
     if (this.#state === 'established') {
-      this.#outbox.sendControl([MessageType.goodbye, code, text, this.#inbox.receivedCount]);
+      this.#session.outbox.sendControl([MessageType.goodbye, code, text, this.#session.inbox.receivedCount]);
     } else {
       this.#handshake.sendRefusal(code, text);
     }
@@ -437,7 +342,7 @@ export class ConnectionCore {
    * @param roomBytes - about how many bytes of long messages the transport has room for; short messages always go
    */
   takeFrames(roomBytes: number): readonly Uint8Array[] {
-    if (!this.#isAway) return this.#outbox.takeFrames(roomBytes);
+    if (!this.#isAway) return this.#session.outbox.takeFrames(roomBytes);
     const frames = this.#lastFrames;
     this.#lastFrames = [];
     return frames;
@@ -445,12 +350,12 @@ export class ConnectionCore {
 
   /** Bytes of short messages that `takeFrames` has not given out yet. */
   get unwrittenBytes(): number {
-    return this.#outbox.unwrittenBytes;
+    return this.#session.outbox.unwrittenBytes;
   }
 
   /** Whether long messages wait for room. */
   get hasLongMessages(): boolean {
-    return this.#outbox.hasLongMessages;
+    return this.#session.outbox.hasLongMessages;
   }
 
   /** Takes what has happened since the last call. */
@@ -465,24 +370,24 @@ export class ConnectionCore {
     if (this.#state === 'closed') return Infinity;
     const heartbeatMs = this.#heartbeat?.nextDeadlineMs ?? Infinity;
     // What is overdue waits for `confirmSuspicion`, not for the clock.
-    if (this.#isSuspect) return Math.min(heartbeatMs, this.#ackAtMs);
-    const handshakeMs = this.#isReady ? Infinity : this.#handshakeEndsMs;
-    return Math.min(handshakeMs, this.#partialEndsMs, heartbeatMs, this.#ackAtMs);
+    const { ackAtMs } = this.#session;
+    if (this.#isSuspect) return Math.min(heartbeatMs, ackAtMs);
+    return Math.min(this.#deadline.endsMs, this.#partialEndsMs, heartbeatMs, ackAtMs);
   }
 
   // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #receiveOpening(chunk: Uint8Array, nowMs: number): Uint8Array | undefined {
     const rest = this.#handshake.receiveOpening(chunk);
-    if (rest !== undefined) this.#allowAuthentication('dialer', nowMs);
+    if (rest !== undefined) this.#deadline.allowAuthentication('dialer', nowMs);
     return rest;
   }
 
   #receiveFrames(chunk: Uint8Array, nowMs: number): void {
-    this.#inbox.push(chunk);
+    this.#session.inbox.push(chunk);
     for (;;) {
       const isStranger = this.#state !== 'established';
-      const messages = this.#inbox.read(isStranger);
+      const messages = this.#session.inbox.read(isStranger);
       if (messages === undefined) return;
       this.#partialEndsMs = Infinity;
       this.#isConfirmed ||= !isStranger;
@@ -509,7 +414,7 @@ export class ConnectionCore {
         if (this.#settings.codec.referencesOf(message) !== undefined)
           throw new ProtocolError('a HELLO with references');
         this.#hello = message[1];
-        this.#allowAuthentication('listener', nowMs);
+        this.#deadline.allowAuthentication('listener', nowMs);
         this.#events.push({ type: 'hello', hello: message[1] });
         return;
       case MessageType.challenge:
@@ -519,7 +424,10 @@ export class ConnectionCore {
         this.#events.push({ type: 'proof', isRight: this.#handshake.isRightProof(message[1]) });
         return;
       case MessageType.probe:
-        this.#outbox.sendControl([MessageType.identity, { version: protocolVersion, service: 'tandem' }]);
+        this.#session.outbox.sendControl([
+          MessageType.identity,
+          { version: protocolVersion, service: 'tandem' },
+        ]);
         this.#end(new CloseReason('disconnected', 'a probe was answered', 'local'), undefined);
         return;
       case MessageType.welcome:
@@ -559,13 +467,13 @@ export class ConnectionCore {
       this.#establishResumed(welcome, grant, nowMs);
     }
     // By this the server knows that its answer has come.
-    if (this.#isResumable) this.#sendAck();
+    if (this.isResumable) this.#session.sendAck();
   }
 
   #receiveEstablished(message: ConnectionMessage, nowMs: number): void {
     switch (message[0]) {
       case MessageType.ack:
-        this.#outbox.acknowledge(message[1]);
+        this.#session.outbox.acknowledge(message[1]);
         return;
       case MessageType.ping:
       case MessageType.pong:
@@ -576,7 +484,7 @@ export class ConnectionCore {
         this.#heartbeat?.setPeerTimeout(message[1], nowMs);
         return;
       case MessageType.window:
-        this.#outbox.widenWindow(message[1]);
+        this.#session.outbox.widenWindow(message[1]);
         return;
       case MessageType.goaway:
         this.#emitMessages();
@@ -595,7 +503,7 @@ export class ConnectionCore {
   }
 
   #tellTimeout(): void {
-    this.#outbox.sendControl([MessageType.timeout, this.#timeoutMs]);
+    this.#session.outbox.sendControl([MessageType.timeout, this.#timeoutMs]);
   }
 
   #receiveHeartbeat(
@@ -618,7 +526,7 @@ export class ConnectionCore {
 
   /** Without a lag: what sends it is the main loop, and so that turns, however long it had not. */
   #sendHeartbeat(type: PingMessage[0] | PongMessage[0], id: number): void {
-    this.#outbox.sendControl([type, id]);
+    this.#session.outbox.sendControl([type, id]);
   }
 
   #noteLag(loopLagMs: number): void {
@@ -629,32 +537,11 @@ export class ConnectionCore {
   }
 
   #isOverdue(nowMs: number): boolean {
-    return nowMs >= this.#partialEndsMs || (!this.#isReady && nowMs >= this.#handshakeEndsMs);
-  }
-
-  /** What is waited for now is a verdict. */
-  #allowAuthentication(side: ConnectionRole['side'], nowMs: number): void {
-    const { role, handshakeTimeoutMs, authenticationTimeoutMs } = this.#settings;
-    if (role.side !== side || authenticationTimeoutMs === undefined) return;
-    this.#isAuthenticating = true;
-    // A dialer waits a little longer than the server that it waits for.
-    this.#handshakeEndsMs = nowMs + authenticationTimeoutMs + (side === 'dialer' ? handshakeTimeoutMs : 0);
-  }
-
-  #describeDelay(): string {
-    const { role, handshakeTimeoutMs, authenticationTimeoutMs = 0 } = this.#settings;
-    if (this.#isAuthenticating) {
-      const whose = role.side === 'dialer' ? 'the server said nothing about' : 'no end came of';
-      return `${whose} the authentication within ${authenticationTimeoutMs} ms`;
-    }
-    const doing = this.#handshake.awaitsOpening
-      ? 'did not begin to speak this protocol'
-      : 'did not complete the handshake';
-    return `the peer ${doing} within ${handshakeTimeoutMs} ms`;
+    return nowMs >= this.#partialEndsMs || nowMs >= this.#deadline.endsMs;
   }
 
   #watchPartialFrame(nowMs: number): void {
-    if (!this.#inbox.isWithinFrame) this.#partialEndsMs = Infinity;
+    if (!this.#session.inbox.isWithinFrame) this.#partialEndsMs = Infinity;
     else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + partialFrameMs;
   }
 
@@ -668,18 +555,14 @@ export class ConnectionCore {
     nowMs: number,
   ): void {
     const { keptBytes } = this.#settings;
-    this.#peerStreamBytes = peer.streamBytes ?? defaultPeerStreamBytes;
-    if (grant !== undefined && keptBytes !== undefined) {
-      this.#isResumable = true;
-      this.#inbox.beginNumbers();
-      this.#outbox.keepSent(keptBytes);
-    }
+    this.#session.peerStreamBytes = peer.streamBytes ?? defaultPeerStreamBytes;
+    if (grant !== undefined && keptBytes !== undefined) this.#session.outliveConnections(keptBytes);
     this.#begin(peer, nowMs);
     this.#events.push({
       type: 'established',
       connectionID,
       peerTimeoutMs: peer.timeoutMs,
-      grant: this.#isResumable ? grant : undefined,
+      grant: this.isResumable ? grant : undefined,
     });
   }
 
@@ -690,31 +573,12 @@ export class ConnectionCore {
 
   #begin(peer: Hello | Welcome, nowMs: number): void {
     this.#state = 'established';
-    if (this.#isAuthenticating) this.#handshakeEndsMs = nowMs + this.#settings.handshakeTimeoutMs;
-    this.#isAuthenticating = false;
-    if (peer.windowBytes !== undefined) this.#outbox.setWindow(peer.windowBytes);
+    this.#deadline.endAuthentication(nowMs);
+    if (peer.windowBytes !== undefined) this.#session.outbox.setWindow(peer.windowBytes);
     this.#hello = undefined;
     const { heartbeatIntervalMs, areHeartbeatsElsewhere = false } = this.#settings;
     if (!areHeartbeatsElsewhere)
       this.#heartbeat = new Heartbeat(this.#timeoutMs, peer.timeoutMs, heartbeatIntervalMs, nowMs);
-  }
-
-  #sendWelcome(connectionID: string, codec: string | undefined, grant: ResumeGrant | undefined): void {
-    const { windowBytes, limits } = this.#settings;
-    this.#outbox.sendControl([
-      MessageType.welcome,
-      {
-        version: protocolVersion,
-        connectionID,
-        timeoutMs: this.#timeoutMs,
-        streamBytes: limits.maxStreamBytes,
-        ...(windowBytes === undefined ? {} : { windowBytes }),
-        ...(codec === undefined ? {} : { codec }),
-        ...(grant === undefined ? {} : { resume: grant }),
-      },
-    ]);
-    // A frame of its own: until it is read, the peer accepts small frames only, and knows of no other codec.
-    this.#outbox.finishFrame();
   }
 
   // ── Sessions that go on ─────────────────────────────────────────────────────────────────────────────────────────
@@ -724,38 +588,19 @@ export class ConnectionCore {
    * @throws ProtocolError when the other side cannot have received so much, or had received more
    */
   #continue(previous: ConnectionCore, received: number): void {
-    const inbox = previous.#inbox;
-    const outbox = previous.#outbox;
-    outbox.continueOn(this.#outbox, received);
-    inbox.continueOn(this.#inbox);
-    this.#inbox = inbox;
-    this.#outbox = outbox;
-    this.#peerStreamBytes = previous.#peerStreamBytes;
-    this.#isResumable = true;
+    const session = previous.#session;
+    session.continueOn(this.#session, received);
+    this.#session = session;
     // The session has gone: what is done to the other one from now on must not touch it.
     previous.#isAway = false;
-    previous.#outbox = new Outbox(this.#settings.codec, this.#settings.slabs, 0);
-    previous.#outbox.end();
+    previous.#session = Session.over(session.inbox, this.#settings);
   }
 
   /** The connection is over, the session is not. */
   #leave(lastFrames: readonly Uint8Array[]): void {
     this.#isAway = true;
-    this.#ackAtMs = Infinity;
     this.#lastFrames = lastFrames;
-    this.#outbox.detach();
-  }
-
-  #considerAck(nowMs: number): void {
-    if (this.#state !== 'established' || this.#inbox.unacknowledgedCount === 0) return;
-    const { unacknowledgedCount, unacknowledgedBytes } = this.#inbox;
-    if (unacknowledgedCount >= ackAfterMessages || unacknowledgedBytes >= ackAfterBytes) this.#sendAck();
-    else if (this.#ackAtMs === Infinity) this.#ackAtMs = nowMs + ackAfterMs;
-  }
-
-  #sendAck(): void {
-    this.#ackAtMs = Infinity;
-    this.#outbox.sendControl([MessageType.ack, this.#inbox.acknowledge()]);
+    this.#session.detach();
   }
 
   #emitMessages(): void {
@@ -776,10 +621,10 @@ export class ConnectionCore {
     this.#state = 'closed';
     this.#hello = this.#previous = undefined;
     const isLoss = reason.code === 'connection-lost' || reason.code === 'timeout';
-    if (this.#isResumable && isLoss) {
+    if (this.isResumable && isLoss) {
       // What had not left when the pipe broke was never handed over.
-      this.#leave(reason.by === 'transport' ? [] : this.#outbox.takeFrames(0));
-    } else this.#outbox.end();
+      this.#leave(reason.by === 'transport' ? [] : this.#session.outbox.takeFrames(0));
+    } else this.#session.outbox.end();
     this.#events.push({
       type: 'closed',
       reason,

@@ -8,33 +8,17 @@
 
 import { AuthenticationError, ProtocolError, type PortOccupant } from '../errors.js';
 import { ClientProof, ServerProof, type ClientAuthentication, type Prover } from './authentication.js';
+import type { ConnectionRole, ConnectionSettings, DialerRole } from './connection-settings.js';
 import {
   MessageType,
   protocolVersion,
   type ConnectionMessage,
   type Hello,
-  type ResumeOffer,
+  type ResumeGrant,
   type Welcome,
 } from './messages.js';
 import { httpAnswer, OpeningReader, type OpeningVerdict } from './opening.js';
 import type { Outbox } from './outbox.js';
-
-/** What this end of the connection is there for. */
-export type ConnectionRole =
-  /** Waits for a HELLO or a PROBE. */
-  | { readonly side: 'listener' }
-  /**
-   * Wants a connection; with the ticket of a handover, if it was sent here by one, with what it is to be known by, and to resume,
-   * if it says so.
-   */
-  | {
-      readonly side: 'dialer';
-      readonly ticket?: string | undefined;
-      readonly authentication?: ClientAuthentication | undefined;
-      readonly resume?: ResumeOffer | undefined;
-    }
-  /** Only asks who listens. */
-  | { readonly side: 'prober' };
 
 type MessageOf<Type extends number> = Extract<
   ConnectionMessage,
@@ -62,6 +46,7 @@ const expected: Readonly<Record<ConnectionRole['side'], readonly number[]>> = {
 
 /** The handshake of one connection, seen from one side. */
 export class Handshake {
+  readonly #settings: ConnectionSettings;
   readonly #role: ConnectionRole;
   readonly #outbox: Outbox;
   #opening: OpeningReader | undefined = new OpeningReader();
@@ -71,21 +56,12 @@ export class Handshake {
   readonly #clientProof = new ClientProof();
 
   /**
-   * @param role - what this end is there for
+   * @param settings - of the connection; what HELLO tells is among them
    * @param outbox - where it speaks
-   * @param timeoutMs - how long this side bears silence, told in HELLO
-   * @param streamBytes - what this side is ready to hold of stream values, told in HELLO
-   * @param windowBytes - how much of session messages may wait here, told in HELLO; `undefined`: no bound
-   * @param codecs - the names of those that this side speaks besides the built-in one, told in HELLO
    */
-  constructor(
-    role: ConnectionRole,
-    outbox: Outbox,
-    timeoutMs: number,
-    streamBytes: number,
-    windowBytes: number | undefined,
-    codecs: readonly string[],
-  ) {
+  constructor(settings: ConnectionSettings, outbox: Outbox) {
+    const { role } = settings;
+    this.#settings = settings;
     this.#role = role;
     this.#outbox = outbox;
     const authentication = role.side === 'dialer' ? role.authentication : undefined;
@@ -93,15 +69,7 @@ export class Handshake {
     if (role.side === 'listener') return;
     outbox.sendOpening();
     if (role.side === 'prober') outbox.sendControl([MessageType.probe]);
-    else
-      outbox.sendControl([
-        MessageType.hello,
-        {
-          ...helloOf(timeoutMs, streamBytes, windowBytes, role.ticket, codecs),
-          ...shown(authentication),
-          ...(role.resume === undefined ? {} : { resume: role.resume }),
-        },
-      ]);
+    else outbox.sendControl([MessageType.hello, helloOf(settings, role)]);
   }
 
   /** Whether the peer's opening is still to come, as a whole or in part. */
@@ -173,6 +141,31 @@ export class Handshake {
     return this.#clientProof.isRight(proof);
   }
 
+  /**
+   * Answers HELLO: the client is in.
+   * @param timeoutMs - how long this side bears silence now
+   * @param codec - that this side has chosen; `undefined`: the built-in one
+   * @param grant - how the session can be resumed; `undefined`: not at all
+   */
+  sendWelcome(
+    timeoutMs: number,
+    connectionID: string,
+    codec: string | undefined,
+    grant: ResumeGrant | undefined,
+  ): void {
+    this.#outbox.sendControl([
+      MessageType.welcome,
+      {
+        ...toldByBoth(this.#settings, timeoutMs),
+        connectionID,
+        ...(codec === undefined ? {} : { codec }),
+        ...(grant === undefined ? {} : { resume: grant }),
+      },
+    ]);
+    // A frame of its own: until it is read, the peer accepts small frames only, and knows of no other codec.
+    this.#outbox.finishFrame();
+  }
+
   /** Tells a peer whose handshake failed why, in words that it can read. */
   sendRefusal(code: string, reason: string): void {
     if (this.#role.side !== 'listener') return;
@@ -214,20 +207,29 @@ function shown(authentication: ClientAuthentication | undefined): Pick<Hello, 'c
   return credentials === undefined ? {} : { credentials };
 }
 
-function helloOf(
+function helloOf(settings: ConnectionSettings, role: DialerRole): Hello {
+  const { timeoutMs, codec } = settings;
+  const { ticket, authentication, resume } = role;
+  const { names } = codec.agreed;
+  return {
+    ...toldByBoth(settings, timeoutMs),
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(names.length === 0 ? {} : { codecs: names }),
+    ...shown(authentication),
+    ...(resume === undefined ? {} : { resume }),
+  };
+}
+
+/** What each side must know of the other: it is in HELLO and in WELCOME. */
+function toldByBoth(
+  { limits, windowBytes }: ConnectionSettings,
   timeoutMs: number,
-  streamBytes: number,
-  windowBytes: number | undefined,
-  ticket: string | undefined,
-  codecs: readonly string[],
-): Hello {
+): Pick<Hello & Welcome, 'version' | 'timeoutMs' | 'streamBytes' | 'windowBytes'> {
   return {
     version: protocolVersion,
     timeoutMs,
-    streamBytes,
+    streamBytes: limits.maxStreamBytes,
     ...(windowBytes === undefined ? {} : { windowBytes }),
-    ...(ticket === undefined ? {} : { ticket }),
-    ...(codecs.length === 0 ? {} : { codecs }),
   };
 }
 

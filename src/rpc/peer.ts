@@ -9,7 +9,7 @@ import { ResumableLine } from '../link/resumable-line.js';
 import { CloseReason, type CloseCode } from '../protocol/close-reason.js';
 import { Codec } from '../protocol/codec.js';
 import type { SlabPool } from '../protocol/framing.js';
-import type { ConnectionRole } from '../protocol/handshake.js';
+import type { ConnectionRole } from '../protocol/connection-settings.js';
 import type { Limits } from '../protocol/limits.js';
 import type { MessageCodec } from '../protocol/message-codec.js';
 import type { Hello, ResumeGrant, ResumeOffer, SessionMessage } from '../protocol/messages.js';

@@ -4,7 +4,7 @@
 import type { Observable } from 'rxjs';
 import { NotConnectedError, RPCError } from '../errors.js';
 import { Codec } from '../protocol/codec.js';
-import type { ConnectionSettings } from '../protocol/connection-core.js';
+import type { ConnectionSettings } from '../protocol/connection-settings.js';
 import { sharedSlabs } from '../protocol/framing.js';
 import { neverExposedKey } from '../proxies/exposure.js';
 import type { RemoteProxy } from '../proxies/types.js';

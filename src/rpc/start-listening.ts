@@ -7,7 +7,7 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { PortInUseError, RPCError, ServerAlreadyRunningException, type PortOccupant } from '../errors.js';
 import { probe, type ProbeResult } from '../link/probe.js';
-import type { ConnectionSettings } from '../protocol/connection-core.js';
+import type { ConnectionSettings } from '../protocol/connection-settings.js';
 import type {
   Address,
   Listener,
