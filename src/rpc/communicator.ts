@@ -11,7 +11,6 @@ import {
   ProtocolError,
   RPCError,
   StreamLostError,
-  type PermissionDeniedError,
 } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { Line } from '../link/line.js';
@@ -19,18 +18,14 @@ import type { Codec } from '../protocol/codec.js';
 import type { Limits } from '../protocol/limits.js';
 import {
   MessageType,
-  type CallMeta,
   type CreditMessage,
   type FailMessage,
   type IdentifyMessage,
-  type NotifyMessage,
   type ReceivedNextMessage,
   type RegisterMessage,
   type RegisteredObject,
-  type RequestMessage,
   type ResponseMessage,
   type SessionMessage,
-  type SubscribeMessage,
   type Target,
 } from '../protocol/messages.js';
 import type { Caller } from '../proxies/caller.js';
@@ -39,10 +34,10 @@ import type { CallOptions } from '../proxies/types.js';
 import type { RemoteStream } from '../streams/remote-stream.js';
 import { neverSubscribed } from '../streams/stream-senders.js';
 import type { Report } from '../streams/user-callback.js';
-import { Refusal, type Admission, type Authorization, type AuthorizedCall } from './authorization.js';
+import type { Authorization } from './authorization.js';
 import { noCounts, type Counts } from './counts.js';
-import { ServedCall } from './current-call.js';
 import { DirectCaller } from './direct-caller.js';
+import { IncomingRequests } from './incoming-requests.js';
 import type { Interception } from './interception.js';
 import { Invocations } from './invocations.js';
 import { OutgoingCalls } from './outgoing-calls.js';
@@ -53,9 +48,8 @@ import { RemoteObjects } from './remote-objects.js';
 import { Sending } from './sending.js';
 import { ServedStreams } from './served-streams.js';
 import { SessionDrain } from './session-drain.js';
-import { labelOf, Targets, type FoundMethod, type FoundStream, type LocalObjects } from './targets.js';
-import { isThenable } from './thenable.js';
-import { refusalOf, type ErrorExposure } from './wire-errors.js';
+import { Targets, type LocalObjects } from './targets.js';
+import type { ErrorExposure } from './wire-errors.js';
 
 /** What happens on a communicator. */
 export interface CommunicatorSink {
@@ -106,19 +100,17 @@ export class RPCCommunicator implements Caller {
   readonly #connection: Line;
   readonly #quotas: Quotas;
   readonly #sending: Sending;
-  readonly #targets: Targets;
   readonly #references: References;
   readonly #remote: RemoteObjects;
   readonly #calls: OutgoingCalls;
   readonly #deadlineChanged: () => void;
   readonly #invocations: Invocations;
+  readonly #requests: IncomingRequests;
   #streams: OutgoingStreams | undefined;
   #served: ServedStreams | undefined;
   readonly #caller: Caller;
   /** Sends without the interceptors, which whoever picks the connection has run. @internal */
   readonly direct: Caller;
-  /** The highest id that the other side has used. */
-  #lastPeerID = 0;
   #isReady = false;
   /** Present while nothing new is taken. */
   #drain: SessionDrain | undefined;
@@ -154,12 +146,6 @@ export class RPCCommunicator implements Caller {
       quotas: this.#quotas,
     });
     const { exports } = this.#references;
-    this.#targets = new Targets({
-      connectionID,
-      localObjects: settings.localObjects,
-      exports,
-      maxArguments: limits.maxArguments,
-    });
     const deadlineChanged = (): void => {
       connection.deadlineChanged();
     };
@@ -193,6 +179,30 @@ export class RPCCommunicator implements Caller {
       sending,
       report: this.report,
       deadlineChanged,
+    });
+    const targets = new Targets({
+      connectionID,
+      localObjects: settings.localObjects,
+      exports,
+      maxArguments: limits.maxArguments,
+    });
+    this.#requests = new IncomingRequests({
+      connectionID,
+      identity: settings.identity,
+      authorization: settings.authorization,
+      quotas: this.#quotas,
+      targets,
+      references: this.#references,
+      sending,
+      invocations: this.#invocations,
+      served: () => this.#served,
+      serving: () => this.#serving,
+      drain: () => this.#drain,
+      report: this.report,
+      guard: (act) => {
+        this.#guard(act);
+      },
+      now,
     });
   }
 
@@ -381,19 +391,19 @@ export class RPCCommunicator implements Caller {
     }
     switch (message[0]) {
       case MessageType.request:
-        this.#receiveRequest(message);
+        this.#requests.receiveCall(message);
         return;
       case MessageType.response:
         this.#receiveResponse(message);
         return;
       case MessageType.notify:
-        this.#receiveNotify(message);
+        this.#requests.receiveNotification(message);
         return;
       case MessageType.cancel:
         this.#receiveCancel(message[1]);
         return;
       case MessageType.subscribe:
-        this.#receiveSubscribe(message);
+        this.#requests.receiveSubscription(message);
         return;
       case MessageType.next:
         // The inbox has counted its bytes.
@@ -454,78 +464,6 @@ export class RPCCommunicator implements Caller {
     return this.#served;
   }
 
-  #receiveRequest(message: RequestMessage): void {
-    const [, id, target, member, args, meta] = message;
-    this.#checkID(id);
-    try {
-      this.#quotas.admitCall(this.#invocations.size);
-      const { authorization } = this.#settings;
-      this.#drain?.admit(target, member, meta?.within);
-      const call = this.#callOf(target, member, meta, id);
-      const admitted =
-        authorization &&
-        this.#admit(authorization, message, 'call', call, target, () =>
-          this.#targets.method(target, member, args),
-        );
-      const found =
-        admitted === undefined ? this.#targets.method(target, member, args) : (admitted.found ?? noMethod);
-      if (admitted === undefined) this.#references.hydrate(message);
-      const admission = admitted?.admission;
-      this.#invocations.start({ id, call, found, admission, args, hasRun: false, running: 0 });
-    } catch (error) {
-      const refused = this.#refusal(message, error);
-      this.#sending.sendPlain([MessageType.response, id, refusalOf(refused, 'no')]);
-    }
-  }
-
-  #receiveNotify(message: NotifyMessage): void {
-    const [, target, member, args, meta] = message;
-    if (!this.#quotas.admitNotify(this.#invocations.size, this.report)) {
-      this.#references.refuse(message);
-      return;
-    }
-    try {
-      const { authorization } = this.#settings;
-      const call = this.#callOf(target, member, meta);
-      const admitted =
-        authorization &&
-        this.#admit(authorization, message, 'notify', call, target, () =>
-          this.#targets.method(target, member, args),
-        );
-      const found =
-        admitted === undefined ? this.#targets.method(target, member, args) : (admitted.found ?? noMethod);
-      if (admitted === undefined) this.#references.hydrate(message);
-      const admission = admitted?.admission;
-      this.#invocations.start({ id: 0, call, found, admission, args, hasRun: false, running: 0 });
-    } catch (error) {
-      this.#settings.sink.onError(this.#refusal(message, error));
-    }
-  }
-
-  #receiveSubscribe(message: SubscribeMessage): void {
-    const [, id, target, member, args, credit, meta] = message;
-    this.#checkID(id);
-    try {
-      this.#quotas.admitStream(this.#served?.running ?? 0);
-      const { authorization } = this.#settings;
-      this.#drain?.admit(target, member, meta?.within);
-      const call = this.#callOf(target, member, meta, id);
-      const admitted =
-        authorization &&
-        this.#admit(authorization, message, 'subscribe', call, target, () =>
-          this.#targets.stream(target, member, args),
-        );
-      const found =
-        admitted === undefined ? this.#targets.stream(target, member, args) : (admitted.found ?? noStream);
-      if (admitted === undefined) this.#references.hydrate(message);
-      const admission = admitted?.admission;
-      this.#serving.start({ id, credit, call, found, admission, args, hasRun: false, running: 0 });
-    } catch (error) {
-      const refused = this.#refusal(message, error);
-      this.#sending.sendPlain([MessageType.fail, id, refusalOf(refused, 'no')]);
-    }
-  }
-
   #receiveResponse(message: ResponseMessage): void {
     const id = message[1];
     if (!this.#calls.has(id)) {
@@ -570,89 +508,8 @@ export class RPCCommunicator implements Caller {
 
   #receiveCredit([, id, items, bytes]: CreditMessage): void {
     // The end of a stream may cross a credit for it.
-    if (this.#served?.receiveCredit(id, items, bytes) === true || id <= this.#lastPeerID) return;
+    if (this.#served?.receiveCredit(id, items, bytes) === true || id <= this.#requests.lastID) return;
     throw neverSubscribed(id);
-  }
-
-  /** Ids rise, but a long message is overtaken by shorter ones: only one that is in use is surely wrong. */
-  #checkID(id: number): void {
-    if (this.#invocations.has(id)) throw new ProtocolError(`a call ${id} while a call of that id runs`);
-    if (this.#served?.has(id) === true)
-      throw new ProtocolError(`a call ${id} while a stream of that id is open`);
-    this.#lastPeerID = Math.max(this.#lastPeerID, id);
-  }
-
-  #callOf(target: Target, member: string, meta: CallMeta | undefined, id = 0): ServedCall {
-    const { now, identity } = this.#settings;
-    return new ServedCall(this.connectionID, labelOf(target), member, meta, now, identity, id);
-  }
-
-  /**
-   * What is called, with what came along made of its references, if the other side may call it: looked up at once, since
-   * what follows may unregister or release it, and hydrated only then.
-   * @returns what was found, or nothing if it is refused later; and what to wait for, if `authorize` takes its time
-   * @throws RPCError for what must be refused
-   */
-  #admit<Found>(
-    authorization: Authorization,
-    message: SessionMessage,
-    kind: AuthorizedCall['kind'],
-    call: ServedCall,
-    target: Target,
-    find: () => Found,
-  ): { readonly found: Found | undefined; readonly admission: Admission | undefined } {
-    let found: Found | undefined;
-    let failure: RPCError | undefined;
-    try {
-      found = find();
-    } catch (error) {
-      // Told only to those who may know.
-      if (!(error instanceof RPCError) || error instanceof ProtocolError) throw error;
-      failure = error;
-    }
-    const verdict = authorization.ask(kind, call, typeof target === 'number');
-    if (isThenable(verdict)) return { found, admission: this.#admitLater(message, verdict, failure) };
-    if (verdict !== undefined) throw verdict;
-    if (failure !== undefined) throw failure;
-    this.#references.hydrate(message);
-    return { found, admission: undefined };
-  }
-
-  #admitLater(
-    message: SessionMessage,
-    verdict: Promise<PermissionDeniedError | undefined>,
-    failure: RPCError | undefined,
-  ): Admission {
-    const release = this.#references.hold(message);
-    let refusal: RPCError | undefined;
-    const decided = verdict.then((denial) => {
-      refusal = denial ?? failure;
-    });
-    return {
-      decided,
-      enter: () => {
-        try {
-          release(refusal === undefined);
-        } catch (error) {
-          this.#references.refuse(message);
-          // What the other side did wrong ends the connection, also now.
-          if (!(error instanceof RPCError) || error instanceof ProtocolError)
-            this.#guard(() => rethrow(error));
-          refusal = error instanceof RPCError ? error : new RPCError('the arguments cannot be read');
-        }
-        if (refusal !== undefined) throw new Refusal(refusal);
-      },
-      leave: () => {
-        release(false);
-      },
-    };
-  }
-
-  /** Why something was refused; what came with it is given back. A fault of the peer is no refusal. */
-  #refusal(message: SessionMessage, error: unknown): RPCError {
-    if (!(error instanceof RPCError) || error instanceof ProtocolError) throw error;
-    this.#references.refuse(message);
-    return error;
   }
 
   #receiveRegister([, objects, isComplete]: RegisterMessage): void {
@@ -692,14 +549,6 @@ export class RPCCommunicator implements Caller {
 
 /** Bytes of stream values that go before a message, so that it does not overtake them; the rest waits for its turn. */
 const causalBytes = 64 * 1024;
-
-/** In place of what was not found, or may not be known, until that is told. */
-const noMethod: FoundMethod = { object: undefined, method: () => undefined, schemas: undefined };
-const noStream: FoundStream = { source: undefined };
-
-function rethrow(error: unknown): never {
-  throw error;
-}
 
 function describeObject([name, { members, properties }]: readonly [string, ExposedObject]): RegisteredObject {
   return properties.length === 0 ? [name, members] : [name, members, properties];
