@@ -547,6 +547,37 @@ describe('a session that is away when its server drains', () => {
   });
 });
 
+describe('a session that comes back while its server drains', () => {
+  const resume = { windowInSeconds: 60 };
+
+  it('goes on until nothing of it is open, also where its lost connection only seems to live', async () => {
+    const desk = new Desk();
+    const { world, server, client, id, proxy } = await served('client', desk, {
+      serving: { resume, timeoutInSeconds: 1 },
+      using: { resume, timeoutInSeconds: 60 },
+      latencyInSeconds: 0.1,
+    });
+    const running = proxy.wait('running');
+    await world.pass(0.3);
+    const lost = collected(client.disconnectionMade$);
+    for (const link of world.network.links) link.freeze();
+    await world.pass(1);
+    for (let step = 0; step < 100 && server.counts().handshakes === 0; step += 1) await world.pass(0.01);
+    expect([server.counts().handshakes, server.connectionStatus(id)]).toEqual([
+      1,
+      RPCClient.STATUS_CONNECTED,
+    ]);
+    const drained = drain(server);
+    await world.pass(1);
+    expect(server.status()).toBe(RPCServer.STATE_STOPPING);
+    desk.finish();
+    expect(await world.until(running)).toBe('running');
+    await world.until(drained);
+    expect(lost).toMatchObject([{ connectionID: id, reason: { code: 'server-stopped' } }]);
+    expect(openCounts(client.counts())).toEqual([]);
+  });
+});
+
 describe('a client of several servers', () => {
   const urls = [9_000, 9_001].map((port) => `tcp://127.0.0.1:${port}`);
 

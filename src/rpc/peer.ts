@@ -180,16 +180,19 @@ export class Peer implements ConnectionSink {
     return { windowMs, session: { connectionID, token, attempt: away.#attempt, received } };
   }
 
-  /** On a server: the session goes on by the connection of another peer, which is nobody's any more. */
-  continueOn(other: Peer, grant: ResumeGrant): void {
+  /**
+   * On a server: the session goes on by the connection of another peer, which is nobody's any more.
+   * @returns false where the session has ended: what had arrived by its last connection, or who heard of the loss, may do that
+   */
+  continueOn(other: Peer, grant: ResumeGrant): boolean {
     const previous = this.#connection;
-    if (!previous.isAway) {
-      previous.abandon();
-      this.#leave(new CloseReason('connection-lost', 'the client came by another connection', 'remote'));
-    }
+    if (!previous.isAway) previous.abandon();
+    if (this.#isFinished) return false;
+    this.#noteAway(new CloseReason('connection-lost', 'the client came by another connection', 'remote'));
     this.#connection = other.#connection;
     this.identity = other.identity;
     this.#connection.resume(this.#communicator?.connectionID ?? '', previous, grant, this);
+    return true;
   }
 
   /** On a client: the session goes on by the connection of another peer, which is nobody's any more. */
@@ -354,10 +357,15 @@ export class Peer implements ConnectionSink {
   }
 
   #leave(reason: CloseReason): void {
+    this.#noteAway(reason);
+    this.#communicator?.lineLost();
+  }
+
+  /** As above, but not for long: whatever waits for the line goes on waiting. */
+  #noteAway(reason: CloseReason): void {
     this.#line?.leave();
     if (this.#isUnresponsive) this.onLoopLag(0);
     this.#sink.onAway(reason);
-    this.#communicator?.lineLost();
   }
 
   #finish(end: ConnectionEnd): void {

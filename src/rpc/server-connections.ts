@@ -384,11 +384,13 @@ export class ServerConnections {
       return fault;
     }
     const windowMs = this.#windowMs(Infinity) ?? 0;
-    this.#peers.delete(peer);
     const grant: ResumeGrant = { token: tokens.renew(token), windowMs };
+    let goesOn = false;
     this.#lifecycle.during(() => {
-      connection.peer.continueOn(peer, grant);
+      goesOn = connection.peer.continueOn(peer, grant);
     });
+    if (!goesOn) return 'unknown';
+    this.#peers.delete(peer);
     return resumed;
   }
 
