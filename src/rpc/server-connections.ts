@@ -385,10 +385,7 @@ export class ServerConnections {
     }
     const windowMs = this.#windowMs(Infinity) ?? 0;
     const grant: ResumeGrant = { token: tokens.renew(token), windowMs };
-    let goesOn = false;
-    this.#lifecycle.during(() => {
-      goesOn = connection.peer.continueOn(peer, grant);
-    });
+    const goesOn = this.#lifecycle.during(() => connection.peer.continueOn(peer, grant));
     if (!goesOn) return 'unknown';
     this.#peers.delete(peer);
     return resumed;

@@ -55,15 +55,17 @@ export class Delivery {
    * callback that runs at once finds nothing half done, whatever it calls. Acts nest; the outermost counts.
    *
    * @param act - must not throw
+   * @returns what it returned
    */
-  during(act: () => void): void {
+  during<Result>(act: () => Result): Result {
     this.#acts += 1;
-    act();
+    const result = act();
     this.#acts -= 1;
     while (this.#acts === 0 && this.#heldRuns > 0) {
       this.#heldRuns -= 1;
       this.#scheduler.schedule(this.#runNext);
     }
+    return result;
   }
 
   #run(): void {

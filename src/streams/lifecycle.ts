@@ -106,9 +106,9 @@ export class Lifecycle {
     this.unresponsive.set(this.#unresponsive);
   }
 
-  /** Does an act of the library as a whole: what it emits reaches the user when it is complete. */
-  during(act: () => void): void {
-    this.#delivery.during(act);
+  /** Does an act of the library as a whole: what it emits reaches the user when it is complete. @returns what the act did */
+  during<Result>(act: () => Result): Result {
+    return this.#delivery.during(act);
   }
 
   /** Runs a work of the library after everything that was emitted before it has been delivered. */
