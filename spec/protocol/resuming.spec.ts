@@ -95,6 +95,17 @@ describe('a resumable session', () => {
     expect(again.core.receivedCount).toBe(3);
   });
 
+  it('acknowledges again what comes again: its first acknowledgement may be what got lost', () => {
+    const hand = listener().hear([43, 1], call(1), call(2));
+    hand.pass(100);
+    expect(hand.takeMessages()).toEqual([[37, 2]]);
+    const again = next(hand, 0);
+    again.takeMessages();
+    again.hear([43, 1], call(1), call(2));
+    again.pass(100);
+    expect(again.takeMessages()).toEqual([[37, 2]]);
+  });
+
   it('writes again what was not received, then what was sent meanwhile', () => {
     const hand = listener();
     for (const id of [1, 2, 3]) hand.core.send(call(id));

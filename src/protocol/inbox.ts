@@ -51,7 +51,7 @@ export class Inbox {
     return this.#receivedCount;
   }
 
-  /** Session messages that came since the last acknowledgement. */
+  /** Session messages that came since the last acknowledgement, of a session that can be resumed; also those that came again. */
   get unacknowledgedCount(): number {
     return this.#unacknowledgedCount;
   }
@@ -136,11 +136,12 @@ export class Inbox {
     }
     if (this.#isNumbered) {
       if (this.#nextNumber === undefined) throw new ProtocolError('a session message without a number');
+      // Also one that comes again: the acknowledgement of the first may be what got lost (RFC 9293, 3.10.7.4, has the same rule).
+      this.#unacknowledgedCount += 1;
       this.#nextNumber += 1;
       if (this.#nextNumber - 1 <= this.#receivedCount) return false;
     }
     this.#receivedCount += 1;
-    this.#unacknowledgedCount += 1;
     return true;
   }
 
