@@ -8,13 +8,16 @@ import {
   NotConnectedError,
   ProtocolError,
   ServerFullError,
+  UnknownConnectionError,
   UnknownObjectError,
 } from '../../src/errors.js';
+import type { RemoteProxy } from '../../src/proxies/types.js';
 import type { CloseReason } from '../../src/protocol/close-reason.js';
 import { RPCClient } from '../../src/rpc/client.js';
 import type { RPCDispatcher } from '../../src/rpc/dispatcher.js';
 import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
+import type { Service } from './service.js';
 import type { VirtualProcess } from './virtual-loop.js';
 
 /** Reported for full servers, tiny limits, notifications that came too late, and wrong credentials. */
@@ -221,5 +224,23 @@ export class SimulatedClient extends RPCClient {
   }
   override remoteProxyObjectUnregistered(id: string, name: string): void {
     this.hearing.hook('unregistered', id, name);
+  }
+}
+
+/** A server or a client. */
+export type SimulatedPeer = SimulatedServer | SimulatedClient;
+
+/** What a peer sees of an object of the other side; nothing where it is not connected to it. */
+export function proxyOf<Served extends object = Service>(
+  peer: SimulatedPeer,
+  connectionID: string,
+  name = 'service',
+): RemoteProxy<Served> | undefined {
+  if (peer instanceof SimulatedClient) return peer.remoteProxyObject<Served>(name);
+  try {
+    return peer.remoteProxyObject<Served>(connectionID, name);
+  } catch (error) {
+    if (!(error instanceof UnknownConnectionError)) throw error;
+    return undefined;
   }
 }

@@ -5,7 +5,7 @@
 import type { CloseReason } from '../../src/protocol/close-reason.js';
 import { SimulatedClient, SimulatedServer } from './peers.js';
 import type { Profile } from './profile.js';
-import type { SimulatedPeer } from './world.js';
+import type { SimulatedPeer } from './peers.js';
 
 /** A session as one side has it. */
 interface Sight {
