@@ -72,9 +72,9 @@ export class Ledger {
     return [...this.#openWaits.values()];
   }
 
-  /** How many calls are not settled. */
-  get openCalls(): number {
-    return this.calls.filter(({ outcome }) => outcome === 'open').length;
+  /** The calls that are not settled. */
+  get openCalls(): CallRecord[] {
+    return this.calls.filter(({ outcome }) => outcome === 'open');
   }
 
   /** The key of the next call. */

@@ -99,6 +99,11 @@ function drawResume(random: SeededRandom, isLong: boolean): ResumeOptions {
   return { windowInSeconds: isLong ? 60 : windowInSeconds, maxBytes: keptBytes };
 }
 
+/** How long a session may be away, in milliseconds: 0 where it may not. */
+export function windowMsOf({ serverResume, clientResume }: Profile): number {
+  return 1_000 * Math.min(serverResume?.windowInSeconds ?? 0, clientResume?.windowInSeconds ?? 0);
+}
+
 function drawLimits(random: SeededRandom, isCalm: boolean, isTiny: boolean): Partial<Limits> {
   const turn = random.chance(0.15) ? { maxTurnMessages: random.whole(1, 4) } : {};
   if (isTiny) {

@@ -4,7 +4,7 @@
  */
 import type { CloseReason } from '../../src/protocol/close-reason.js';
 import { SimulatedClient, SimulatedServer } from './peers.js';
-import type { Profile } from './profile.js';
+import { windowMsOf, type Profile } from './profile.js';
 import type { SimulatedPeer } from './peers.js';
 
 /** A session as one side has it. */
@@ -43,9 +43,7 @@ export class SessionWatch {
   /** @param surroundings - the world */
   constructor(surroundings: SessionWatchSurroundings) {
     this.#it = surroundings;
-    const { serverResume, clientResume } = surroundings.profile;
-    const windows = [serverResume?.windowInSeconds ?? 0, clientResume?.windowInSeconds ?? 0];
-    this.#windowMs = 1_000 * Math.min(...windows);
+    this.#windowMs = windowMsOf(surroundings.profile);
   }
 
   /** Something failed since a session has ended: it must be gone on one side when all that belongs to its end was done. */

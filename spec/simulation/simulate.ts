@@ -8,8 +8,9 @@ import { RPCCommunicator } from '../../src/rpc/communicator.js';
 import type { Counts } from '../../src/rpc/counts.js';
 import { SimulatedClient, SimulatedServer, type SimulatedPeer } from './peers.js';
 import { isWhole as hasAll } from './offers.js';
+import type { Ledger } from './ledger.js';
 import { watchLogs } from './log-watch.js';
-import { keptBytes } from './profile.js';
+import { keptBytes, windowMsOf } from './profile.js';
 import { repeatSome } from './repeats.js';
 import { World } from './world.js';
 
@@ -39,7 +40,10 @@ export interface Outcome {
 }
 
 /** Trouble is over for this long at most before everybody is connected again, in milliseconds. */
-const recoveryBoundMs = 15_000;
+const recoveryBoundMs = 6_000;
+
+/** A body takes so long at most, all that it calls included, in milliseconds. */
+const longestCallMs = 5_000;
 
 /** Runs one seed. */
 export async function simulate(seed: number, keepsTrace = false): Promise<Outcome> {
@@ -72,8 +76,7 @@ async function run(seed: number, world: World): Promise<Outcome> {
   };
   world.plan();
   await loop.runUntil(profile.durationMs);
-  const quietMs = await becomeQuiet(world);
-  const recoveryMs = loop.nowMs - quietMs;
+  const recoveryMs = await becomeQuiet(world);
   await disposeAll(world);
   await references.useStale();
   audit(world);
@@ -104,6 +107,7 @@ function outcomeOf(seed: number, world: World, recoveryMs: number): Outcome {
   };
 }
 
+/** @returns how long it took until everybody was connected, in milliseconds */
 async function becomeQuiet(world: World): Promise<number> {
   const { loop, ledger, network } = world.ground;
   const { server, clients, rivals } = world.population;
@@ -142,20 +146,22 @@ async function becomeQuiet(world: World): Promise<number> {
     client.connectToServer();
   }
   const quietMs = loop.nowMs;
-  if (world.ground.isTiny) return quietMs;
+  if (world.ground.isTiny) return 0;
   const isWhole = (): boolean =>
     server.status() === SimulatedServer.STATE_RUNNING && clients.every((client) => isServed(server, client));
   await loop.runUntil(quietMs + recoveryBoundMs, isWhole);
+  const recoveryMs = loop.nowMs - quietMs;
   if (!isWhole())
     ledger.fault(`not everybody was connected ${recoveryBoundMs} ms after the trouble was over`);
   else {
     // What has waited for its session to go on begins only now.
     if (world.ground.isBounded) await loop.runUntil(loop.nowMs + 1_500);
     await echoAll(world);
+    await settleCalls(world);
     await readAll(world);
     await settleReferences(world);
   }
-  return quietMs;
+  return recoveryMs;
 }
 
 function isServed(server: SimulatedServer, client: SimulatedClient): boolean {
@@ -181,6 +187,38 @@ async function echoAll(world: World): Promise<void> {
   }
   await loop.runUntil(loop.nowMs + 3_000, () => left === 0);
   if (left > 0) ledger.fault(`${left} echoes on a quiet network did not come`);
+}
+
+/**
+ * Nothing stays open that could be answered: bodies end, and everybody is there to hear of it. Only a process that has died is
+ * not, and its session may be away for as long as it could have come back; no longer.
+ */
+async function settleCalls({ ground, offers, population: { server } }: World): Promise<void> {
+  const { loop, ledger, profile } = ground;
+  offers.letGo();
+  const isSettled = (): boolean => ledger.openCalls.length === 0 && openWaits(ledger).length === 0;
+  await loop.runUntil(loop.nowMs + longestCallMs, isSettled);
+  if (isSettled()) return;
+  if (isAnyAway(server)) {
+    await loop.runUntil(loop.nowMs + windowMsOf(profile), () => isSettled() || !isAnyAway(server));
+    if (isAnyAway(server)) ledger.fault('a session of a process that is gone is still there');
+  }
+  for (const { key, what } of ledger.openCalls)
+    ledger.fault(`call ${key} (${what}) is open, though everybody is connected and nothing fails`);
+  for (const what of openWaits(ledger))
+    ledger.fault(`${what} is open, though everybody is connected and nothing fails`);
+}
+
+/** What is waited for besides calls; an object that nobody registers may be waited for for ever. */
+function openWaits(ledger: Ledger): string[] {
+  return ledger.openWaits.filter((what) => !what.startsWith('whenRemoteProxyObject'));
+}
+
+/** Whether a server waits for a client to come back. */
+function isAnyAway(server: SimulatedServer): boolean {
+  return server
+    .connections()
+    .some((id) => server.connectionStatus(id) === SimulatedClient.STATUS_AUTO_CONNECTING);
 }
 
 /** Streams of both sides come in full. */
