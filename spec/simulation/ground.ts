@@ -23,6 +23,8 @@ export class Ground {
   readonly wires: Wires;
   /** All that there have been, in the order of their coming. */
   readonly peers: SimulatedPeer[] = [];
+  /** The sessions of those who are nobody here. */
+  readonly strangers = new Set<string>();
   /** Whether fate and the users have finished; then calls and connections must succeed. */
   isQuiet = false;
   /** Whether something vanished without a word, which only silence can tell. */

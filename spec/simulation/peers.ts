@@ -29,6 +29,9 @@ const expectedErrors = [
   AuthenticationError,
 ];
 
+/** What honest sides never do to each other. */
+const faultCodes: ReadonlySet<string> = new Set(['protocol-error', 'limit-exceeded', 'too-many-cancels']);
+
 /** What one server or client has told, by hooks and by streams. */
 export class Hearing {
   readonly hooks: string[] = [];
@@ -107,17 +110,22 @@ export class Hearing {
     });
   }
 
-  /** The peers' faults that were reported, and the ends that say so. */
-  get protocolFaults(): string[] {
-    const reported = this.errors.filter((error) => error instanceof ProtocolError);
-    const ends = this.ends.filter(({ code }) => code === 'protocol-error' || code === 'limit-exceeded');
+  /** The peers' faults that were reported, and the ends that say so; but for those of strangers. */
+  protocolFaults(strangers: ReadonlySet<string>): string[] {
+    const reported = this.errors.filter(
+      (error) => error instanceof ProtocolError && !strangers.has(error.connectionID ?? ''),
+    );
+    const ends = [...this.endsByID]
+      .filter(([id, { code }]) => faultCodes.has(code) && !strangers.has(id))
+      .map(([, reason]) => reason);
     return [...reported.map(({ message }) => message), ...ends.map(({ message }) => message)];
   }
 
-  /** What was reported besides faults that the simulation makes on purpose. */
-  get unexpected(): Error[] {
+  /** What was reported besides faults that the simulation makes on purpose, and those of strangers. */
+  unexpected(strangers: ReadonlySet<string>): Error[] {
     return this.errors.filter(
       (error) =>
+        !(error instanceof ProtocolError && strangers.has(error.connectionID ?? '')) &&
         !expectedErrors.some((Kind) => error instanceof Kind) &&
         !/a hook throws|was notified/.test(error.message),
     );

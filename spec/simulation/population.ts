@@ -10,7 +10,8 @@ import { lastingNames, type Offers } from './offers.js';
 import { Hearing, SimulatedClient, SimulatedServer, type SimulatedPeer } from './peers.js';
 import { VirtualProcess } from './virtual-loop.js';
 
-const port = 4_000;
+/** Where servers listen. */
+export const port = 4_000;
 
 /** What belongs to peers besides their options. */
 export interface PopulationSettings {

@@ -42,6 +42,8 @@ export interface Profile {
   readonly turnMs: number;
   /** Whether the server asks who its clients are. */
   readonly isAuthenticated: boolean;
+  /** How often a thief asks for a session that is not his. */
+  readonly thefts: number;
   /** How late callbacks run that are actions of their own, in milliseconds: observers of streams are slow then. */
   readonly callbackDelayMs: number;
 }
@@ -56,6 +58,7 @@ export function drawProfile(random: SeededRandom): Profile {
   const isSteadfast = !isCalm && !isTiny && resume === 'both' && random.chance(0.4);
   const draw = (side: 'server' | 'client'): ResumeOptions | undefined =>
     resume === 'both' || resume === side ? drawResume(random, isSteadfast) : undefined;
+  const canResume = resume === 'both';
   return {
     isCalm,
     isWild: !isCalm && !isSteadfast && random.chance(0.3),
@@ -79,7 +82,8 @@ export function drawProfile(random: SeededRandom): Profile {
     clientResume: draw('client'),
     isRepeating: random.chance(0.5),
     turnMs: random.chance(0.8) ? 0 : random.between(0, 30),
-    isAuthenticated: random.chance(0.1),
+    isAuthenticated: random.chance(canResume ? 0.3 : 0.1),
+    thefts: canResume && random.chance(0.4) ? random.whole(1, 8) : 0,
     isCallbackImmediate: random.chance(0.5),
     callbackDelayMs: random.chance(0.7) ? 0 : random.between(0, 60),
   };

@@ -10,7 +10,7 @@ import type { CallOptions, Lent, RemoteFunction, RemoteReference } from '../../s
 import type { VirtualCollector } from './collector.js';
 import { payload, type CallRecord, type Ledger } from './ledger.js';
 import type { ReferenceProxy } from './reference-service.js';
-import type { SimulatedPeer } from './peers.js';
+import { SimulatedClient, type SimulatedPeer } from './peers.js';
 import type { Profile } from './profile.js';
 import type { SeededRandom } from './seeded-random.js';
 import type { VirtualLoop } from './virtual-loop.js';
@@ -208,6 +208,14 @@ export class References {
     if (inner === undefined) return;
     const finalize = collector.collect(inner);
     loop.after(random.between(0, random.pick([20, 3_000])), finalize);
+  }
+
+  /** The numbers of what servers have lent to clients. */
+  lentNumbers(): number[] {
+    return [...this.#held.values()].flatMap(({ holder, object }) => {
+      const held = holder instanceof SimulatedClient ? heldReferenceOf(object) : undefined;
+      return held === undefined ? [] : [held.number];
+    });
   }
 
   // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────

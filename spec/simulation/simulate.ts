@@ -12,6 +12,7 @@ import type { Ledger } from './ledger.js';
 import { watchLogs } from './log-watch.js';
 import { keptBytes, windowMsOf } from './profile.js';
 import { repeatSome } from './repeats.js';
+import { watchTokens } from './token-watch.js';
 import { World } from './world.js';
 
 /** What came of a seed. */
@@ -47,8 +48,10 @@ const longestCallMs = 5_000;
 
 /** Runs one seed. */
 export async function simulate(seed: number, keepsTrace = false): Promise<Outcome> {
-  const world = new World(seed, keepsTrace);
+  const { tokens, restore: unwatchTokens } = watchTokens();
+  const world = new World(seed, keepsTrace, tokens);
   const restore = [
+    unwatchTokens,
     world.collector.install(),
     world.wallClock.install(),
     watchLogs(keptBytes, (text) => {
@@ -125,6 +128,7 @@ async function becomeQuiet(world: World): Promise<number> {
   // What was cut at the last moment is told in an action of its own.
   await loop.runUntil(loop.nowMs + 10);
   world.readers.leaveAll();
+  world.thief.leave();
   if (world.ground.isBounded) world.offers.letGo();
   // Processes that are blocked go on by themselves, within the longest block there is.
   await loop.runUntil(loop.nowMs + 4_100, () =>
@@ -293,11 +297,13 @@ function audit(world: World): void {
     hearing.audit(name, fault);
     const counts = openCounts(peer.counts());
     if (counts.length > 0) fault(`${name}: ${JSON.stringify(counts)} after dispose()`);
-    if (!world.ground.isTiny) for (const text of hearing.protocolFaults) fault(`${name}: ${text}`);
+    if (!world.ground.isTiny)
+      for (const text of hearing.protocolFaults(world.ground.strangers)) fault(`${name}: ${text}`);
     for (const error of hearing.errors) {
       if (error instanceof UnknownConnectionError) fault(`${name}: ${error.message}`);
     }
-    for (const error of hearing.unexpected) fault(`${name} reported ${String(error)}`);
+    for (const error of hearing.unexpected(world.ground.strangers))
+      fault(`${name} reported ${String(error)}`);
     const told = toldAfterwards(peer);
     if (told > 0) fault(`${name}: ${told} connections that are over still listen for registrations`);
     if (peer instanceof SimulatedServer) auditForgotten(peer, fault);
@@ -333,9 +339,11 @@ function auditForgotten(server: SimulatedServer, fault: (text: string) => void):
 }
 
 /** Where nothing disturbs, nothing fails. */
-function auditCalm({ ground: { ledger, peers } }: World, fault: (text: string) => void): void {
+function auditCalm({ ground }: World, fault: (text: string) => void): void {
+  const { ledger, peers } = ground;
   for (const { name, hearing } of peers) {
-    for (const { code, message } of hearing.ends) {
+    for (const [id, { code, message }] of hearing.endsByID) {
+      if (ground.strangers.has(id)) continue;
       if (code !== 'disconnected' && code !== 'server-stopped') fault(`${name}, undisturbed: ${message}`);
     }
   }

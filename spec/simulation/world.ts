@@ -7,10 +7,12 @@ import { VirtualCollector } from './collector.js';
 import { Fate } from './fate.js';
 import { Ground } from './ground.js';
 import { Offers } from './offers.js';
-import { Population } from './population.js';
+import { Population, port } from './population.js';
 import { References } from './references.js';
 import { StreamAccounts } from './stream-accounts.js';
 import { StreamReaders } from './stream-readers.js';
+import { Thief } from './thief.js';
+import type { Tokens } from './token-watch.js';
 import { Users } from './users.js';
 import { WallClock } from './wall-clock.js';
 
@@ -26,13 +28,15 @@ export class World {
   readonly population: Population;
   readonly users: Users;
   readonly fate: Fate;
+  readonly thief: Thief;
   readonly #administrators: Administrators;
 
   /**
    * @param seed - decides everything
    * @param keepsTrace - whether what happens is to be read line by line
+   * @param tokens - that a thief has seen
    */
-  constructor(seed: number, keepsTrace: boolean) {
+  constructor(seed: number, keepsTrace: boolean, tokens: Tokens) {
     const ground = new Ground(seed, keepsTrace);
     this.ground = ground;
     const { random, profile, loop, ledger } = ground;
@@ -69,6 +73,7 @@ export class World {
       },
     });
     const { population } = this;
+    this.thief = new Thief(ground, { tokens, lentNumbers: () => references.lentNumbers() });
     const administrators = new Administrators(ground, population, offers);
     this.#administrators = administrators;
     this.users = new Users(ground, { population, administrators, calls, readers, references });
@@ -88,6 +93,11 @@ export class World {
       loop.after(random.between(0, profile.durationMs), () => {
         if (this.ground.isQuiet) return;
         this.#operate();
+      });
+    }
+    for (let count = 0; count < profile.thefts; count++) {
+      loop.after(random.between(0, profile.durationMs), () => {
+        this.thief.strike(port);
       });
     }
   }
