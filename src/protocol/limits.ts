@@ -122,7 +122,8 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
   maxDepth: [4, 512],
   maxNodes: [64, 100_000_000],
   maxStringBytes: [256, 512 * 1024 * 1024],
-  maxBinaryBytes: [1, 1024 * 1024 * 1024],
+  // Tokens of sessions, and what both sides prove a shared token with.
+  maxBinaryBytes: [32, 1024 * 1024 * 1024],
   maxArrayItems: [64, 100_000_000],
   maxMapEntries: [16, 10_000_000],
   maxKeyBytes: [16, 65_536],
