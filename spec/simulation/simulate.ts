@@ -205,7 +205,7 @@ async function settleCalls({ ground, offers, population: { server } }: World): P
   if (isSettled()) return;
   if (isAnyAway(server)) {
     await loop.runUntil(loop.nowMs + windowMsOf(profile), () => isSettled() || !isAnyAway(server));
-    if (isAnyAway(server)) ledger.fault('a session of a process that is gone is still there');
+    if (!isSettled() && isAnyAway(server)) ledger.fault('a session of a process that is gone is still there');
   }
   for (const { key, what } of ledger.openCalls)
     ledger.fault(`call ${key} (${what}) is open, though everybody is connected and nothing fails`);
