@@ -2,7 +2,7 @@
  * Somebody who has read along, or guesses, and asks for the sessions of others; where servers ask who their clients are, under
  * another name. Nothing of them may reach him, and nothing he does may harm them.
  */
-import { MessageType, type ResumeRequest } from '../../src/protocol/messages.js';
+import { MessageType, type ResumeRequest, type SessionMessage } from '../../src/protocol/messages.js';
 import { RawPeer } from '../helpers/raw-peer.js';
 import type { Ground } from './ground.js';
 import { SimulatedClient } from './peers.js';
@@ -160,13 +160,25 @@ export class Thief {
     if (connectionID !== undefined) this.#ground.strangers.add(connectionID);
     if (peer.grant?.received !== undefined || end?.reason.message.includes('was resumed') === true)
       ledger.fault('a thief has the session of another');
-    for (const [type] of received) {
-      // What everybody is told.
-      if (type !== MessageType.register && type !== MessageType.unregister)
-        ledger.fault(`a thief was told something of another: a message of type ${type}`);
+    for (const message of received) {
+      if (!isForAnybody(message))
+        ledger.fault(`a thief was told something of another: a message of type ${message[0]}`);
     }
     if (end !== undefined) return;
     if (random.chance(0.5)) peer.connection.close('disconnected', 'a thief goes');
     else peer.connection.abandon();
+  }
+}
+
+/** Whether a message is what everybody is told: which objects there are, and that a call was refused. */
+function isForAnybody(message: SessionMessage): boolean {
+  switch (message[0]) {
+    case MessageType.register:
+    case MessageType.unregister:
+      return true;
+    case MessageType.response:
+      return message[2]?.executed === 'no';
+    default:
+      return false;
   }
 }
