@@ -24,7 +24,7 @@ import type { SlabPool } from './framing.js';
 import { Handshake, type ConnectionRole, type HandshakeMessage } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
 import { Inbox } from './inbox.js';
-import { defaultPeerStreamBytes, type Limits } from './limits.js';
+import { defaultPeerStreamBytes, frameTookTooLong, maxFrameMs, type Limits } from './limits.js';
 import {
   isSessionMessage,
   MessageType,
@@ -109,9 +109,6 @@ export type ConnectionEvent =
       readonly occupant: PortOccupant | undefined;
       readonly retryAfterMs: number | undefined;
     };
-
-/** A frame that has begun may take this long: 30 s, and 16 s for the largest at 16 KiB/s (reliability rule R24). */
-const partialFrameMs = 46_000;
 
 /** Session messages, or bytes of their frames, after which they are acknowledged at once. */
 const ackAfterMessages = 32;
@@ -277,7 +274,7 @@ export class ConnectionCore {
     this.#isSuspect = false;
     if (this.#state === 'closed') return;
     if (nowMs >= this.#partialEndsMs) {
-      this.#fail(new ProtocolError('a frame that was begun did not end in time'));
+      this.#fail(new ProtocolError(frameTookTooLong));
     } else if (this.#isOverdue(nowMs)) {
       this.close('handshake-timeout', this.#describeDelay());
     } else if (this.#heartbeat?.isDead() === true) {
@@ -655,7 +652,7 @@ export class ConnectionCore {
 
   #watchPartialFrame(nowMs: number): void {
     if (!this.#inbox.isWithinFrame) this.#partialEndsMs = Infinity;
-    else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + partialFrameMs;
+    else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + maxFrameMs;
   }
 
   // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────
