@@ -136,6 +136,41 @@ const canaries = [
       },
     ],
   },
+  {
+    name: 'any principal',
+    edits: [
+      {
+        file: 'src/rpc/server-connections.ts',
+        find: 'if (!isSamePrincipal(connection.identity, peer.identity)) {',
+        replace: 'if (peer.isAway && !isSamePrincipal(connection.identity, peer.identity)) {',
+      },
+    ],
+  },
+  {
+    name: 'any token',
+    edits: [
+      {
+        file: 'src/rpc/session-tokens.ts',
+        find: 'return isEqual(hash, this.#current) || (!isConfirmed && isEqual(hash, this.#shown));',
+        replace: 'return hash.length > 0 || isConfirmed;',
+      },
+    ],
+  },
+  {
+    name: 'strangers count as attempts',
+    edits: [
+      {
+        file: 'src/rpc/server-connections.ts',
+        find: "if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';",
+        replace: "const isNewest = tokens.isNewest(attempt);\n    if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';",
+      },
+      {
+        file: 'src/rpc/server-connections.ts',
+        find: "if (!tokens.isNewest(attempt)) return 'superseded';",
+        replace: "if (!isNewest) return 'superseded';",
+      },
+    ],
+  },
 ];
 
 const { values } = parseArgs({

@@ -211,7 +211,7 @@ describe.each(sides)('an established %s', (side, establish) => {
       hand.pass(1).confirmSuspicion();
       expect(hand.closed?.reason).toMatchObject({
         code: 'protocol-error',
-        message: 'a frame that was begun did not end in time',
+        message: 'a frame that was begun did not end within 46 s',
       });
     });
 

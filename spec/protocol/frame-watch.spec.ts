@@ -253,7 +253,7 @@ describe('FrameWatch', () => {
       expect(hand.watch.handleDeadline(46_000, 0)).toBe(true);
       expect(hand.watch.isDead(46_000)).toBe(false);
       expect(hand.watch.takeEvents()).toEqual([
-        { type: 'fault', code: 'protocol-error', message: 'a frame that was begun did not end in time' },
+        { type: 'fault', code: 'protocol-error', message: 'a frame that was begun did not end within 46 s' },
       ]);
       expect(hand.watch.nextDeadlineMs).toBe(Infinity);
     });

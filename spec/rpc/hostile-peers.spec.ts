@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { MessageType } from '../../src/protocol/messages.js';
+import type { Transport } from '../../src/transports/transport.js';
 import { rawClient, rawServer, type RawPeer } from '../helpers/raw-peer.js';
+import { filler, framed, frameOf, joined, openingBytes } from '../helpers/wire.js';
 import { collected, rejectionOf, VirtualWorld } from '../helpers/virtual-world.js';
 
 const { request, response, notify, cancel, register, unregister, identify } = MessageType;
@@ -206,6 +208,94 @@ describe('a server with a hostile client', () => {
     expect(names).toEqual([['one', 'two']]);
   });
 });
+
+/** What is said of a peer that goes on writing, and does not come to an end. */
+const tooSlow = 'a frame that was begun did not end within 46 s';
+
+describe('a peer that writes a byte a second', () => {
+  it.each([undefined, { windowInSeconds: 60 }])(
+    'behind a finished handshake is disconnected by the server after 46 s, and nobody else (resume: %p)',
+    async (resume) => {
+      const world = new VirtualWorld();
+      const service = new Service();
+      const options = resume === undefined ? {} : { resume };
+      const server = await world.startedServer({ localProxyObjects: { service }, ...options });
+      const friend = await world.connectedClient();
+      const ends = collected(server.disconnectionMade$);
+      const slow = await dripping(world, resume === undefined ? {} : { resume: { windowMs: 60_000 } });
+      await world.pass(0.01);
+      expect(server.connections()).toHaveLength(2);
+      await slow.drip(45);
+      expect([ends, slow.closedAtMs]).toEqual([[], undefined]);
+      await slow.drip(2);
+      expect(slow.closedAtMs).toBeCloseTo(slow.begunAtMs + 46_000, -2);
+      expect(ends).toMatchObject([{ reason: { code: 'protocol-error', by: 'local', message: tooSlow } }]);
+      expect(world.errors).toMatchObject([{ name: 'ProtocolError', executed: undefined }]);
+      expect(friend.isConnected()).toBe(true);
+      expect(server.connections()).toHaveLength(1);
+      expect(service.ran).toBe(0);
+    },
+  );
+
+  it('has each frame counted from its own beginning', async () => {
+    const world = new VirtualWorld();
+    const service = new Service();
+    const server = await world.startedServer({ localProxyObjects: { service } });
+    const slow = await dripping(world, {});
+    const frame = frameOf([notify, 'service', 'echo', [1]]);
+    for (let times = 0; times < 3; times += 1) await slow.drip(frame.length, frame);
+    expect([service.ran, server.connections().length, world.errors]).toEqual([3, 1, []]);
+    expect(frame.length * 3).toBeGreaterThan(46);
+  });
+});
+
+/** A client that says all that a handshake takes at once, and then a byte a second. */
+async function dripping(world: VirtualWorld, hello: object) {
+  const end: { atMs?: number } = {};
+  const { scheduler, network } = world;
+  const transport = await world.until(
+    new Promise<Transport>((resolve, reject) => {
+      network.options.transport.dial(
+        { host: '127.0.0.1', port: 9_000 },
+        {
+          onTransport: resolve,
+          onFailed: ({ error }) => {
+            reject(error);
+          },
+        },
+      );
+    }),
+  );
+  transport.open({
+    onChunk: () => undefined,
+    onWritable: () => undefined,
+    onClosed: () => {
+      end.atMs = scheduler.now();
+    },
+  });
+  const greeting = [MessageType.hello, { version: 1, timeoutMs: 10_000, ...hello }];
+  transport.write(joined(openingBytes, frameOf(greeting)));
+  await world.pass(0.01);
+  const sequence = 'resume' in hello ? [[MessageType.sequence, 1]] : [];
+  transport.write(frameOf(...sequence, [register, [], true]));
+  await world.pass(0.01);
+  let at = 0;
+  return {
+    begunAtMs: scheduler.now(),
+    get closedAtMs(): number | undefined {
+      return end.atMs;
+    },
+    /** Writes for so many seconds; what is written is the beginning of a long frame unless it is given. */
+    drip: async (seconds: number, bytes = framed(filler(60_000))): Promise<void> => {
+      for (let left = seconds; left > 0; left -= 1) {
+        if (end.atMs === undefined)
+          transport.write(bytes.subarray(at % bytes.length, (at % bytes.length) + 1));
+        at += 1;
+        await world.pass(1);
+      }
+    },
+  };
+}
 
 describe('a client with a hostile server', () => {
   it('has no identifier to be told', async () => {

@@ -47,6 +47,8 @@ describe('options', () => {
     [{ codec: [msgpackrCodec(), msgpackrCodec()] }, 'there are two codecs "msgpackr"'],
     [{ limits: { maxDepth: 3 } }, 'limits.maxDepth is 3; allowed is a whole number from 4 to 512'],
     [{ limits: { maxDepth: 1_000 } }, 'limits.maxDepth is 1000'],
+    // The token of a session would not cross.
+    [{ limits: { maxBinaryBytes: 31 } }, 'limits.maxBinaryBytes is 31; allowed is a whole number from 32 to'],
     [{ limits: { maxArguments: 1.5 } }, 'limits.maxArguments is 1.5'],
     [{ limits: { maxCalls: 5 } }, 'limits has no option "maxCalls"; there are maxMessageBytes'],
     [{ timeout: 5 }, 'has no option "timeout"; there are port, host, localProxyObjects, timeoutInSeconds'],

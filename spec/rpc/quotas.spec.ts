@@ -362,4 +362,41 @@ describe('cancels', () => {
       expect([aborts, using.counts().calls, world.errors]).toEqual([10, 0, []]);
     },
   );
+
+  it.each(servingSides)(
+    'while a session is away are no more for the %s than it bears at once',
+    async (side) => {
+      let aborts = 0;
+      const service = {
+        hang: () =>
+          new Promise<void>((resolve) => {
+            currentCall().signal.addEventListener('abort', () => {
+              aborts += 1;
+              resolve();
+            });
+          }),
+      };
+      const options = { limits: { maxCancels: 4 }, resume: { windowInSeconds: 60 } };
+      const { world, proxy, using, server } = await served(side, service, {
+        serving: options,
+        using: options,
+      });
+      const ends = collected(server.disconnectionMade$);
+      const controllers = Array.from({ length: 12 }, () => new AbortController());
+      const calls = controllers.map(({ signal }) => rejectionOf(withCallOptions(proxy, { signal }).hang()));
+      await world.pass(0.1);
+      world.network.refuseConnections = true;
+      world.network.cut();
+      for (const controller of controllers) {
+        controller.abort('gone');
+        await world.pass(3);
+      }
+      await world.until(Promise.all(calls));
+      world.network.refuseConnections = false;
+      await world.pass(10);
+      expect(aborts).toBe(2);
+      await world.pass(70);
+      expect([aborts, using.counts().calls, ends]).toEqual([12, 0, []]);
+    },
+  );
 });

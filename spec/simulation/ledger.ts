@@ -48,6 +48,7 @@ export class Ledger {
   readonly #loop: VirtualLoop;
   readonly #trace: (text: string) => void;
   readonly #expectEnd: (connectionID: string, text: string) => void;
+  readonly #forbidden = new Set<number>();
   #lastKey = 0;
   #openWaits = new Map<number, string>();
   #lastWait = 0;
@@ -72,9 +73,9 @@ export class Ledger {
     return [...this.#openWaits.values()];
   }
 
-  /** How many calls are not settled. */
-  get openCalls(): number {
-    return this.calls.filter(({ outcome }) => outcome === 'open').length;
+  /** The calls that are not settled. */
+  get openCalls(): CallRecord[] {
+    return this.calls.filter(({ outcome }) => outcome === 'open');
   }
 
   /** The key of the next call. */
@@ -88,8 +89,14 @@ export class Ledger {
     this.faults.push(`${this.#loop.nowMs.toFixed(1)} ms: ${text}`);
   }
 
+  /** Nobody may run a body for this key. */
+  forbid(key: number): void {
+    this.#forbidden.add(key);
+  }
+
   /** The first thing that a body does. */
   enter(key: number): void {
+    if (this.#forbidden.has(key)) this.fault(`the body of call ${key} ran for a stranger`);
     const times = (this.bodies.get(key) ?? 0) + 1;
     this.bodies.set(key, times);
     this.#trace(`body ${key}`);

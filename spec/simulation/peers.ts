@@ -8,13 +8,16 @@ import {
   NotConnectedError,
   ProtocolError,
   ServerFullError,
+  UnknownConnectionError,
   UnknownObjectError,
 } from '../../src/errors.js';
+import type { RemoteProxy } from '../../src/proxies/types.js';
 import type { CloseReason } from '../../src/protocol/close-reason.js';
 import { RPCClient } from '../../src/rpc/client.js';
 import type { RPCDispatcher } from '../../src/rpc/dispatcher.js';
 import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
+import type { Service } from './service.js';
 import type { VirtualProcess } from './virtual-loop.js';
 
 /** Reported for full servers, tiny limits, notifications that came too late, and wrong credentials. */
@@ -25,6 +28,9 @@ const expectedErrors = [
   UnknownObjectError,
   AuthenticationError,
 ];
+
+/** What honest sides never do to each other. */
+const faultCodes: ReadonlySet<string> = new Set(['protocol-error', 'limit-exceeded', 'too-many-cancels']);
 
 /** What one server or client has told, by hooks and by streams. */
 export class Hearing {
@@ -104,17 +110,22 @@ export class Hearing {
     });
   }
 
-  /** The peers' faults that were reported, and the ends that say so. */
-  get protocolFaults(): string[] {
-    const reported = this.errors.filter((error) => error instanceof ProtocolError);
-    const ends = this.ends.filter(({ code }) => code === 'protocol-error' || code === 'limit-exceeded');
+  /** The peers' faults that were reported, and the ends that say so; but for those of strangers. */
+  protocolFaults(strangers: ReadonlySet<string>): string[] {
+    const reported = this.errors.filter(
+      (error) => error instanceof ProtocolError && !strangers.has(error.connectionID ?? ''),
+    );
+    const ends = [...this.endsByID]
+      .filter(([id, { code }]) => faultCodes.has(code) && !strangers.has(id))
+      .map(([, reason]) => reason);
     return [...reported.map(({ message }) => message), ...ends.map(({ message }) => message)];
   }
 
-  /** What was reported besides faults that the simulation makes on purpose. */
-  get unexpected(): Error[] {
+  /** What was reported besides faults that the simulation makes on purpose, and those of strangers. */
+  unexpected(strangers: ReadonlySet<string>): Error[] {
     return this.errors.filter(
       (error) =>
+        !(error instanceof ProtocolError && strangers.has(error.connectionID ?? '')) &&
         !expectedErrors.some((Kind) => error instanceof Kind) &&
         !/a hook throws|was notified/.test(error.message),
     );
@@ -221,5 +232,23 @@ export class SimulatedClient extends RPCClient {
   }
   override remoteProxyObjectUnregistered(id: string, name: string): void {
     this.hearing.hook('unregistered', id, name);
+  }
+}
+
+/** A server or a client. */
+export type SimulatedPeer = SimulatedServer | SimulatedClient;
+
+/** What a peer sees of an object of the other side; nothing where it is not connected to it. */
+export function proxyOf<Served extends object = Service>(
+  peer: SimulatedPeer,
+  connectionID: string,
+  name = 'service',
+): RemoteProxy<Served> | undefined {
+  if (peer instanceof SimulatedClient) return peer.remoteProxyObject<Served>(name);
+  try {
+    return peer.remoteProxyObject<Served>(connectionID, name);
+  } catch (error) {
+    if (!(error instanceof UnknownConnectionError)) throw error;
+    return undefined;
   }
 }

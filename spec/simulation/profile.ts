@@ -42,6 +42,8 @@ export interface Profile {
   readonly turnMs: number;
   /** Whether the server asks who its clients are. */
   readonly isAuthenticated: boolean;
+  /** How often a thief asks for a session that is not his. */
+  readonly thefts: number;
   /** How late callbacks run that are actions of their own, in milliseconds: observers of streams are slow then. */
   readonly callbackDelayMs: number;
 }
@@ -56,6 +58,7 @@ export function drawProfile(random: SeededRandom): Profile {
   const isSteadfast = !isCalm && !isTiny && resume === 'both' && random.chance(0.4);
   const draw = (side: 'server' | 'client'): ResumeOptions | undefined =>
     resume === 'both' || resume === side ? drawResume(random, isSteadfast) : undefined;
+  const canResume = resume === 'both';
   return {
     isCalm,
     isWild: !isCalm && !isSteadfast && random.chance(0.3),
@@ -68,7 +71,7 @@ export function drawProfile(random: SeededRandom): Profile {
     sliceBytes: drawSlice(random, isLarge),
     highWaterBytes: random.pick([65_536, 65_536, 1_024, 400_000]),
     maxBytes: isLarge ? 300 * 1024 : random.pick([0, 16, 400, 2_000]),
-    limits: drawLimits(random, isCalm, isTiny),
+    limits: drawLimits(random, isCalm, isTiny, isSteadfast),
     streamWindow: random.pick([1, 3, 20]),
     serverTimeoutInSeconds: random.between(0.5, 3),
     clientTimeoutInSeconds: random.between(0.5, 3),
@@ -79,7 +82,8 @@ export function drawProfile(random: SeededRandom): Profile {
     clientResume: draw('client'),
     isRepeating: random.chance(0.5),
     turnMs: random.chance(0.8) ? 0 : random.between(0, 30),
-    isAuthenticated: random.chance(0.1),
+    isAuthenticated: random.chance(canResume ? 0.3 : 0.1),
+    thefts: canResume && random.chance(0.4) ? random.whole(1, 8) : 0,
     isCallbackImmediate: random.chance(0.5),
     callbackDelayMs: random.chance(0.7) ? 0 : random.between(0, 60),
   };
@@ -99,7 +103,17 @@ function drawResume(random: SeededRandom, isLong: boolean): ResumeOptions {
   return { windowInSeconds: isLong ? 60 : windowInSeconds, maxBytes: keptBytes };
 }
 
-function drawLimits(random: SeededRandom, isCalm: boolean, isTiny: boolean): Partial<Limits> {
+/** How long a session may be away, in milliseconds: 0 where it may not. */
+export function windowMsOf({ serverResume, clientResume }: Profile): number {
+  return 1_000 * Math.min(serverResume?.windowInSeconds ?? 0, clientResume?.windowInSeconds ?? 0);
+}
+
+function drawLimits(
+  random: SeededRandom,
+  isCalm: boolean,
+  isTiny: boolean,
+  isSteadfast: boolean,
+): Partial<Limits> {
   const turn = random.chance(0.15) ? { maxTurnMessages: random.whole(1, 4) } : {};
   if (isTiny) {
     return {
@@ -109,21 +123,37 @@ function drawLimits(random: SeededRandom, isCalm: boolean, isTiny: boolean): Par
       maxRegisteredObjects: random.whole(3, 5),
       maxArguments: random.whole(3, 5),
       maxNodes: random.whole(64, 200),
+      ...some(random, {
+        maxDepth: random.whole(4, 8),
+        maxStringBytes: random.whole(256, 400),
+        maxBinaryBytes: random.whole(32, 400),
+        maxArrayItems: random.whole(64, 80),
+        maxMapEntries: random.whole(16, 20),
+        maxKeyBytes: random.whole(16, 20),
+        maxBigintBits: random.whole(64, 80),
+      }),
     };
   }
-  if (!isCalm && random.chance(0.3)) return { ...turn, ...drawQuotas(random) };
+  if (!isCalm && random.chance(0.3)) return { ...turn, ...drawQuotas(random, isSteadfast) };
   return { ...turn, ...(random.chance(0.3) ? { maxStreamBytes: 65_536 } : {}) };
 }
 
 /** Any of the numbers that one side allows another, as small as it may be: what goes beyond is refused, and nobody disconnected. */
-function drawQuotas(random: SeededRandom): Partial<Limits> {
-  const least = {
+function drawQuotas(random: SeededRandom, isSteadfast: boolean): Partial<Limits> {
+  return some(random, {
     maxIncomingCalls: random.whole(1, 4),
     maxOutgoingCalls: random.whole(1, 4),
     maxWaitingCalls: random.whole(0, 4),
     maxStreams: random.whole(1, 4),
     maxReferences: random.whole(1, 6),
+    maxCancels: random.whole(2, 4),
     maxHandshakes: random.whole(1, 3),
-  };
+    maxTurnMs: random.whole(1, 3),
+    // Sessions that nobody wants to end may have to give way to others.
+    ...(isSteadfast ? {} : { maxAwaySessions: random.whole(1, 2) }),
+  });
+}
+
+function some(random: SeededRandom, least: Partial<Limits>): Partial<Limits> {
   return Object.fromEntries(Object.entries(least).filter(() => random.chance(0.4)));
 }

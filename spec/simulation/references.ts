@@ -6,30 +6,24 @@ import { ConnectionLostError, StaleReferenceError } from '../../src/errors.js';
 import { byReference } from '../../src/proxies/by-reference.js';
 import { heldReferenceOf } from '../../src/proxies/held-reference.js';
 import { dispose, withCallOptions } from '../../src/proxies/remote-proxy.js';
-import type {
-  CallOptions,
-  Lent,
-  RemoteFunction,
-  RemoteProxy,
-  RemoteReference,
-} from '../../src/proxies/types.js';
-import { currentCall } from '../../src/rpc/current-call.js';
+import type { CallOptions, Lent, RemoteFunction, RemoteReference } from '../../src/proxies/types.js';
 import type { VirtualCollector } from './collector.js';
-import { isPayload, payload, type CallRecord, type Ledger } from './ledger.js';
-import type { SimulatedPeer } from './world.js';
+import { payload, type CallRecord, type Ledger } from './ledger.js';
+import type { ReferenceProxy } from './reference-service.js';
+import { SimulatedClient, type SimulatedPeer } from './peers.js';
 import type { Profile } from './profile.js';
 import type { SeededRandom } from './seeded-random.js';
-import type { VirtualLoop, VirtualProcess } from './virtual-loop.js';
+import type { VirtualLoop } from './virtual-loop.js';
 
-type Called = (key: number) => number;
+export type Called = (key: number) => number;
 
 /** An object that crosses by reference. */
 export interface Account extends Lent<Account> {
   add(key: number): number;
 }
 
-type HeldFunction = RemoteFunction<Called>;
-type HeldAccount = RemoteReference<Account>;
+export type HeldFunction = RemoteFunction<Called>;
+export type HeldAccount = RemoteReference<Account>;
 type HeldObject = HeldFunction | HeldAccount | AbortSignal;
 
 /** What one side holds of the other. */
@@ -68,9 +62,6 @@ export interface CallSettings {
   readonly boundMs: () => number;
   readonly reason: unknown;
 }
-
-/** The other side's object. */
-export type ReferenceProxy = RemoteProxy<ReferenceService>;
 
 /** All references of one seed, on all sides. */
 export class References {
@@ -219,6 +210,14 @@ export class References {
     loop.after(random.between(0, random.pick([20, 3_000])), finalize);
   }
 
+  /** The numbers of what servers have lent to clients. */
+  lentNumbers(): number[] {
+    return [...this.#held.values()].flatMap(({ holder, object }) => {
+      const held = holder instanceof SimulatedClient ? heldReferenceOf(object) : undefined;
+      return held === undefined ? [] : [held.number];
+    });
+  }
+
   // ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Lends something, or asks for something. */
@@ -352,98 +351,4 @@ export class References {
 function isGone({ holder, connectionID }: Held): boolean {
   const lost = `lost ${connectionID} `;
   return holder.hearing.hooks.some((entry) => entry.startsWith(lost) && entry !== `${lost}server-stopped`);
-}
-
-/** What serving references takes. */
-export interface ReferenceServiceSurroundings {
-  readonly references: References;
-  readonly peer: SimulatedPeer;
-  readonly process: VirtualProcess;
-  readonly loop: VirtualLoop;
-  readonly ledger: Ledger;
-  readonly callOptions: (peer: SimulatedPeer) => CallSettings;
-}
-
-/** What each side serves. */
-export class ReferenceService {
-  readonly #it: ReferenceServiceSurroundings;
-
-  constructor(surroundings: ReferenceServiceSurroundings) {
-    this.#it = surroundings;
-  }
-
-  /** Calls back, at once or later, and keeps the function or not. */
-  async callBack(
-    key: number,
-    callback: Called,
-    times: number,
-    delayMs: number,
-    isKept: boolean,
-  ): Promise<number> {
-    const { ledger, references, peer, process, loop, callOptions } = this.#it;
-    ledger.enter(key);
-    references.busy += 1;
-    const { connectionID } = currentCall();
-    // What arrives is the function of the other side.
-    const held = references.hold(peer, connectionID, 'function', callback as unknown as HeldFunction);
-    held.inUse += 1;
-    for (let left = times; left > 0; left -= 1) {
-      await references.use(held, callOptions(peer));
-      loop.continued();
-      await new Promise<void>((resolve) => {
-        process.schedule(() => {
-          resolve();
-        }, delayMs);
-      });
-      loop.continued();
-    }
-    held.inUse -= 1;
-    if (!isKept) references.dispose(held);
-    references.busy -= 1;
-    return key;
-  }
-
-  makeFunction(key: number): Called {
-    this.#it.ledger.enter(key);
-    return this.#it.references.makeFunction();
-  }
-
-  open(key: number, number: number): Account {
-    const { ledger, references, peer } = this.#it;
-    ledger.enter(key);
-    return references.accountsOf(peer)[number]!;
-  }
-
-  /** Whether what came is an object of this side, as it is. */
-  isOwn(key: number, account: Account, size: number, bytes: Uint8Array): boolean {
-    this.#enter(key, size, bytes);
-    return this.#it.references.isOwn(this.#it.peer, account);
-  }
-
-  /** Keeps an object of the other side, and gives it back as a result or not. */
-  take(
-    key: number,
-    account: Account,
-    size: number,
-    bytes: Uint8Array,
-    isReturned: boolean,
-  ): Account | undefined {
-    this.#enter(key, size, bytes);
-    const { references, peer } = this.#it;
-    references.hold(peer, currentCall().connectionID, 'account', account as unknown as HeldAccount);
-    return isReturned ? account : undefined;
-  }
-
-  watch(key: number, signal: AbortSignal): number {
-    const { ledger, references, peer } = this.#it;
-    ledger.enter(key);
-    references.watch(peer, currentCall().connectionID, key, signal);
-    return key;
-  }
-
-  #enter(key: number, size: number, bytes: Uint8Array): void {
-    const { ledger } = this.#it;
-    ledger.enter(key);
-    if (!isPayload(key, size, bytes)) ledger.fault(`call ${key} got bytes of another`);
-  }
 }

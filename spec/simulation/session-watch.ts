@@ -4,8 +4,8 @@
  */
 import type { CloseReason } from '../../src/protocol/close-reason.js';
 import { SimulatedClient, SimulatedServer } from './peers.js';
-import type { Profile } from './profile.js';
-import type { SimulatedPeer } from './world.js';
+import { windowMsOf, type Profile } from './profile.js';
+import type { SimulatedPeer } from './peers.js';
 
 /** A session as one side has it. */
 interface Sight {
@@ -43,9 +43,7 @@ export class SessionWatch {
   /** @param surroundings - the world */
   constructor(surroundings: SessionWatchSurroundings) {
     this.#it = surroundings;
-    const { serverResume, clientResume } = surroundings.profile;
-    const windows = [serverResume?.windowInSeconds ?? 0, clientResume?.windowInSeconds ?? 0];
-    this.#windowMs = 1_000 * Math.min(...windows);
+    this.#windowMs = windowMsOf(surroundings.profile);
   }
 
   /** Something failed since a session has ended: it must be gone on one side when all that belongs to its end was done. */
@@ -62,6 +60,7 @@ export class SessionWatch {
     }
     if (this.#ending.length > 0) this.#ending = [];
     for (const peer of this.#it.peers()) {
+      this.#countAway(peer);
       let sights = this.#sights.get(peer);
       const ids = idsOf(peer);
       if (sights === undefined) {
@@ -75,6 +74,14 @@ export class SessionWatch {
         sight.wasAwayMs = sight.awayMs === undefined ? undefined : nowMs - sight.awayMs;
       }
     }
+  }
+
+  #countAway(peer: SimulatedPeer): void {
+    const { maxAwaySessions } = this.#it.profile.limits;
+    if (maxAwaySessions === undefined || !(peer instanceof SimulatedServer)) return;
+    const away = peer.connections().filter((id) => isAwayAt(peer, id)).length;
+    if (away > maxAwaySessions)
+      this.#it.fault(`${peer.name}: ${away} sessions are away, where ${maxAwaySessions} may be`);
   }
 
   #see(peer: SimulatedPeer, id: string, sights: Map<string, Sight>, nowMs: number): void {
@@ -92,11 +99,7 @@ export class SessionWatch {
       sights.set(id, sight);
     }
     if (sight.goneMs !== undefined) this.#it.fault(`${peer.name}: session ${id} is there again`);
-    const isAway =
-      peer instanceof SimulatedServer
-        ? peer.connectionStatus(id) === SimulatedClient.STATUS_AUTO_CONNECTING
-        : !peer.isConnected();
-    if (!isAway) sight.awayMs = undefined;
+    if (!isAwayAt(peer, id)) sight.awayMs = undefined;
     else if (sight.awayMs === undefined) {
       sight.awayMs = nowMs;
       sight.blockedMs = peer.process.blockedMs;
@@ -135,6 +138,13 @@ export class SessionWatch {
     if (code !== 'session-lost') return;
     if (/gap|superseded/.test(message)) fault('which honest sides never say');
     const wasMade = this.#others(id, peer).length > 0;
+    // Of those that are away only so many are kept.
+    if (
+      by === 'local' &&
+      this.#it.profile.limits.maxAwaySessions !== undefined &&
+      message.includes('were away')
+    )
+      return;
     if (by === 'local' && (wasAwayMs ?? 0) < this.#windowMs - 1)
       fault(`it was away for ${wasAwayMs ?? 0} ms, where it may be ${this.#windowMs} ms`);
     if (isSteadfast && wasMade) fault('and nobody wanted that');
@@ -170,6 +180,13 @@ export class SessionWatch {
       .filter(([other]) => other !== peer)
       .flatMap(([, sights]) => sights.get(id) ?? []);
   }
+}
+
+/** Whether a session of a peer has no connection. */
+function isAwayAt(peer: SimulatedPeer, id: string): boolean {
+  return peer instanceof SimulatedServer
+    ? peer.connectionStatus(id) === SimulatedClient.STATUS_AUTO_CONNECTING
+    : !peer.isConnected();
 }
 
 function idsOf(peer: SimulatedPeer): readonly string[] {

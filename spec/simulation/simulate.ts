@@ -6,11 +6,14 @@ import { openCounts } from '../helpers/open-counts.js';
 import { UnknownConnectionError } from '../../src/errors.js';
 import { RPCCommunicator } from '../../src/rpc/communicator.js';
 import type { Counts } from '../../src/rpc/counts.js';
-import { SimulatedClient, SimulatedServer } from './peers.js';
+import { SimulatedClient, SimulatedServer, type SimulatedPeer } from './peers.js';
+import { isWhole as hasAll } from './offers.js';
+import type { Ledger } from './ledger.js';
 import { watchLogs } from './log-watch.js';
-import { keptBytes } from './profile.js';
+import { keptBytes, windowMsOf } from './profile.js';
 import { repeatSome } from './repeats.js';
-import { World, type SimulatedPeer } from './world.js';
+import { watchTokens } from './token-watch.js';
+import { World } from './world.js';
 
 /** What came of a seed. */
 export interface Outcome {
@@ -38,23 +41,28 @@ export interface Outcome {
 }
 
 /** Trouble is over for this long at most before everybody is connected again, in milliseconds. */
-const recoveryBoundMs = 15_000;
+const recoveryBoundMs = 6_000;
+
+/** A body takes so long at most, all that it calls included, in milliseconds. */
+const longestCallMs = 5_000;
 
 /** Runs one seed. */
 export async function simulate(seed: number, keepsTrace = false): Promise<Outcome> {
-  const world = new World(seed, keepsTrace);
+  const { tokens, restore: unwatchTokens } = watchTokens();
+  const world = new World(seed, keepsTrace, tokens);
   const restore = [
+    unwatchTokens,
     world.collector.install(),
     world.wallClock.install(),
     watchLogs(keptBytes, (text) => {
-      world.ledger.fault(text);
+      world.ground.ledger.fault(text);
     }),
-    ...(world.profile.isRepeating ? [repeatSome(world.random)] : []),
+    ...(world.ground.profile.isRepeating ? [repeatSome(world.ground.random)] : []),
   ];
   try {
     return await run(seed, world);
   } catch (error) {
-    world.ledger.fault(
+    world.ground.ledger.fault(
       `the simulation ended: ${error instanceof Error ? (error.stack ?? '') : String(error)}`,
     );
     return outcomeOf(seed, world, 0);
@@ -64,14 +72,14 @@ export async function simulate(seed: number, keepsTrace = false): Promise<Outcom
 }
 
 async function run(seed: number, world: World): Promise<Outcome> {
-  const { loop, profile, references } = world;
+  const { references, ground } = world;
+  const { loop, profile } = ground;
   loop.onStep = () => {
-    world.sessions.look();
+    world.ground.sessions.look();
   };
   world.plan();
   await loop.runUntil(profile.durationMs);
-  const quietMs = await becomeQuiet(world);
-  const recoveryMs = loop.nowMs - quietMs;
+  const recoveryMs = await becomeQuiet(world);
   await disposeAll(world);
   await references.useStale();
   audit(world);
@@ -79,14 +87,15 @@ async function run(seed: number, world: World): Promise<Outcome> {
 }
 
 function outcomeOf(seed: number, world: World, recoveryMs: number): Outcome {
-  const { loop, ledger, streams, references } = world;
+  const { streams, references, ground } = world;
+  const { loop, ledger } = ground;
   return {
     seed,
     faults: ledger.faults,
-    traceHash: world.traceHash >>> 0,
+    traceHash: world.ground.trace.hash >>> 0,
     calls: ledger.calls.length,
     succeeded: ledger.calls.filter(({ outcome }) => outcome === 'ok').length,
-    connections: world.peers
+    connections: world.ground.peers
       .filter((peer) => peer instanceof SimulatedServer)
       .flatMap(({ hearing }) => hearing.hooks)
       .filter((entry) => entry.startsWith('made')).length,
@@ -97,13 +106,15 @@ function outcomeOf(seed: number, world: World, recoveryMs: number): Outcome {
     stale: references.stale,
     steps: loop.steps,
     recoveryMs,
-    trace: world.traceLines,
+    trace: world.ground.trace.lines,
   };
 }
 
+/** @returns how long it took until everybody was connected, in milliseconds */
 async function becomeQuiet(world: World): Promise<number> {
-  const { loop, ledger, network, server, clients, rivals } = world;
-  world.isQuiet = true;
+  const { loop, ledger, network } = world.ground;
+  const { server, clients, rivals } = world.population;
+  world.ground.isQuiet = true;
   network.thaw();
   network.heal();
   network.refuseConnections = false;
@@ -113,43 +124,48 @@ async function becomeQuiet(world: World): Promise<number> {
     link.cutAfterBytes('toServer', Infinity);
     link.cutAfterBytes('toClient', Infinity);
   }
-  world.wires.releaseAll();
+  world.ground.wires.releaseAll();
   // What was cut at the last moment is told in an action of its own.
   await loop.runUntil(loop.nowMs + 10);
   world.readers.leaveAll();
-  if (world.isBounded) world.letGo();
+  world.thief.leave();
+  if (world.ground.isBounded) world.offers.letGo();
   // Processes that are blocked go on by themselves, within the longest block there is.
-  await loop.runUntil(loop.nowMs + 4_100, () => world.present.every(({ process }) => !process.isBlocked));
+  await loop.runUntil(loop.nowMs + 4_100, () =>
+    world.population.present.every(({ process }) => !process.isBlocked),
+  );
   for (const rival of rivals) {
     ledger.await('dispose() of a rival', rival.dispose());
     await loop.runUntil(loop.nowMs + 1_500);
   }
   // The longest timeout, twice where a late tick gave the peer another.
-  if (world.hasDeafLinks) await loop.runUntil(loop.nowMs + 6_200);
+  if (world.ground.hasDeafLinks) await loop.runUntil(loop.nowMs + 6_200);
   // The longest that a body takes.
-  if (world.profile.isCalm || world.isBounded) await loop.runUntil(loop.nowMs + 1_500);
+  if (world.ground.profile.isCalm || world.ground.isBounded) await loop.runUntil(loop.nowMs + 1_500);
   server.setMaxConnectionsAllowed(null);
-  for (const peer of world.present) world.restore(peer);
+  for (const peer of world.population.present) world.offers.restore(peer);
   ledger.await('start() at the end', server.start());
   for (const client of clients) {
-    if (world.profile.isAuthenticated) client.setCredentials({ name: client.name });
+    if (world.ground.profile.isAuthenticated) client.setCredentials({ name: client.name });
     client.connectToServer();
   }
   const quietMs = loop.nowMs;
-  if (world.isTiny) return quietMs;
+  if (world.ground.isTiny) return 0;
   const isWhole = (): boolean =>
     server.status() === SimulatedServer.STATE_RUNNING && clients.every((client) => isServed(server, client));
   await loop.runUntil(quietMs + recoveryBoundMs, isWhole);
+  const recoveryMs = loop.nowMs - quietMs;
   if (!isWhole())
     ledger.fault(`not everybody was connected ${recoveryBoundMs} ms after the trouble was over`);
   else {
     // What has waited for its session to go on begins only now.
-    if (world.isBounded) await loop.runUntil(loop.nowMs + 1_500);
+    if (world.ground.isBounded) await loop.runUntil(loop.nowMs + 1_500);
     await echoAll(world);
+    await settleCalls(world);
     await readAll(world);
     await settleReferences(world);
   }
-  return quietMs;
+  return recoveryMs;
 }
 
 function isServed(server: SimulatedServer, client: SimulatedClient): boolean {
@@ -157,11 +173,12 @@ function isServed(server: SimulatedServer, client: SimulatedClient): boolean {
   // An id is there too while the session is away.
   if (id === undefined || !client.isConnected() || !server.connections().includes(id)) return false;
   if (server.connectionStatus(id) !== SimulatedClient.STATUS_CONNECTED) return false;
-  return World.isWhole(client.remoteProxyObjects()) && World.isWhole(server.remoteProxyObjects(id));
+  return hasAll(client.remoteProxyObjects()) && hasAll(server.remoteProxyObjects(id));
 }
 
 async function echoAll(world: World): Promise<void> {
-  const { loop, ledger, server, clients } = world;
+  const { loop, ledger } = world.ground;
+  const { server, clients } = world.population;
   let left = 0;
   const count = async (echo: Promise<boolean>): Promise<void> => {
     left += 1;
@@ -169,19 +186,52 @@ async function echoAll(world: World): Promise<void> {
   };
   for (const client of clients) {
     const id = client.connectionID() ?? '';
-    ledger.await('an echo', count(world.echo(client, id)));
-    ledger.await('an echo', count(world.echo(server, id)));
+    ledger.await('an echo', count(world.users.echo(client, id)));
+    ledger.await('an echo', count(world.users.echo(server, id)));
   }
   await loop.runUntil(loop.nowMs + 3_000, () => left === 0);
   if (left > 0) ledger.fault(`${left} echoes on a quiet network did not come`);
 }
 
+/**
+ * Nothing stays open that could be answered: bodies end, and everybody is there to hear of it. Only a process that has died is
+ * not, and its session may be away for as long as it could have come back; no longer.
+ */
+async function settleCalls({ ground, offers, population: { server } }: World): Promise<void> {
+  const { loop, ledger, profile } = ground;
+  offers.letGo();
+  const isSettled = (): boolean => ledger.openCalls.length === 0 && openWaits(ledger).length === 0;
+  await loop.runUntil(loop.nowMs + longestCallMs, isSettled);
+  if (isSettled()) return;
+  if (isAnyAway(server)) {
+    await loop.runUntil(loop.nowMs + windowMsOf(profile), () => isSettled() || !isAnyAway(server));
+    if (!isSettled() && isAnyAway(server)) ledger.fault('a session of a process that is gone is still there');
+  }
+  for (const { key, what } of ledger.openCalls)
+    ledger.fault(`call ${key} (${what}) is open, though everybody is connected and nothing fails`);
+  for (const what of openWaits(ledger))
+    ledger.fault(`${what} is open, though everybody is connected and nothing fails`);
+}
+
+/** What is waited for besides calls; an object that nobody registers may be waited for for ever. */
+function openWaits(ledger: Ledger): string[] {
+  return ledger.openWaits.filter((what) => !what.startsWith('whenRemoteProxyObject'));
+}
+
+/** Whether a server waits for a client to come back. */
+function isAnyAway(server: SimulatedServer): boolean {
+  return server
+    .connections()
+    .some((id) => server.connectionStatus(id) === SimulatedClient.STATUS_AUTO_CONNECTING);
+}
+
 /** Streams of both sides come in full. */
 async function readAll(world: World): Promise<void> {
-  const { loop, ledger, server, clients } = world;
+  const { loop, ledger } = world.ground;
+  const { server, clients } = world.population;
   const readings = clients.flatMap((client) => {
     const id = client.connectionID() ?? '';
-    return [world.readAll(client, id), world.readAll(server, id)];
+    return [world.users.readAll(client, id), world.users.readAll(server, id)];
   });
   await loop.runUntil(loop.nowMs + 5_000, () => readings.every((reading) => reading?.isOpen === false));
   for (const reading of readings) {
@@ -192,7 +242,8 @@ async function readAll(world: World): Promise<void> {
 
 /** Both sides of each connection agree on what is lent, and once all is given back, nothing is. */
 async function settleReferences(world: World): Promise<void> {
-  const { loop, references } = world;
+  const { references, ground } = world;
+  const { loop } = ground;
   await loop.runUntil(loop.nowMs + 5_000, () => references.busy === 0);
   await expectAgreement(world, 'with references', (theirs, mine) => theirs.references === mine.references);
   references.disposeAll();
@@ -203,10 +254,12 @@ async function settleReferences(world: World): Promise<void> {
 }
 
 async function expectAgreement(
-  { loop, ledger, server, clients }: World,
+  { ground, population }: World,
   what: string,
   isRight: (theirs: Counts, mine: Counts) => boolean,
 ): Promise<void> {
+  const { loop, ledger } = ground;
+  const { server, clients } = population;
   const counts = (): (readonly [Counts, Counts])[] =>
     clients.map((client) => [server.counts(client.connectionID()), client.counts()]);
   const isDone = (): boolean => counts().every(([theirs, mine]) => isRight(theirs, mine));
@@ -215,7 +268,7 @@ async function expectAgreement(
 }
 
 async function disposeAll(world: World): Promise<void> {
-  const { loop, ledger, random, peers } = world;
+  const { loop, ledger, random, peers } = world.ground;
   const order = random.chance(0.5) ? [...peers] : [...peers].reverse();
   let ms = 0;
   for (const peer of order) {
@@ -228,26 +281,29 @@ async function disposeAll(world: World): Promise<void> {
 }
 
 function audit(world: World): void {
-  const { loop, ledger, network, profile } = world;
+  const { loop, ledger, network, profile } = world.ground;
   const fault = (text: string): void => {
     ledger.fault(text);
   };
   ledger.audit();
   world.streams.audit(profile.isCalm);
   world.references.audit();
-  world.audit();
+  world.population.audit();
+  world.ground.sessions.audit(profile.isSteadfast);
   if (loop.waiting > 0) fault(`${loop.waiting} actions are left`);
   if (network.links.length > 0) fault(`${network.links.length} links are left`);
-  for (const peer of world.peers) {
+  for (const peer of world.ground.peers) {
     const { name, hearing } = peer;
     hearing.audit(name, fault);
     const counts = openCounts(peer.counts());
     if (counts.length > 0) fault(`${name}: ${JSON.stringify(counts)} after dispose()`);
-    if (!world.isTiny) for (const text of hearing.protocolFaults) fault(`${name}: ${text}`);
+    if (!world.ground.isTiny)
+      for (const text of hearing.protocolFaults(world.ground.strangers)) fault(`${name}: ${text}`);
     for (const error of hearing.errors) {
       if (error instanceof UnknownConnectionError) fault(`${name}: ${error.message}`);
     }
-    for (const error of hearing.unexpected) fault(`${name} reported ${String(error)}`);
+    for (const error of hearing.unexpected(world.ground.strangers))
+      fault(`${name} reported ${String(error)}`);
     const told = toldAfterwards(peer);
     if (told > 0) fault(`${name}: ${told} connections that are over still listen for registrations`);
     if (peer instanceof SimulatedServer) auditForgotten(peer, fault);
@@ -283,9 +339,11 @@ function auditForgotten(server: SimulatedServer, fault: (text: string) => void):
 }
 
 /** Where nothing disturbs, nothing fails. */
-function auditCalm({ ledger, peers }: World, fault: (text: string) => void): void {
+function auditCalm({ ground }: World, fault: (text: string) => void): void {
+  const { ledger, peers } = ground;
   for (const { name, hearing } of peers) {
-    for (const { code, message } of hearing.ends) {
+    for (const [id, { code, message }] of hearing.endsByID) {
+      if (ground.strangers.has(id)) continue;
       if (code !== 'disconnected' && code !== 'server-stopped') fault(`${name}, undisturbed: ${message}`);
     }
   }

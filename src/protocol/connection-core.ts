@@ -18,7 +18,7 @@ import type { ConnectionSettings } from './connection-settings.js';
 import { HandshakeDeadline } from './handshake-deadline.js';
 import { Handshake, type HandshakeMessage } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
-import { defaultPeerStreamBytes } from './limits.js';
+import { defaultPeerStreamBytes, frameTookTooLong, maxFrameMs } from './limits.js';
 import {
   isSessionMessage,
   MessageType,
@@ -33,9 +33,6 @@ import {
 } from './messages.js';
 import type { Sent } from './outbox.js';
 import { Session } from './session.js';
-
-/** A frame that has begun may take this long: 30 s, and 16 s for the largest at 16 KiB/s (reliability rule R24). */
-const partialFrameMs = 46_000;
 
 /** The state machine of one connection. */
 export class ConnectionCore {
@@ -179,7 +176,7 @@ export class ConnectionCore {
     this.#isSuspect = false;
     if (this.#state === 'closed') return;
     if (nowMs >= this.#partialEndsMs) {
-      this.#fail(new ProtocolError('a frame that was begun did not end in time'));
+      this.#fail(new ProtocolError(frameTookTooLong));
     } else if (this.#isOverdue(nowMs)) {
       this.close('handshake-timeout', this.#deadline.describe(this.#handshake.awaitsOpening));
     } else if (this.#heartbeat?.isDead() === true) {
@@ -542,7 +539,7 @@ export class ConnectionCore {
 
   #watchPartialFrame(nowMs: number): void {
     if (!this.#session.inbox.isWithinFrame) this.#partialEndsMs = Infinity;
-    else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + partialFrameMs;
+    else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + maxFrameMs;
   }
 
   // ── States ──────────────────────────────────────────────────────────────────────────────────────────────────────

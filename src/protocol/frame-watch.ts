@@ -16,7 +16,13 @@ import { CodecTools } from './codec-tools.js';
 import type { FragmentPool } from './fragment-pool.js';
 import { FrameReader } from './framing.js';
 import { Heartbeat } from './heartbeat.js';
-import { maxFrameBytes, maxHandshakeFrameBytes, type Limits } from './limits.js';
+import {
+  frameTookTooLong,
+  maxFrameBytes,
+  maxFrameMs,
+  maxHandshakeFrameBytes,
+  type Limits,
+} from './limits.js';
 import {
   MessageType,
   type ConnectionMessage,
@@ -36,9 +42,6 @@ export type FrameWatchEvent =
   | { readonly type: 'lag'; readonly loopLagMs: number }
   /** The peer did what the protocol does not allow: nothing more of it is read. */
   | { readonly type: 'fault'; readonly code: CloseCode; readonly message: string };
-
-/** A frame that has begun may take this long, as in ConnectionCore. */
-const partialFrameMs = 46_000;
 
 const headerBytes = 4;
 
@@ -85,7 +88,7 @@ export class FrameWatch {
       this.#fail((error as Error).message);
     }
     if (this.#reader.partialBytes === 0) this.#partialEndsMs = Infinity;
-    else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + partialFrameMs;
+    else if (this.#partialEndsMs === Infinity) this.#partialEndsMs = nowMs + maxFrameMs;
   }
 
   /** Heartbeats begin, once the main thread has agreed with the peer. */
@@ -139,7 +142,7 @@ export class FrameWatch {
 
   /** Asked after reading once more: whether the peer has been silent for too long; a frame that takes too long is a fault. */
   isDead(nowMs: number): boolean {
-    if (nowMs >= this.#partialEndsMs) this.#fail('a frame that was begun did not end in time');
+    if (nowMs >= this.#partialEndsMs) this.#fail(frameTookTooLong);
     return this.#heartbeat?.isDead() === true;
   }
 

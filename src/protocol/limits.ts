@@ -122,7 +122,8 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
   maxDepth: [4, 512],
   maxNodes: [64, 100_000_000],
   maxStringBytes: [256, 512 * 1024 * 1024],
-  maxBinaryBytes: [1, 1024 * 1024 * 1024],
+  // Tokens of sessions, and what both sides prove a shared token with.
+  maxBinaryBytes: [32, 1024 * 1024 * 1024],
   maxArrayItems: [64, 100_000_000],
   maxMapEntries: [16, 10_000_000],
   maxKeyBytes: [16, 65_536],
@@ -147,6 +148,15 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
 
 /** Bytes of one frame, after its length: a peer that announces more is refused before anything is buffered. */
 export const maxFrameBytes = 256 * 1024;
+
+/**
+ * A frame that has begun may take this long, in milliseconds, however many bytes come meanwhile: 30 s, and what the largest takes
+ * at 16 KiB/s. Else who writes a byte now and then would hold a place and what it has begun for ever: each byte is a sign of life.
+ */
+export const maxFrameMs = 46_000;
+
+/** What is said of one that takes longer. */
+export const frameTookTooLong = `a frame that was begun did not end within ${maxFrameMs / 1_000} s`;
 
 /** Bytes of one frame before the handshake is complete: a stranger may not make us keep more. */
 export const maxHandshakeFrameBytes = 16 * 1024;

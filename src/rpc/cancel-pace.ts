@@ -3,7 +3,8 @@
  * disconnects whoever cancels too much, and a batch that is given up as a whole is no attack; so what is more waits, and is
  * left out if the answer comes before.
  *
- * Half of what may be sent in a stretch: the stretches of both sides overlap anyhow.
+ * Half of what may be sent in a stretch: the stretches of both sides overlap anyhow. While the session is away there is but one
+ * stretch, and for one more after that: what was sent meanwhile arrives all at once.
  */
 import { SparseSet } from '../protocol/sparse.js';
 import { cancelStretchMs } from './quotas.js';
@@ -15,14 +16,18 @@ export class CancelPace {
   readonly #waiting = new SparseSet<number>();
   #stretchEndsMs = 0;
   #sent = 0;
+  readonly #isAway: () => boolean;
+  #wasAway = false;
 
   /**
    * @param maxCancels - in a stretch, as this side itself bears it
    * @param send - tells the other side of one call
+   * @param isAway - whether what is sent waits for another connection
    */
-  constructor(maxCancels: number, send: (id: number) => void) {
+  constructor(maxCancels: number, send: (id: number) => void, isAway: () => boolean) {
     this.#most = Math.floor(maxCancels / 2);
     this.#send = send;
+    this.#isAway = isAway;
   }
 
   /** When `handleDeadline` is due next. */
@@ -66,6 +71,8 @@ export class CancelPace {
 
   #begin(nowMs: number): void {
     this.#stretchEndsMs = nowMs + cancelStretchMs;
-    this.#sent = 0;
+    const isAway = this.#isAway();
+    if (!isAway && !this.#wasAway) this.#sent = 0;
+    this.#wasAway = isAway;
   }
 }

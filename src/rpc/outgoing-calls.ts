@@ -53,9 +53,13 @@ export class OutgoingCalls {
     const { sending } = settings;
     this.#settings = settings;
     this.#sending = sending;
-    this.#cancels = new CancelPace(settings.limits.maxCancels, (id) => {
-      sending.cancel(id);
-    });
+    this.#cancels = new CancelPace(
+      settings.limits.maxCancels,
+      (id) => {
+        sending.cancel(id);
+      },
+      () => sending.isAway,
+    );
     this.#pending = new PendingCalls(
       sending.connectionID,
       {

@@ -50,6 +50,11 @@ export class Sending {
     return this.#settings.connectionID;
   }
 
+  /** Whether what is sent waits for another connection. */
+  get isAway(): boolean {
+    return this.#connection.isAway;
+  }
+
   /** Marshals what is sent. */
   get codec(): Codec {
     return this.#settings.codec;
