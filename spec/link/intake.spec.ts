@@ -29,7 +29,8 @@ function intakeOf(
     },
     onTurn: () => {
       intake.begin(scheduler.now());
-      if (intake.proceed()) intake.rest();
+      intake.proceed();
+      if (!intake.isPutOff) intake.rest();
     },
   });
   intake.begin(scheduler.now());

@@ -475,11 +475,10 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     if (this.#isEnded) return;
     const nowMs = this.#scheduler.now();
     this.#intake.begin(nowMs);
-    let isOurs = false;
     this.#tell(() => {
-      isOurs = this.#intake.proceed();
+      this.#intake.proceed();
     });
-    if (!isOurs) return;
+    if (this.#intake.isPutOff) return;
     if (this.#intake.isWaiting) {
       // A portion all the same: heartbeats, and what else is not for a method, do not wait for slow ones.
       this.#core.readOn(nowMs);

@@ -85,6 +85,11 @@ export class Intake {
     return this.#isWaiting;
   }
 
+  /** Whether it is not this connection's turn, since it has wasted the one before. */
+  get isPutOff(): boolean {
+    return this.#penalty !== undefined;
+  }
+
   /** Something arrives, or has its turn: from now on it takes time. */
   begin(nowMs: number): void {
     this.#sinceMs = nowMs;
@@ -133,12 +138,9 @@ export class Intake {
     else this.#yield();
   }
 
-  /**
-   * It is this connection's turn, unless it has wasted the one before: what waits is acted on, as far as that is fair.
-   * @returns whether it is
-   */
-  proceed(): boolean {
-    if (this.#isOver) return false;
+  /** It is this connection's turn, unless it has wasted the one before: what waits is acted on, as far as that is fair. */
+  proceed(): void {
+    if (this.#isOver) return;
     this.#penalty?.unsubscribe();
     this.#penalty = undefined;
     this.#isTurnWatched = false;
@@ -146,19 +148,18 @@ export class Intake {
     const spentMs = Math.min(this.#spentMs, this.#settings.limits.maxTurnMs);
     this.#taken = this.#refused = this.#spentMs = 0;
     if (isWasted) {
-      this.#waitFor(Math.max(leastPenaltyMs, spentMs * penaltyFactor));
-      return false;
+      this.#putOff(Math.max(leastPenaltyMs, spentMs * penaltyFactor));
+      return;
     }
     this.#isWaiting = false;
-    if (this.#held.length === 0) return true;
+    if (this.#held.length === 0) return;
     this.#at = this.#act(this.#held, this.#at);
     if (this.#at < this.#held.length) {
       this.#yield();
-      return true;
+      return;
     }
     this.#held = [];
     this.#at = 0;
-    return true;
   }
 
   /** Nothing is unread. */
@@ -225,7 +226,7 @@ export class Intake {
     this.#watchTurn();
   }
 
-  #waitFor(ms: number): void {
+  #putOff(ms: number): void {
     const { scheduler, onTurn } = this.#settings;
     this.#yields += 1;
     this.#isWaiting = true;
