@@ -106,6 +106,11 @@ export class Quotas implements RefusedCounts {
     throw exceeded(`${open} streams of this connection are open already`, 'maxStreams');
   }
 
+  /** How many references of one direction there may be. */
+  get maxReferences(): number {
+    return this.#limits.maxReferences;
+  }
+
   /**
    * References are lent, in either direction.
    * @param count - how many there would be
