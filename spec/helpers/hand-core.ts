@@ -52,7 +52,10 @@ export class HandCore {
 
   /** Hands in each of these as a chunk. */
   receive(...chunks: readonly Uint8Array[]): this {
-    for (const chunk of chunks) this.core.receive(chunk, this.nowMs);
+    for (const chunk of chunks) {
+      this.core.receive(chunk, this.nowMs);
+      while (this.core.hasUnread) this.core.readOn(this.nowMs);
+    }
     this.#takeEvents();
     return this;
   }

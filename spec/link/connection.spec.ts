@@ -370,6 +370,95 @@ describe('Connection', () => {
       expect(log.told.filter((what) => what.startsWith('lag'))).toEqual(['lag 6000']);
     });
 
+    describe('with more in a chunk than belongs into a turn', () => {
+      const limits = { ...defaultLimits, maxTurnMessages: 300 };
+      const cancels = (from: number, count: number): Uint8Array[] =>
+        Array.from({ length: count }, (_, at) => frameOf([3, from + at]));
+      /** The ids that the sink was given, in order. */
+      const idsIn = (log: Log): number[] =>
+        log.told
+          .filter((what) => what.startsWith('messages'))
+          .flatMap((what) =>
+            (JSON.parse(what.slice('messages '.length)) as [3, number][]).map(([, id]) => id),
+          );
+      const inOrder = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
+
+      it('leaves the rest undecoded until others have had their turn, in order', () => {
+        const { transport, log, connection } = established(side, { limits });
+        const chunk = joined(...cancels(1, 1_000));
+        transport.arrive(chunk);
+        // It is the transport's again.
+        chunk.fill(0xc1);
+        expect([idsIn(log).length, connection.receivedCount, connection.yields]).toEqual([300, 512, 1]);
+        expect(transport.acts.filter((act) => act !== 'write')).toEqual(['pause']);
+        // What had been on its way to this side all the same.
+        transport.arrive(joined(...cancels(1_001, 200)));
+        expect(connection.receivedCount).toBe(512);
+        for (let turns = 0; turns < 3; turns += 1) transport.finishReading();
+        expect([idsIn(log), connection.receivedCount, connection.yields]).toEqual([inOrder(1_200), 1_200, 3]);
+        expect(transport.acts.filter((act) => act !== 'write')).toEqual(['pause', 'resume']);
+        transport.finishReading();
+        transport.arrive(frameOf([3, 1_201]));
+        expect(idsIn(log)).toEqual(inOrder(1_201));
+      });
+
+      it('answers heartbeats that lie behind messages which wait for slow methods', () => {
+        const { transport, clock, log } = established(side, { limits });
+        log.on.set('messages', () => {
+          clock.frame += 1_000;
+        });
+        transport.arrive(joined(...cancels(1, 400), frameOf([35, 7])));
+        transport.turn();
+        expect(messagesIn(transport.take())).toEqual([]);
+        transport.finishReading().turn();
+        expect(messagesIn(transport.take())).toEqual([[36, 7]]);
+        expect(idsIn(log).length).toBeLessThan(10);
+      });
+
+      it('takes what waits as a sign of life', () => {
+        const { transport, clock, log, connection } = established(side, { limits });
+        clock.pass(9_900);
+        transport.arrive(joined(...cancels(1, 1_000)));
+        clock.pass(200);
+        transport.arrive(frameOf([3, 1_001]));
+        // The word that all was read does not come, since others take so long.
+        clock.pass(9_900);
+        expect([connection.receivedCount, log.told.at(-1)?.startsWith('closed')]).toEqual([512, false]);
+      });
+
+      it('reads all that had arrived before it says that the other side has ended, and why', () => {
+        const { transport, log } = established(side, { limits });
+        transport.arrive(joined(...cancels(1, 1_000)));
+        transport.end(new Error('reset'));
+        expect([idsIn(log), log.told.at(-1)]).toEqual([inOrder(1_000), 'closed connection-lost']);
+        const other = established(side, { limits });
+        other.transport.arrive(joined(...cancels(1, 1_000), frameOf([38, 'server-stopped', 'bye', 7])));
+        other.transport.end();
+        expect([idsIn(other.log), other.log.told.at(-1)]).toEqual([inOrder(1_000), 'closed server-stopped']);
+        other.transport.finishReading();
+        expect(other.log.told.at(-1)).toBe('closed server-stopped');
+      });
+
+      it('does not say that it has read what it leaves when it ends by itself', () => {
+        const { transport, log, connection } = established(side, { limits });
+        transport.arrive(joined(...cancels(1, 1_000)));
+        connection.close('disconnected', 'enough');
+        expect(messagesIn(transport.turn().take()).at(-1)).toEqual([38, 'disconnected', 'enough', 512]);
+        expect(idsIn(log)).toEqual(inOrder(512));
+        transport.finishReading();
+        expect(log.told.at(-1)).toBe('closed disconnected');
+      });
+
+      it('ends for what is not as it must be when that is read, behind what was', () => {
+        const { transport, log } = established(side, { limits });
+        transport.arrive(joined(...cancels(1, 600), framed(Uint8Array.of(0xc1)), ...cancels(601, 10)));
+        expect(log.told.some((what) => what.startsWith('closed'))).toBe(false);
+        transport.finishReading();
+        transport.finishReading();
+        expect([idsIn(log), log.told.at(-1)]).toEqual([inOrder(600), 'closed protocol-error']);
+      });
+    });
+
     it('ends a silent peer after reading once more, and does not wait for it', () => {
       const { clock, transport, log } = established(side);
       clock.pass(10_000);

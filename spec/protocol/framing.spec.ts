@@ -63,6 +63,30 @@ describe('FrameReader', () => {
     ]);
   });
 
+  it('keeps what is not read for later, in order, and leaves the chunks to their owners', () => {
+    const reader = new FrameReader(new FragmentPool());
+    const [first, second] = [wire.slice(0, 200), wire.slice(200)];
+    reader.push(first);
+    expect(reader.read(maxFrameBytes)).toEqual(filler(1));
+    reader.keep();
+    first.fill(0xc1);
+    reader.push(second);
+    second.fill(0xc1);
+    reader.keep();
+    expect(reader.hasUnread).toBe(true);
+    expect([reader.read(maxFrameBytes), reader.read(maxFrameBytes)]).toEqual(contents.slice(1));
+    expect([reader.read(maxFrameBytes), reader.hasUnread]).toEqual([undefined, false]);
+  });
+
+  it('keeps no chunk that was read', () => {
+    const reader = new FrameReader(new FragmentPool());
+    reader.push(wire);
+    while (reader.read(maxFrameBytes) !== undefined);
+    expect([reader.hasUnread, reader.partialBytes]).toEqual([false, 0]);
+    reader.push(wire);
+    expect(reader.read(maxFrameBytes)?.buffer).toBe(wire.buffer);
+  });
+
   it.each([1, maxFrameBytes - 1, maxFrameBytes])('reads a frame of %i bytes', (size) => {
     expect(framesOf([framed(filler(size))])[0]).toHaveLength(size);
   });

@@ -48,6 +48,53 @@ describe('Inbox', () => {
     expect(read(inbox, cut(frameOf([2, 'a', 'b', ['c']]), 1))).toEqual([[2, 'a', 'b', ['c']]]);
   });
 
+  it('reads a long frame in portions, by messages and by bytes', () => {
+    const inbox = createInbox();
+    inbox.push(frameOf(...Array.from({ length: 600 }, (_, at) => [3, at + 1])));
+    const counts: (number | undefined)[] = [];
+    for (let at = 0; at < 4; at += 1) {
+      inbox.beginPortion();
+      counts.push(inbox.read(false)?.length);
+      expect(inbox.isPortionRead).toBe(at < 2);
+    }
+    expect(counts).toEqual([256, 256, 88, undefined]);
+    inbox.push(frameOf(...Array.from({ length: 30 }, () => [2, 'a', 'b', ['x'.repeat(1_000)]])));
+    expect([inbox.read(false)?.length, inbox.read(false)?.length, inbox.hasUnread]).toEqual([17, 13, false]);
+    expect([inbox.receivedCount, inbox.unacknowledgedCount]).toEqual([630, 630]);
+  });
+
+  it('keeps what is unread of a frame and behind it, whatever becomes of the chunks', () => {
+    const inbox = createInbox();
+    const numbers = (from: number, count: number) => Array.from({ length: count }, (_, at) => [3, from + at]);
+    const [first, second] = [frameOf(...numbers(1, 300)), frameOf(...numbers(301, 300))];
+    const all: unknown[] = [];
+    inbox.push(first);
+    all.push(...(inbox.read(false) ?? []));
+    inbox.keep();
+    first.fill(0xc1);
+    inbox.push(second);
+    inbox.keep();
+    second.fill(0xc1);
+    for (let found = inbox.read(false); found !== undefined; found = inbox.read(false)) all.push(...found);
+    expect(all).toEqual(numbers(1, 600));
+  });
+
+  it('counts the fragments of a portion as well', () => {
+    const inbox = createInbox();
+    const [first] = fragmentsOf([2, 'a', 'b', [filler(70_000)]]);
+    inbox.beginPortion();
+    inbox.push(first!);
+    expect([inbox.read(false), inbox.isPortionRead]).toEqual([[], true]);
+  });
+
+  it('judges what strangers say in one frame as one', () => {
+    const inbox = createInbox();
+    const greetings = Array.from({ length: 300 }, (_, at) => [35, at + 1]);
+    expect(read(inbox, [frameOf(...greetings)], true)).toHaveLength(300);
+    inbox.push(frameOf(...greetings));
+    expect(inbox.read(true)).toHaveLength(300);
+  });
+
   it('says whether it is within a frame', () => {
     const inbox = createInbox();
     const bytes = frameOf([35, 1]);

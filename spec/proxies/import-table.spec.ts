@@ -41,7 +41,15 @@ function made(settings: Partial<ImportTableSettings> = {}) {
     members: () => undefined,
     properties: () => undefined,
   };
-  const imports = new ImportTable({ connectionID: 'c1', caller, report, onReleased, hold, ...settings });
+  const imports = new ImportTable({
+    connectionID: 'c1',
+    caller,
+    report,
+    onReleased,
+    hold,
+    most: 10_000,
+    ...settings,
+  });
   const receive = (kind: ReferenceKind, number = 1): Standing =>
     imports.receive(new LentReference(kind, number, ['deposit', 'value$'], ['value$'])) as Standing;
   return { imports, hold, sent, onReleased, reported, receive, released: () => imports.takeReleased() };
@@ -440,7 +448,7 @@ const caller = {
   members: () => undefined,
   properties: () => undefined,
 };
-const imports = new ImportTable({ connectionID: 'c1', caller, report, onReleased: () => setImmediate(takeReleased) });
+const imports = new ImportTable({ connectionID: 'c1', caller, report, most: 10_000, onReleased: () => setImmediate(takeReleased) });
 function takeReleased() {
   for (const [number, count] of imports.takeReleased()) released.set(number, (released.get(number) ?? 0) + count);
 }

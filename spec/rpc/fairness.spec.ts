@@ -55,3 +55,25 @@ describe('a peer that sends without end', () => {
     expect(yields).toBeGreaterThan(hostileCalls / maxTurnMessages / 2);
   });
 });
+
+describe('a peer that asks for what it may not have', () => {
+  it('waits after each turn that it wasted, and gets each refusal', async () => {
+    const world = new VirtualWorld();
+    const service = { hold: () => new Promise<never>(() => undefined), echo: (value: number) => value };
+    const limits = { maxTurnMessages, maxIncomingCalls: 10 };
+    await world.startedServer({ localProxyObjects: { service }, limits });
+    const client = await world.connectedClient();
+    const peer = await rawClient(world);
+    peer.registerAll();
+    await world.pass(0.01);
+    for (let id = 1; id <= hostileCalls; id += 1) peer.send(MessageType.request, id, 'service', 'hold', []);
+    const proxy = client.remoteProxyObject<typeof service>('service')!;
+    const beforeMs = world.now * 1_000;
+    for (let at = 0; at < 10; at += 1) expect(await world.until(proxy.echo(at))).toBe(at);
+    const tookMs = world.now * 1_000 - beforeMs;
+    // A turn and a millisecond, again and again: another one is served between.
+    expect(peer.responses.length).toBeLessThanOrEqual((tookMs + 2) * maxTurnMessages);
+    await world.pass(1);
+    expect([peer.responses.length, world.errors]).toEqual([hostileCalls - 10, []]);
+  });
+});

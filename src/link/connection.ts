@@ -17,6 +17,7 @@ import type { Sent } from '../protocol/outbox.js';
 import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
 import { Intake } from './intake.js';
 import type { Line } from './line.js';
+import { Turns } from './turns.js';
 import { WrittenFrames } from './written-frames.js';
 
 /** How a connection ended. */
@@ -115,6 +116,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
    * @param scheduler - for the timer and for the present time
    * @param sink - receives what happens
    * @param previous - lost, whose session is to be continued; for a dialler that asks for that
+   * @param turns - of all connections of the server or client
    */
   constructor(
     transport: Transport,
@@ -122,6 +124,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     scheduler: SchedulerLike,
     sink: ConnectionSink,
     previous?: Connection,
+    turns = new Turns(),
   ) {
     this.#transport = transport;
     this.#scheduler = scheduler;
@@ -131,14 +134,13 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#intake = new Intake({
       transport,
       limits: settings.limits,
-      now: () => scheduler.now(),
+      scheduler,
+      turns,
       act: (messages) => {
         this.#sink.onMessages(messages);
       },
       onTurn: () => {
-        this.#tell(() => {
-          this.#intake.proceed();
-        });
+        this.#takeTurn();
       },
     });
     this.#heartbeatIntervalMs = settings.heartbeatIntervalMs;
@@ -205,6 +207,11 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   /** How often what arrived waited so that other connections had their turn. */
   get yields(): number {
     return this.#intake.yields;
+  }
+
+  /** The other side asked for what it may not have, or gave up what it had asked for: who does little else waits for longer. */
+  countRefusal(): void {
+    this.#intake.countRefusal();
   }
 
   /** Bytes of stream values that the peer is ready to hold; known once established. */
@@ -276,7 +283,8 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   /** Ends the connection at once and without a word: its session waits for another. The sink hears nothing more. */
   abandon(): void {
     if (this.#isEnded) return;
-    // What was received is the session's, and is acted on before anything that comes by another connection.
+    // What was received is the session's, and is acted on before anything that comes by another connection. What was not
+    // read yet was not received: the other side sends it again.
     this.#tell(() => {
       this.#intake.finish();
     });
@@ -391,8 +399,12 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     const isWithin = this.#isReceiving;
     // What begins a session waits for its first calls, which are made when it is told.
     this.#isReceiving = this.#core.isEstablished;
-    this.#core.receive(chunk, this.#scheduler.now());
+    const nowMs = this.#scheduler.now();
+    const isWaiting = this.#intake.isWaiting;
+    if (!isWaiting) this.#intake.begin(nowMs);
+    this.#core.receive(chunk, nowMs, !isWaiting);
     this.#settle();
+    if (this.#core.hasUnread) this.#readOn();
     this.#isReceiving = isWithin;
     if (isWithin || !this.#isFlushOwed) return;
     this.#isFlushOwed = false;
@@ -432,8 +444,40 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   /** {@inheritDoc TransportSink.onClosed} */
   onClosed(error: Error | undefined): void {
     this.#stopTimer();
+    // All that had arrived was sent before the end, and may say why.
+    while (this.#core.hasUnread) this.#core.readOn(this.#scheduler.now());
     this.#core.transportClosed(error);
     this.#settle();
+  }
+
+  /** Reads what has arrived, a portion after the other, as far as that is fair. */
+  #readOn(): void {
+    while (this.#core.hasUnread) {
+      if (!this.#intake.mayReadOn()) {
+        this.#core.keepUnread();
+        this.#intake.wait();
+        return;
+      }
+      this.#core.readOn(this.#scheduler.now());
+      this.#settle();
+    }
+    this.#intake.rest();
+  }
+
+  /** It is this connection's turn again. */
+  #takeTurn(): void {
+    if (this.#isEnded) return;
+    const nowMs = this.#scheduler.now();
+    this.#intake.begin(nowMs);
+    this.#tell(() => {
+      this.#intake.proceed();
+    });
+    if (this.#intake.isPutOff) return;
+    if (this.#intake.isWaiting) {
+      // A portion all the same: heartbeats, and what else is not for a method, do not wait for slow ones.
+      this.#core.readOn(nowMs);
+      this.#settle();
+    } else this.#readOn();
   }
 
   /** After any input: events to the sink, bytes to the transport, the timer to the next deadline. */
@@ -495,7 +539,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
         this.onLoopLag(event.loopLagMs);
         return;
       case 'suspect':
-        this.#intake.readOn();
+        this.#intake.letIn();
         this.#transport.afterReading(() => {
           this.#core.confirmSuspicion(this.#scheduler.now());
           this.#settle();

@@ -1,23 +1,27 @@
 /**
- * Whose turn it is: of the messages that arrive on one connection so many are acted on in a turn of the event loop, and for so
- * long; the rest waits until the other connections have had their turn. Meanwhile nothing more is read, so that what waits is
- * no more than what was read at once.
+ * Whose turn it is: what arrives on one connection is decoded and acted on for so long in a turn of the event loop, and so many
+ * messages of it; the rest waits until the other connections have had their turn. Meanwhile nothing more is read, so that what
+ * waits is no more than what was read at once.
  *
  * In time a turn is what lies between two words of the transport that all that had arrived was read (`afterReading`), which is
  * asked for only when a connection has much to do: for one that has little it would cost more than it does.
  */
+import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Limits } from '../protocol/limits.js';
 import type { SessionMessage } from '../protocol/messages.js';
 import type { Transport } from '../transports/transport.js';
+import type { Turns } from './turns.js';
 
 /** What an intake needs. */
 export interface IntakeSettings {
   readonly transport: Pick<Transport, 'pause' | 'resume' | 'afterReading'>;
   readonly limits: Pick<Limits, 'maxTurnMessages' | 'maxTurnMs'>;
-  readonly now: () => number;
+  readonly scheduler: SchedulerLike;
+  /** Of all that share the event loop. */
+  readonly turns: Turns;
   /** Acts on messages that arrived together. */
   readonly act: (messages: readonly SessionMessage[]) => void;
-  /** Acts on what waits, as on anything that arrives: calls `proceed`. */
+  /** Acts on what waits, as on anything that arrives: calls `proceed`, and reads what is unread. */
   readonly onTurn: () => void;
 }
 
@@ -25,9 +29,22 @@ export interface IntakeSettings {
 const mostBetweenLooks = 32;
 
 /** From this part of a turn on its end is asked for. */
-const turnShare = 0.25;
+const watchedShare = 0.25;
 
-/** The messages of one connection. */
+/**
+ * Of the time that a turn may take, what it takes while other connections have something to do as well. They wait for it: a call
+ * that takes 0.1 ms would take 100 times as long beside one connection that always has something to do.
+ */
+const sharedTurnShare = 0.05;
+
+/** From so many refusals in a turn on, if they are half of its messages, the connection waits for longer than its turn. */
+const leastRefusals = 16;
+
+/** How much longer than its turn took, and at least, in milliseconds: what is asked for in vain gets a tenth of the loop. */
+const penaltyFactor = 9;
+const leastPenaltyMs = 1;
+
+/** What arrives on one connection. */
 export class Intake {
   readonly #settings: IntakeSettings;
   /** What waits for its turn. */
@@ -35,40 +52,66 @@ export class Intake {
   #at = 0;
   /** Of this turn; of several, as long as they are little. */
   #taken = 0;
+  #refused = 0;
   #spentMs = 0;
+  #turnMs: number;
+  /** When the work began that was not counted yet. */
+  #sinceMs = 0;
   #isTurnWatched = false;
+  #isWaiting = false;
   #isPaused = false;
   #isOver = false;
   #yields = 0;
+  #penalty: Subscription | undefined;
 
   /** @param settings - of the connection */
   constructor(settings: IntakeSettings) {
     this.#settings = settings;
+    this.#turnMs = settings.limits.maxTurnMs;
   }
 
-  /** How often messages waited for others. */
+  /** How often something waited for others. */
   get yields(): number {
     return this.#yields;
   }
 
-  /** Whether nothing is read because messages wait. */
+  /** Whether nothing is read because something waits. */
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Whether what arrives now has to wait, as what arrived before it does. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  /** Whether it is not this connection's turn, since it has wasted the one before. */
+  get isPutOff(): boolean {
+    return this.#penalty !== undefined;
+  }
+
+  /** Something arrives, or has its turn: from now on it takes time. */
+  begin(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    const { limits, turns } = this.#settings;
+    this.#turnMs = turns.begin(this, nowMs) ? limits.maxTurnMs * sharedTurnShare : limits.maxTurnMs;
   }
 
   /** Messages arrived together: they are acted on now, as far as that is fair. */
   take(messages: readonly SessionMessage[]): void {
     if (this.#held.length > 0) {
-      this.#held.push(...messages);
-      this.#pause();
+      for (const message of messages) this.#held.push(message);
       return;
     }
     const { act, limits } = this.#settings;
     // By far the most: one that has had little to do, and is quick.
-    if (messages.length === 1 && !this.#isTurnWatched && this.#taken < limits.maxTurnMessages * turnShare) {
-      const startMs = this.#settings.now();
+    if (
+      messages.length === 1 &&
+      !this.#isTurnWatched &&
+      this.#taken < limits.maxTurnMessages * watchedShare
+    ) {
       act(messages);
-      this.#account(1, startMs);
+      this.#account(1);
       return;
     }
     const done = this.#act(messages, 0);
@@ -77,11 +120,38 @@ export class Intake {
     this.#yield();
   }
 
-  /** It is this connection's turn: what waits is acted on, as far as that is fair. */
+  /** The other side asked for what it may not have, or gave up what it had asked for. */
+  countRefusal(): void {
+    this.#refused += 1;
+  }
+
+  /** Whether what is unread may be read and acted on in this turn. */
+  mayReadOn(): boolean {
+    if (this.#isOver || this.#isWaiting) return false;
+    this.#account(0);
+    return this.#hasTime();
+  }
+
+  /** Something is unread, and its turn is over. */
+  wait(): void {
+    if (this.#isWaiting) this.#pause();
+    else this.#yield();
+  }
+
+  /** It is this connection's turn, unless it has wasted the one before: what waits is acted on, as far as that is fair. */
   proceed(): void {
     if (this.#isOver) return;
-    this.#taken = this.#spentMs = 0;
+    this.#penalty?.unsubscribe();
+    this.#penalty = undefined;
     this.#isTurnWatched = false;
+    const isWasted = this.#refused >= leastRefusals && this.#refused * 2 >= this.#taken;
+    const spentMs = Math.min(this.#spentMs, this.#settings.limits.maxTurnMs);
+    this.#taken = this.#refused = this.#spentMs = 0;
+    if (isWasted) {
+      this.#putOff(Math.max(leastPenaltyMs, spentMs * penaltyFactor));
+      return;
+    }
+    this.#isWaiting = false;
     if (this.#held.length === 0) return;
     this.#at = this.#act(this.#held, this.#at);
     if (this.#at < this.#held.length) {
@@ -90,14 +160,18 @@ export class Intake {
     }
     this.#held = [];
     this.#at = 0;
-    this.#resume();
+  }
+
+  /** Nothing is unread. */
+  rest(): void {
+    if (!this.#isWaiting) this.#resume();
   }
 
   /**
-   * It is about to be judged whether the peer is silent: what has arrived is read first, and that is little of it if
-   * messages wait.
+   * It is about to be judged whether the peer is silent: what has arrived is let in first, and that is little of it if
+   * something waits.
    */
-  readOn(): void {
+  letIn(): void {
     this.#resume();
   }
 
@@ -107,21 +181,21 @@ export class Intake {
     this.#held = [];
     this.#at = 0;
     this.#isOver = true;
+    this.#penalty?.unsubscribe();
     if (held.length > 0) this.#settings.act(held);
   }
 
   /** Acts on messages while it is this connection's turn. @returns the place of the first that was not acted on */
   #act(messages: readonly SessionMessage[], from: number): number {
-    const { act, limits, now } = this.#settings;
-    let startMs = now();
+    const { act, limits } = this.#settings;
     let size = 1;
     let at = from;
-    while (at < messages.length && this.#taken < limits.maxTurnMessages && this.#spentMs < limits.maxTurnMs) {
+    while (at < messages.length && this.#hasTime()) {
       const end = Math.min(at + size, messages.length, at + limits.maxTurnMessages - this.#taken);
       const slice = at === 0 && end === messages.length ? messages : messages.slice(at, end);
       const count = end - at;
       act(slice);
-      startMs = this.#account(count, startMs);
+      this.#account(count);
       // The connection may have ended by one of them.
       if (this.#isOver) return messages.length;
       at = end;
@@ -130,22 +204,34 @@ export class Intake {
     return at;
   }
 
-  /** @returns the time now */
-  #account(count: number, startMs: number): number {
-    const { limits, now } = this.#settings;
-    const nowMs = now();
+  #hasTime(): boolean {
+    return this.#taken < this.#settings.limits.maxTurnMessages && this.#spentMs < this.#turnMs;
+  }
+
+  #account(count: number): void {
+    const nowMs = this.#settings.scheduler.now();
     this.#taken += count;
-    this.#spentMs += nowMs - startMs;
+    this.#spentMs += nowMs - this.#sinceMs;
+    this.#sinceMs = nowMs;
     const isMuch =
-      this.#taken >= limits.maxTurnMessages * turnShare || this.#spentMs >= limits.maxTurnMs * turnShare;
+      this.#taken >= this.#settings.limits.maxTurnMessages * watchedShare ||
+      this.#spentMs >= this.#turnMs * watchedShare;
     if (isMuch) this.#watchTurn();
-    return nowMs;
   }
 
   #yield(): void {
     this.#yields += 1;
+    this.#isWaiting = true;
     this.#pause();
     this.#watchTurn();
+  }
+
+  #putOff(ms: number): void {
+    const { scheduler, onTurn } = this.#settings;
+    this.#yields += 1;
+    this.#isWaiting = true;
+    this.#pause();
+    this.#penalty = scheduler.schedule(onTurn, ms);
   }
 
   #watchTurn(): void {

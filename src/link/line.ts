@@ -13,6 +13,8 @@ export interface Line {
   readonly isClosing: boolean;
   /** How often what arrived waited so that other connections had their turn. */
   readonly yields: number;
+  /** The other side asked for what it may not have, or gave up what it had asked for. */
+  countRefusal(): void;
   /** Bytes waiting to be written. */
   readonly queuedBytes: number;
   /** Bytes that may be sent so that nothing waits long for them; none while away. */

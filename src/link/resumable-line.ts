@@ -69,6 +69,11 @@ export class ResumableLine implements Line {
     return this.#pastYields + this.#connection.yields;
   }
 
+  /** {@inheritDoc Line.countRefusal} */
+  countRefusal(): void {
+    this.#connection.countRefusal();
+  }
+
   /** {@inheritDoc Line.queuedBytes} */
   get queuedBytes(): number {
     return this.#connection.queuedBytes;

@@ -1,7 +1,7 @@
 /**
  * Values and messages to bytes and back, for one connection.
  *
- * Out: `marshal` each field, then `encode` the message. In: `decodeFrame`, which scans all of a frame before it decodes
+ * Out: `marshal` each field, then `encode` the message. In: `decodeFrame`, which scans all that it is to decode before it decodes
  * any of it. What the messages mean is not known here; each is an array. The encoder, the decoders and their buffers
  * are used again and again, by all connections with these limits (codec-tools.ts); the decoder's cache of short keys is the
  * library's own and shared by the process, which costs a peer's neighbours nothing but hits. Where another codec was agreed
@@ -26,7 +26,8 @@ export class Codec {
   /** The references of messages that have any; most connections never see one. */
   #references: WeakMap<readonly unknown[], readonly Reference[]> | undefined;
   #messageBytes: number[] = [];
-  /** Which messages of the frame only the built-in decoder can read, by their index; most frames have none. */
+  #decodedBytes = 0;
+  /** Which of the messages being decoded only the built-in decoder can read, by their index; mostly none. */
   #foreign: number[] = [];
   /** Whether something was marshalled since the last `encode` that only the built-in encoder can write. */
   #isConverted = false;
@@ -54,7 +55,7 @@ export class Codec {
     this.#sender.lender = lender;
   }
 
-  /** The bytes that each message of the frame decoded last took, in their order; valid until the next frame. */
+  /** The bytes that each of the messages decoded last took, in their order; valid until the next are. */
   get messageBytes(): readonly number[] {
     return this.#messageBytes;
   }
@@ -116,23 +117,36 @@ export class Codec {
     return holes;
   }
 
+  /** How many bytes the messages that were decoded last took. */
+  get decodedBytes(): number {
+    return this.#decodedBytes;
+  }
+
   /**
-   * Decodes all messages of a frame.
+   * Decodes the messages of a frame, all of them unless it is told where to stop: `decodedBytes` says where the rest begins.
    *
    * @param frame - untrusted; only read
    * @param isPrivate - whether nobody else uses the frame's buffer from now on: then a byte array that fills at least
    *   half of that buffer may stay a view of it; in any other case nothing that is handed out refers to the frame
+   * @param mostMessages - no more messages than these
+   * @param mostBytes - no message that begins behind so many bytes
    * @returns the messages, for the caller to keep
-   * @throws {@link ProtocolError} if anything in the frame is not as it must be, whatever the reason
+   * @throws {@link ProtocolError} if anything in them is not as it must be, whatever the reason
    */
-  decodeFrame(frame: Uint8Array, isPrivate: boolean): unknown[][] {
+  decodeFrame(
+    frame: Uint8Array,
+    isPrivate: boolean,
+    mostMessages = Infinity,
+    mostBytes = Infinity,
+  ): unknown[][] {
     try {
       // Decoded byte arrays are made like the frame: a Buffer would yield Buffers.
-      const bytes =
+      const all =
         Object.getPrototypeOf(frame) === Uint8Array.prototype
           ? frame
           : new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
-      const hasBinary = this.#scan(bytes);
+      const hasBinary = this.#scan(all, mostMessages, mostBytes);
+      const bytes = this.#decodedBytes === all.length ? all : all.subarray(0, this.#decodedBytes);
       this.#tools.extensions.expectFrame(
         hasBinary,
         isPrivate ? frame.buffer.byteLength / 2 : Number.POSITIVE_INFINITY,
@@ -240,14 +254,16 @@ export class Codec {
     this.#references.set(message, references);
   }
 
-  /** Scans every message of a frame, and tells whether there is a byte array in any. */
-  #scan(bytes: Uint8Array): boolean {
+  /** Scans every message that is to be decoded, and tells whether there is a byte array in any. */
+  #scan(bytes: Uint8Array, mostMessages: number, mostBytes: number): boolean {
     const { limits, prescan } = this.#tools;
     const { maxMessageBytes } = limits;
     let hasBinary = false;
     this.#messageBytes = [];
     if (this.#foreign.length > 0) this.#foreign = [];
-    for (let start = 0; start < bytes.length;) {
+    let start = 0;
+    const endBytes = Math.min(bytes.length, mostBytes);
+    while (start < endBytes && this.#messageBytes.length < mostMessages) {
       const head = byteAt(bytes, start);
       if ((head & 0xf0) !== 0x90 && (head & 0xfe) !== 0xdc)
         throw new ProtocolError('a message that is no array');
@@ -261,6 +277,7 @@ export class Codec {
       hasBinary ||= prescan.hasBinary;
       start = end;
     }
+    this.#decodedBytes = start;
     return hasBinary;
   }
 

@@ -138,19 +138,30 @@ export class ConnectionCore {
 
   // ── Inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes bytes from the transport. */
-  receive(chunk: Uint8Array, nowMs: number): void {
+  /**
+   * Takes bytes from the transport: a sign of life at once, whenever they are read.
+   * @param mayRead - whether a portion of them is read now; not of what comes while something is unread
+   */
+  receive(chunk: Uint8Array, nowMs: number, mayRead = true): void {
     if (this.#state === 'closed') return;
     this.#heartbeat?.receiveBytes(nowMs);
-    try {
-      const rest = this.#handshake.awaitsOpening ? this.#receiveOpening(chunk, nowMs) : chunk;
-      if (rest !== undefined) this.#receiveFrames(rest, nowMs);
-    } catch (error) {
-      this.#fail(error);
-    }
-    this.#watchPartialFrame(nowMs);
-    this.#emitMessages();
-    if (this.isResumable && this.isEstablished) this.#session.considerAck(nowMs);
+    if (mayRead && !this.#session.inbox.hasUnread) this.#read(chunk, nowMs);
+    else this.#session.inbox.push(chunk);
+  }
+
+  /** Whether bytes have come that are not read yet: `readOn` reads a portion of them. */
+  get hasUnread(): boolean {
+    return this.#state !== 'closed' && this.#session.inbox.hasUnread;
+  }
+
+  /** Reads the next portion of what has come. */
+  readOn(nowMs: number): void {
+    if (this.#state !== 'closed') this.#read(undefined, nowMs);
+  }
+
+  /** The chunk is its owner's again: what of it is not read yet is kept. */
+  keepUnread(): void {
+    this.#session.inbox.keep();
   }
 
   /** Acts on the deadlines that have passed. */
@@ -374,15 +385,30 @@ export class ConnectionCore {
 
   // ── Receiving ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Reads a portion, of a new chunk if there is one. */
+  #read(chunk: Uint8Array | undefined, nowMs: number): void {
+    try {
+      const rest =
+        chunk !== undefined && this.#handshake.awaitsOpening ? this.#receiveOpening(chunk, nowMs) : chunk;
+      if (rest !== undefined) this.#session.inbox.push(rest);
+      if (chunk === undefined || rest !== undefined) this.#receiveFrames(nowMs);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#watchPartialFrame(nowMs);
+    this.#emitMessages();
+    if (this.isResumable && this.isEstablished) this.#session.considerAck(nowMs);
+  }
+
   #receiveOpening(chunk: Uint8Array, nowMs: number): Uint8Array | undefined {
     const rest = this.#handshake.receiveOpening(chunk);
     if (rest !== undefined) this.#deadline.allowAuthentication('dialer', nowMs);
     return rest;
   }
 
-  #receiveFrames(chunk: Uint8Array, nowMs: number): void {
-    this.#session.inbox.push(chunk);
-    for (;;) {
+  #receiveFrames(nowMs: number): void {
+    this.#session.inbox.beginPortion();
+    while (!this.#session.inbox.isPortionRead) {
       const isStranger = this.#state !== 'established';
       const messages = this.#session.inbox.read(isStranger);
       if (messages === undefined) return;

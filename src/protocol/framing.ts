@@ -15,11 +15,17 @@ import { frameTargetBytes } from './limits.js';
 
 const headerBytes = 4;
 
+const noBytes = new Uint8Array(0);
+
 /** Cuts a stream of bytes into frames. */
 export class FrameReader {
   readonly #pool: FragmentPool;
-  #chunk: Uint8Array = new Uint8Array(0);
+  #chunk: Uint8Array = noBytes;
   #offset = 0;
+  /** Whether it is a copy. */
+  #isKept = false;
+  /** Copies of the chunks behind it; mostly none. */
+  #waiting: Uint8Array[] | undefined;
   #length = 0;
   #headerLength = 0;
   #gathered: Uint8Array | undefined;
@@ -41,10 +47,25 @@ export class FrameReader {
     return this.#headerLength === 0 ? 0 : this.#headerLength + this.#gatheredLength;
   }
 
-  /** Hands in the next chunk, which is not kept; every frame of the one before must have been read. */
+  /** Whether there is something to read. */
+  get hasUnread(): boolean {
+    return this.#offset < this.#chunk.length || this.#waiting !== undefined;
+  }
+
+  /** Hands in the next chunk. It is not kept: where one before is not read yet, a copy waits behind that. */
   push(chunk: Uint8Array): void {
-    this.#chunk = chunk;
-    this.#offset = 0;
+    if (this.hasUnread) this.pushBehind(chunk);
+    else this.#begin(chunk, false);
+  }
+
+  /** Hands in a chunk that is read later. */
+  pushBehind(chunk: Uint8Array): void {
+    (this.#waiting ??= []).push(chunk.slice());
+  }
+
+  /** What is not read yet is read later, when the chunk is its owner's again. */
+  keep(): void {
+    if (!this.#isKept) this.#begin(this.#chunk.slice(this.#offset), true);
   }
 
   /**
@@ -55,6 +76,24 @@ export class FrameReader {
    * @throws ProtocolError when the announced length is zero or above `maxBytes`
    */
   read(maxBytes: number, isWithinMessage = false): Uint8Array | undefined {
+    for (;;) {
+      const frame = this.#read(maxBytes, isWithinMessage);
+      if (frame !== undefined) return frame;
+      const next = this.#waiting?.shift();
+      if (this.#waiting?.length === 0) this.#waiting = undefined;
+      // Nobody needs the chunk any more: it would stay in memory as long as the connection is idle.
+      this.#begin(next ?? noBytes, next !== undefined);
+      if (next === undefined) return undefined;
+    }
+  }
+
+  #begin(chunk: Uint8Array, isKept: boolean): void {
+    this.#chunk = chunk;
+    this.#offset = 0;
+    this.#isKept = isKept;
+  }
+
+  #read(maxBytes: number, isWithinMessage: boolean): Uint8Array | undefined {
     if (!this.#readHeader(maxBytes)) return undefined;
     const available = this.#chunk.length - this.#offset;
     if (this.#gatheredLength === 0 && available >= this.#length) {

@@ -22,6 +22,13 @@ import {
 } from './messages.js';
 import { asReceived, parseMessage } from './parse-message.js';
 
+/**
+ * So much is read between two looks at the clock, whatever frames it comes in: less than a millisecond's work, mostly. A message
+ * is never cut, and one that came in fragments is read when the last is there.
+ */
+const portionMessages = 256;
+const portionBytes = 16 * 1024;
+
 /** The incoming half of a connection. */
 export class Inbox {
   readonly #codec: Codec;
@@ -34,6 +41,13 @@ export class Inbox {
   #nextNumber: number | undefined;
   #unacknowledgedCount = 0;
   #unacknowledgedBytes = 0;
+  /** What of the frame read last is not decoded yet, if it is long. */
+  #rest: Uint8Array | undefined;
+  /** Whether it may stay where it is. */
+  #isRestKept = false;
+  /** What was read of this portion. */
+  #portionMessages = 0;
+  #portionBytes = 0;
 
   /**
    * @param codec - the connection's codec
@@ -75,6 +89,8 @@ export class Inbox {
   /** Goes on with what comes on another connection, where that one's inbox is. */
   continueOn(other: Inbox): void {
     this.#reader = other.#reader;
+    this.#rest = other.#rest;
+    this.#isRestKept = other.#isRestKept;
     this.#nextNumber = undefined;
   }
 
@@ -83,26 +99,54 @@ export class Inbox {
     return this.#reader.partialBytes > 0;
   }
 
-  /** Hands in the next chunk, which is not kept; every frame of the one before must have been read. */
+  /** Hands in the next chunk, which is its owner's again once all of it was read, or `keep` was called. */
   push(chunk: Uint8Array): void {
-    this.#reader.push(chunk);
+    if (this.#rest === undefined) this.#reader.push(chunk);
+    else this.#reader.pushBehind(chunk);
+  }
+
+  /** Whether there is something to read, be it not the whole of a frame. */
+  get hasUnread(): boolean {
+    return this.#rest !== undefined || this.#reader.hasUnread;
+  }
+
+  /** What is not read yet is read later. */
+  keep(): void {
+    if (!this.#isRestKept) this.#rest = this.#rest?.slice();
+    this.#isRestKept = true;
+    this.#reader.keep();
+  }
+
+  /** From here on is counted what `isPortionRead` asks for. */
+  beginPortion(): void {
+    this.#portionMessages = this.#portionBytes = 0;
+  }
+
+  /** Whether as much was read as ought to be before somebody looks at the clock. */
+  get isPortionRead(): boolean {
+    return this.#portionMessages >= portionMessages || this.#portionBytes >= portionBytes;
   }
 
   /**
-   * Reads the messages of the next complete frame.
+   * Reads the messages of the next complete frame, or some of them where it is long.
    * @param isStranger - whether the handshake is still to come: then frames are small and session messages refused
    * @returns the messages, or `undefined` when more bytes must come
    * @throws ProtocolError, LimitExceededError for whatever is not as it must be
    */
   read(isStranger: boolean): (SessionMessage | ConnectionMessage)[] | undefined {
-    const maxBytes = isStranger ? maxHandshakeFrameBytes : maxFrameBytes;
-    const frame = this.#reader.read(maxBytes, this.#reassembly.isWithinMessage);
+    const frame = this.#rest ?? this.#readFrame(isStranger);
     if (frame === undefined) return undefined;
-    if (isStranger) this.#countHandshakeBytes(frame.length);
     // A fragment is alone in its frame, and has bounds of its own: it is told by its first field.
-    if (isFragmentFrame(frame)) return this.#readFragment(frame, isStranger);
-    const values = this.#codec.decodeFrame(frame, this.#reader.isOwn);
-    this.#unacknowledgedBytes += frame.length;
+    if (this.#rest === undefined && isFragmentFrame(frame)) return this.#readFragment(frame, isStranger);
+    // Before the handshake is done frames are short, and what is in one is judged as one.
+    const values = isStranger
+      ? this.#codec.decodeFrame(frame, this.#reader.isOwn)
+      : this.#codec.decodeFrame(frame, this.#reader.isOwn, portionMessages, portionBytes);
+    const { decodedBytes } = this.#codec;
+    this.#rest = decodedBytes < frame.length ? frame.subarray(decodedBytes) : undefined;
+    this.#portionMessages += values.length;
+    this.#portionBytes += decodedBytes;
+    this.#unacknowledgedBytes += decodedBytes;
     const messages: (SessionMessage | ConnectionMessage)[] = [];
     for (let at = 0; at < values.length; at += 1) {
       const message = parseMessage(itemAt(values, at));
@@ -122,7 +166,17 @@ export class Inbox {
     return messages;
   }
 
+  #readFrame(isStranger: boolean): Uint8Array | undefined {
+    const maxBytes = isStranger ? maxHandshakeFrameBytes : maxFrameBytes;
+    const frame = this.#reader.read(maxBytes, this.#reassembly.isWithinMessage);
+    if (frame !== undefined && isStranger) this.#countHandshakeBytes(frame.length);
+    this.#isRestKept = this.#reader.isOwn;
+    return frame;
+  }
+
   #readFragment(frame: Uint8Array, isStranger: boolean): SessionMessage[] {
+    this.#portionMessages += 1;
+    this.#portionBytes += frame.length;
     const fragment = readFragmentFrame(frame);
     this.#unacknowledgedBytes += frame.length;
     const whole = this.#count(fragment, isStranger) ? this.#join(fragment) : undefined;

@@ -60,8 +60,8 @@ export interface Limits {
   readonly maxStreams: number;
   /**
    * References of one direction that are lent and not given back, on one connection. What would lend one more is not sent; what
-   * lends more to this side is refused. Where nobody disposes of them the garbage collector gives them back, some 40,000 at a
-   * time where each call has a callback of its own: below that, such calls fail now and then.
+   * lends more to this side is refused. Where nobody disposes of them the garbage collector gives them back, which is asked to each
+   * time that there are a quarter more, 1,000 at least: with fewer than 4,000, calls that have a callback each fail now and then.
    */
   readonly maxReferences: number;
   /**
@@ -78,7 +78,10 @@ export interface Limits {
    * holds up nobody for long. As many as calls are in flight: with 256 such a batch is cut, which costs its calls a tenth and more.
    */
   readonly maxTurnMessages: number;
-  /** Milliseconds that the messages of one connection may take before the others have had their turn. */
+  /**
+   * Milliseconds that the messages of one connection may take, decoding included, before the others have had their turn: a twentieth
+   * of it while one of them has had something to do within a second.
+   */
   readonly maxTurnMs: number;
   /**
    * Sessions of a server that have no connection and can be resumed: what clients leave behind that never come back. Beyond it
@@ -106,7 +109,7 @@ export const defaultLimits: Limits = {
   maxOutgoingCalls: 1_024,
   maxWaitingCalls: 10_000,
   maxStreams: 1_024,
-  maxReferences: 100_000,
+  maxReferences: 10_000,
   maxCancels: 1_000,
   maxHandshakes: 256,
   maxHandshakesPerAddress: 16,

@@ -18,6 +18,9 @@ export const referenceKey: unique symbol = Symbol.for('tandem-rpc.reference');
 
 const kinds: readonly ReferenceKind[] = ['function', 'stream', 'object', 'signal'];
 
+/** Most references have no members. */
+const none: readonly string[] = [];
+
 /** Something of the sender's that the receiver may use by its number. */
 export class LentReference {
   /** What it is. */
@@ -41,8 +44,8 @@ export class LentReference {
   constructor(
     kind: ReferenceKind,
     number: number,
-    members: readonly string[] = [],
-    properties: readonly string[] = [],
+    members: readonly string[] = none,
+    properties: readonly string[] = none,
     aborted?: { readonly reason: unknown },
   ) {
     this.kind = kind;
@@ -97,7 +100,7 @@ export function readLent(fields: readonly unknown[]): LentReference {
     return new LentReference(kind, number, extra, properties);
   }
   if (fields.length > (kind === 'signal' ? 3 : 2)) throw malformed();
-  return new LentReference(kind, number, [], [], fields.length === 3 ? { reason: extra } : undefined);
+  return new LentReference(kind, number, none, none, fields.length === 3 ? { reason: extra } : undefined);
 }
 
 /**

@@ -208,7 +208,7 @@ function referenceTo({ number, exported }: Entry): LentReference {
       return new LentReference('object', number, exported.exposed.members, exported.exposed.properties);
     case 'signal': {
       const { aborted, reason } = exported.signal as { aborted: boolean; reason: unknown };
-      return new LentReference('signal', number, [], [], aborted ? { reason } : undefined);
+      return new LentReference('signal', number, undefined, undefined, aborted ? { reason } : undefined);
     }
     default:
       return new LentReference(exported.kind, number);

@@ -36,7 +36,8 @@ export class HeldReference implements Caller {
   readonly object: object;
   /** The table that it is in. */
   readonly owner: ReferenceOwner;
-  readonly #lent: LentReference;
+  readonly #members: readonly string[];
+  readonly #properties: readonly string[];
   #isDisposed = false;
   #abort: ((reason: unknown) => void) | undefined;
 
@@ -47,7 +48,8 @@ export class HeldReference implements Caller {
   constructor(lent: LentReference, owner: ReferenceOwner) {
     this.number = lent.number;
     this.kind = lent.kind;
-    this.#lent = lent;
+    this.#members = lent.members;
+    this.#properties = lent.properties;
     this.owner = owner;
     this.object = this.#make();
   }
@@ -89,12 +91,12 @@ export class HeldReference implements Caller {
 
   /** The names of an object's members; `undefined` when it does not hold. */
   members(): readonly string[] | undefined {
-    return this.#staleFor('') === undefined ? this.#lent.members : undefined;
+    return this.#staleFor('') === undefined ? this.#members : undefined;
   }
 
   /** Of those the streams that are no methods. */
   properties(): readonly string[] | undefined {
-    return this.#staleFor('') === undefined ? this.#lent.properties : undefined;
+    return this.#staleFor('') === undefined ? this.#properties : undefined;
   }
 
   /** The signal was aborted over there. */

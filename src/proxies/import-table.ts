@@ -12,6 +12,7 @@ import { ConnectionLostError, ProtocolError } from '../errors.js';
 import { LentReference, type Reference } from '../protocol/references.js';
 import type { Report } from '../streams/user-callback.js';
 import type { Caller } from './caller.js';
+import { CollectionPace } from './collection-pace.js';
 import { FinalizingMap, type WeakHold } from './finalizing-map.js';
 import { heldReferenceOf, HeldReference, type ReferenceOwner } from './held-reference.js';
 import { SparseMap, SparseSet } from '../protocol/sparse.js';
@@ -25,6 +26,8 @@ export interface ImportTableSettings {
   readonly onReleased: () => void;
   /** Gets what subscribers of imported streams do not handle. */
   readonly report: Report;
+  /** How many references may be held. */
+  readonly most: number;
   /** How references are held weakly. Default: as the language does. */
   readonly hold?: WeakHold;
 }
@@ -42,6 +45,8 @@ export class ImportTable implements ReferenceOwner {
   readonly #listened = new SparseSet<HeldReference>();
   /** What is to be given back. */
   readonly #released = new SparseMap<number, number>();
+  /** Made for the first reference. */
+  #pace: CollectionPace | undefined;
   #endReason: string | undefined;
 
   /** @param settings - of the connection */
@@ -106,7 +111,7 @@ export class ImportTable implements ReferenceOwner {
       const collected = this.#held.delete(number);
       if (collected > 0) this.#giveBack(number, collected);
       held = new HeldReference(lent, this);
-      if (this.#endReason === undefined) this.#held.set(number, held);
+      if (this.#endReason === undefined) this.#keep(number, held);
     }
     this.#held.count(number);
     if (lent.aborted !== undefined) held.abort(reason);
@@ -180,8 +185,15 @@ export class ImportTable implements ReferenceOwner {
     else this.#listened.delete(held);
   }
 
+  #keep(number: number, held: HeldReference): void {
+    this.#held.set(number, held);
+    this.#pace ??= new CollectionPace(this.#settings.most);
+    this.#pace.follow(this.size);
+  }
+
   #giveBack(number: number, count: number): void {
     if (this.#endReason !== undefined) return;
+    this.#pace?.follow(this.size);
     const isFirst = this.#released.size === 0;
     this.#released.set(number, (this.#released.get(number) ?? 0) + count);
     if (isFirst) this.#settings.onReleased();

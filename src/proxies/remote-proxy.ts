@@ -52,6 +52,8 @@ const probedNames: ReadonlySet<PropertyKey> = new Set([
   'asymmetricMatch',
 ]);
 
+const noOptions: CallOptions = {};
+
 const inspectKey = Symbol.for('nodejs.util.inspect.custom');
 
 /** Makes the proxy of a remote object. */
@@ -68,16 +70,17 @@ export function createRemoteProxy<T>(
 
 /** Makes what stands for a remote function. */
 export function createRemoteFunction(caller: Caller, target: Target, dispose: () => void): Method {
-  const content = {
+  // In one piece, and with options that all share: there may be thousands.
+  return makeFunction({
     caller,
     target,
     label: 'function',
     dispose,
-    options: {},
+    options: noOptions,
     keep: undefined,
     isFunction: true,
-  };
-  return makeFunction({ ...content, makeMethod: callbackMethod });
+    makeMethod: callbackMethod,
+  });
 }
 
 /**

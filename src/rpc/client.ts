@@ -6,6 +6,7 @@ import { AuthenticationError, NotConnectedError, RPCError, ServerFullError } fro
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
+import { Turns } from '../link/turns.js';
 import { CloseReason, type CloseCode } from '../protocol/close-reason.js';
 import { sharedSlabs } from '../protocol/framing.js';
 import { neverExposedKey } from '../proxies/exposure.js';
@@ -58,6 +59,7 @@ export class RPCClient extends RPCDispatcher {
   readonly #options: ResolvedClientOptions;
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
+  readonly #turns = new Turns();
   readonly #interception: Interception | undefined;
   readonly #authorization: Authorization | undefined;
   readonly #statusStream: StateStream<ClientStatus>;
@@ -664,6 +666,7 @@ export class RPCClient extends RPCDispatcher {
       unresponsiveAfterMs,
       disconnectUnresponsive,
       slabs: sharedSlabs,
+      turns: this.#turns,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
       authorization: this.#authorization,

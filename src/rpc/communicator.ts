@@ -120,7 +120,9 @@ export class RPCCommunicator implements Caller {
   constructor(settings: CommunicatorSettings) {
     const { connection, connectionID, codec, exposeErrors, limits, sink, now, interception } = settings;
     this.#settings = settings;
-    this.#quotas = new Quotas(limits);
+    this.#quotas = new Quotas(limits, () => {
+      connection.countRefusal();
+    });
     this.#connection = connection;
     this.report = (error) => {
       sink.onError(error);

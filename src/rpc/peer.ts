@@ -6,6 +6,7 @@ import type { SchedulerLike } from 'rxjs';
 import { LimitExceededError, ProtocolError, type RPCError } from '../errors.js';
 import { Connection, type ConnectionEnd, type ConnectionSink } from '../link/connection.js';
 import { ResumableLine } from '../link/resumable-line.js';
+import type { Turns } from '../link/turns.js';
 import { CloseReason, type CloseCode } from '../protocol/close-reason.js';
 import { Codec } from '../protocol/codec.js';
 import type { SlabPool } from '../protocol/framing.js';
@@ -28,6 +29,8 @@ export interface PeerSettings {
   readonly limits: Limits;
   readonly codecs: readonly MessageCodec[];
   readonly slabs: SlabPool;
+  /** Of all its connections. */
+  readonly turns: Turns;
   readonly registry: LocalRegistry;
   readonly exposeErrors: ErrorExposure;
   readonly callTimeoutMs: number | undefined;
@@ -148,6 +151,7 @@ export class Peer implements ConnectionSink {
       settings.scheduler,
       this,
       away === undefined ? undefined : away.#connection,
+      settings.turns,
     );
   }
 

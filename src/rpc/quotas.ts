@@ -25,6 +25,7 @@ export interface RefusedCounts {
 /** The quotas of one connection. */
 export class Quotas implements RefusedCounts {
   readonly #limits: Limits;
+  readonly #onRefused: () => void;
   #refusedCalls = 0;
   #refusedStreams = 0;
   #refusedReferences = 0;
@@ -33,9 +34,13 @@ export class Quotas implements RefusedCounts {
   #stretchEndsMs = 0;
   #stretchCancels = 0;
 
-  /** @param limits - of this side */
-  constructor(limits: Limits) {
+  /**
+   * @param limits - of this side
+   * @param onRefused - the other side asked for what it may not have, or gave up a call that runs
+   */
+  constructor(limits: Limits, onRefused: () => void) {
     this.#limits = limits;
+    this.#onRefused = onRefused;
   }
 
   /** {@inheritDoc RefusedCounts.refusedCalls} */
@@ -66,6 +71,7 @@ export class Quotas implements RefusedCounts {
   admitCall(running: number): void {
     if (running < this.#limits.maxIncomingCalls) return;
     this.#refusedCalls += 1;
+    this.#onRefused();
     throw exceeded(`${running} calls of this connection run already`, 'maxIncomingCalls');
   }
 
@@ -81,6 +87,7 @@ export class Quotas implements RefusedCounts {
       return true;
     }
     this.#refusedCalls += 1;
+    this.#onRefused();
     if (!this.#isNotifyRefused)
       onRefused(exceeded(`${running} calls of this connection run already`, 'maxIncomingCalls'));
     this.#isNotifyRefused = true;
@@ -95,18 +102,25 @@ export class Quotas implements RefusedCounts {
   admitStream(open: number): void {
     if (open < this.#limits.maxStreams) return;
     this.#refusedStreams += 1;
+    this.#onRefused();
     throw exceeded(`${open} streams of this connection are open already`, 'maxStreams');
+  }
+
+  /** How many references of one direction there may be. */
+  get maxReferences(): number {
+    return this.#limits.maxReferences;
   }
 
   /**
    * References are lent, in either direction.
    * @param count - how many there would be
-   * @param executed - whether what they came with has run
+   * @param executed - whether what they came with has run; `undefined` where this side would lend them
    * @throws LimitExceededError when that is more than may be
    */
   admitReferences(count: number, executed?: 'no' | 'yes'): void {
     if (count <= this.#limits.maxReferences) return;
     this.#refusedReferences += 1;
+    if (executed !== undefined) this.#onRefused();
     const text = `more than ${this.#limits.maxReferences} references of this connection would be lent and not given back`;
     throw exceeded(text, 'maxReferences', executed);
   }
@@ -118,6 +132,7 @@ export class Quotas implements RefusedCounts {
   countCancel(nowMs: number): string | undefined {
     const { maxCancels } = this.#limits;
     this.#cancels += 1;
+    this.#onRefused();
     if (nowMs >= this.#stretchEndsMs) {
       this.#stretchEndsMs = nowMs + cancelStretchMs;
       this.#stretchCancels = 0;

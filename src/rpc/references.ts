@@ -58,7 +58,13 @@ export class References {
     const requestFlush = (): void => {
       connection.requestFlush();
     };
-    this.#imports = new ImportTable({ connectionID, caller, onReleased: requestFlush, report });
+    this.#imports = new ImportTable({
+      connectionID,
+      caller,
+      onReleased: requestFlush,
+      report,
+      most: quotas.maxReferences,
+    });
     this.exports = new ExportTable({
       firstNumber,
       admit: (count) => {

@@ -3,6 +3,7 @@
  */
 import type { Observable } from 'rxjs';
 import { NotConnectedError, RPCError } from '../errors.js';
+import { Turns } from '../link/turns.js';
 import { Codec } from '../protocol/codec.js';
 import type { ConnectionSettings } from '../protocol/connection-settings.js';
 import { sharedSlabs } from '../protocol/framing.js';
@@ -50,6 +51,7 @@ export class RPCServer extends RPCDispatcher {
   readonly #options: ResolvedServerOptions;
   readonly #lifecycle: Lifecycle;
   readonly #registry: LocalRegistry;
+  readonly #turns = new Turns();
   readonly #interception: Interception | undefined;
   readonly #authorization: Authorization | undefined;
   readonly #clients: ServerConnections;
@@ -417,6 +419,7 @@ export class RPCServer extends RPCDispatcher {
       unresponsiveAfterMs,
       disconnectUnresponsive,
       slabs: sharedSlabs,
+      turns: this.#turns,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
       authorization: this.#authorization,
