@@ -60,7 +60,7 @@ describe('Inbox', () => {
     expect(counts).toEqual([256, 256, 88, undefined]);
     inbox.push(frameOf(...Array.from({ length: 30 }, () => [2, 'a', 'b', ['x'.repeat(1_000)]])));
     expect([inbox.read(false)?.length, inbox.read(false)?.length, inbox.hasUnread]).toEqual([17, 13, false]);
-    expect([inbox.receivedCount, inbox.unacknowledgedCount]).toEqual([630, 630]);
+    expect(inbox.receivedCount).toBe(630);
   });
 
   it('keeps what is unread of a frame and behind it, whatever becomes of the chunks', () => {
