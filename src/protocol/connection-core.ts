@@ -237,6 +237,11 @@ export class ConnectionCore {
     return this.#outbox.queuedBytes;
   }
 
+  /** Of these the bytes that whatever follows waits behind. */
+  get backlogBytes(): number {
+    return this.#outbox.backlogBytes;
+  }
+
   // ── Inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes bytes from the transport. */

@@ -40,6 +40,7 @@ import type { RemoteStream } from '../streams/remote-stream.js';
 import { neverSubscribed } from '../streams/stream-senders.js';
 import type { Report } from '../streams/user-callback.js';
 import { Refusal, type Admission, type Authorization, type AuthorizedCall } from './authorization.js';
+import { HeldBack } from './held-back.js';
 import { noCounts, type Counts } from './counts.js';
 import { ServedCall } from './current-call.js';
 import { DirectCaller } from './direct-caller.js';
@@ -112,6 +113,7 @@ export class RPCCommunicator implements Caller {
   readonly #calls: OutgoingCalls;
   readonly #deadlineChanged: () => void;
   readonly #invocations: Invocations;
+  readonly #heldBack: HeldBack;
   #streams: OutgoingStreams | undefined;
   #served: ServedStreams | undefined;
   readonly #caller: Caller;
@@ -130,6 +132,7 @@ export class RPCCommunicator implements Caller {
     this.#settings = settings;
     this.#quotas = new Quotas(limits);
     this.#connection = connection;
+    this.#heldBack = new HeldBack(connection);
     this.report = (error) => {
       sink.onError(error);
     };
@@ -212,6 +215,9 @@ export class RPCCommunicator implements Caller {
       ...noCounts,
       calls: this.#calls.size,
       waitingCalls: this.#calls.waiting,
+      waitingBytes: this.#calls.waitingBytes,
+      heldBack: this.#heldBack.size,
+      unanswered: this.#invocations.unanswered,
       incomingCalls: this.#invocations.size,
       streams: (this.#streams?.size ?? 0) + (this.#served?.size ?? 0),
       references: this.#references.size,
@@ -317,6 +323,17 @@ export class RPCCommunicator implements Caller {
     });
   }
 
+  /** Less waits to be written: what waited for that goes on, and asks for more room if there is not enough. */
+  onRoom(): void {
+    this.#guard(() => {
+      this.#invocations.proceed();
+      this.#served?.proceed();
+      this.#heldBack.proceed();
+      this.#calls.proceed();
+      this.#drain?.consider();
+    });
+  }
+
   /**
    * From now on nothing new is taken from the other side, except what calls of this side may wait for.
    * @param retryAfterMs - what to tell the other side
@@ -373,6 +390,7 @@ export class RPCCommunicator implements Caller {
     this.#served?.close();
     const { connectionID } = this;
     this.#invocations.close(() => new ConnectionLostError(end.reason.message, { connectionID }));
+    this.#heldBack.close();
   }
 
   #receive(message: SessionMessage): void {
@@ -469,8 +487,8 @@ export class RPCCommunicator implements Caller {
         );
       const found =
         admitted === undefined ? this.#targets.method(target, member, args) : (admitted.found ?? noMethod);
-      if (admitted === undefined) this.#references.hydrate(message);
-      const admission = admitted?.admission;
+      const admission =
+        admitted?.admission ?? this.#begin(message, admitted !== undefined, this.#heldBack.isHolding);
       this.#invocations.start({ id, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       const refused = this.#refusal(message, error);
@@ -494,8 +512,9 @@ export class RPCCommunicator implements Caller {
         );
       const found =
         admitted === undefined ? this.#targets.method(target, member, args) : (admitted.found ?? noMethod);
-      if (admitted === undefined) this.#references.hydrate(message);
-      const admission = admitted?.admission;
+      // There is no answer to it, but it does not overtake what was asked for before.
+      const admission =
+        admitted?.admission ?? this.#begin(message, admitted !== undefined, this.#heldBack.size > 0);
       this.#invocations.start({ id: 0, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       this.#settings.sink.onError(this.#refusal(message, error));
@@ -517,8 +536,8 @@ export class RPCCommunicator implements Caller {
         );
       const found =
         admitted === undefined ? this.#targets.stream(target, member, args) : (admitted.found ?? noStream);
-      if (admitted === undefined) this.#references.hydrate(message);
-      const admission = admitted?.admission;
+      const admission =
+        admitted?.admission ?? this.#begin(message, admitted !== undefined, this.#heldBack.isHolding);
       this.#serving.start({ id, credit, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       const refused = this.#refusal(message, error);
@@ -618,21 +637,62 @@ export class RPCCommunicator implements Caller {
     return { found, admission: undefined };
   }
 
+  /** What was found begins now, with what came along; or later, with what is returned. */
+  #begin(message: SessionMessage, isHydrated: boolean, isHeld: boolean): Admission | undefined {
+    if (isHeld) return this.#holdBack(message, isHydrated);
+    if (!isHydrated) this.#references.hydrate(message);
+    return undefined;
+  }
+
   #admitLater(
     message: SessionMessage,
     verdict: Promise<PermissionDeniedError | undefined>,
     failure: RPCError | undefined,
   ): Admission {
-    const release = this.#references.hold(message);
-    let refusal: RPCError | undefined;
-    const decided = verdict.then((denial) => {
-      refusal = denial ?? failure;
+    return this.#admissionOf(message, false, (decide) => {
+      verdict
+        .then((denial) => {
+          const refusal: RPCError | undefined = denial ?? failure;
+          if (refusal !== undefined) decide(refusal);
+          else
+            this.#heldBack.whenRoom(() => {
+              decide(undefined);
+            });
+        })
+        .catch(this.report);
     });
+  }
+
+  /**
+   * What may begin, and is to wait until less is to be written.
+   * @param isHydrated - whether `#admit` has done that
+   */
+  #holdBack(message: SessionMessage, isHydrated: boolean): Admission {
+    return this.#admissionOf(message, isHydrated, (decide) => {
+      this.#heldBack.whenRoom(() => {
+        decide(undefined);
+      });
+    });
+  }
+
+  /** @param wait - calls back when it may begin, or is refused */
+  #admissionOf(
+    message: SessionMessage,
+    isHydrated: boolean,
+    wait: (decide: (refusal: RPCError | undefined) => void) => void,
+  ): Admission {
+    const release = isHydrated ? undefined : this.#references.hold(message);
+    let refusal: RPCError | undefined;
     return {
-      decided,
+      whenDecided: (callback) => {
+        wait((decided) => {
+          refusal = decided;
+          callback();
+        });
+      },
       enter: () => {
         try {
-          release(refusal === undefined);
+          release?.(refusal === undefined);
         } catch (error) {
           this.#references.refuse(message);
           // What the other side did wrong ends the connection, also now.
@@ -643,7 +703,7 @@ export class RPCCommunicator implements Caller {
         if (refusal !== undefined) throw new Refusal(refusal);
       },
       leave: () => {
-        release(false);
+        release?.(false);
       },
     };
   }
