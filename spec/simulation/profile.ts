@@ -100,7 +100,11 @@ function drawResume(random: SeededRandom, isLong: boolean): ResumeOptions {
 }
 
 function drawLimits(random: SeededRandom, isCalm: boolean, isTiny: boolean): Partial<Limits> {
-  const turn = random.chance(0.15) ? { maxTurnMessages: random.whole(1, 4) } : {};
+  const turn = {
+    ...(random.chance(0.15) ? { maxTurnMessages: random.whole(1, 4) } : {}),
+    // So little is reached by some messages of a turn, and by one that is long.
+    ...(random.chance(0.3) ? { highWaterBytes: 16_384 } : {}),
+  };
   if (isTiny) {
     return {
       ...turn,
@@ -121,6 +125,7 @@ function drawQuotas(random: SeededRandom): Partial<Limits> {
     maxIncomingCalls: random.whole(1, 4),
     maxOutgoingCalls: random.whole(1, 4),
     maxWaitingCalls: random.whole(0, 4),
+    maxWaitingBytes: random.whole(1, 2_000),
     maxStreams: random.whole(1, 4),
     maxReferences: random.whole(1, 6),
     maxHandshakes: random.whole(1, 3),
