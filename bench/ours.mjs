@@ -4,7 +4,13 @@ import { NEVER } from 'rxjs';
 import { makeValues } from './payload.mjs';
 
 /** Enough for the largest value of a workload, which is a little more than what is allowed unless said. */
-const limits = { maxMessageBytes: 32 * 2 ** 20, maxBinaryBytes: 32 * 2 ** 20, maxQueuedBytes: 128 * 2 ** 20 };
+const limits = {
+  maxMessageBytes: 32 * 2 ** 20,
+  maxBinaryBytes: 32 * 2 ** 20,
+  maxQueuedBytes: 128 * 2 ** 20,
+  highWaterBytes: 128 * 2 ** 20,
+  maxWaitingBytes: 128 * 2 ** 20,
+};
 
 const echo = (value) => value;
 

@@ -100,8 +100,8 @@ const canaries = [
     edits: [
       {
         file: 'src/rpc/invocations.ts',
-        find: "this.#unawaited.add(invocation);\n    invocation.call.abort(new DOMException('the caller",
-        replace: "invocation.call.abort(new DOMException('the caller",
+        find: 'this.#unawaited.add(invocation);\n    if (this.#unanswered',
+        replace: 'if (this.#unanswered',
       },
     ],
   },

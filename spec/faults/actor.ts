@@ -7,6 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import type { Worker } from 'node:worker_threads';
 import { Observable } from 'rxjs';
+import { LimitExceededError } from '../../src/errors.js';
 import { currentCall } from '../../src/rpc/current-call.js';
 import { notify } from '../../src/proxies/remote-proxy.js';
 import { RPCClient } from '../../src/rpc/client.js';
@@ -287,12 +288,19 @@ const acts = {
     const isOpen = (): boolean => server!.connections().includes(id);
     const fromMs = nowMs();
     let mostQueuedBytes = 0;
+    let refused = 0;
     while (nowMs() < fromMs + ms && isOpen()) {
-      notify(proxy).sink(piece);
+      try {
+        notify(proxy).sink(piece);
+      } catch (error) {
+        // Beyond the high-water mark one is told, and may go on or not.
+        if (!(error instanceof LimitExceededError)) throw error;
+        refused += 1;
+      }
       mostQueuedBytes = Math.max(mostQueuedBytes, server!.counts(id).queuedBytes);
       await new Promise((next) => setTimeout(next, 1));
     }
-    return { mostQueuedBytes, isOpen: isOpen(), ms: nowMs() - fromMs };
+    return { mostQueuedBytes, isOpen: isOpen(), refused, ms: nowMs() - fromMs };
   },
 
   state,

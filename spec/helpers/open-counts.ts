@@ -3,6 +3,9 @@ import type { Counts } from 'tandem-rpc';
 const openKinds = [
   'calls',
   'waitingCalls',
+  'waitingBytes',
+  'heldBack',
+  'unanswered',
   'incomingCalls',
   'streams',
   'references',

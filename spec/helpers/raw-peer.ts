@@ -67,6 +67,7 @@ export class RawPeer {
         },
         onMessages: (messages) => this.received.push(...messages),
         onFlush: () => undefined,
+        onRoom: () => undefined,
         onGoAway: () => undefined,
         onHandover: (port, ticket) => {
           this.handover = { port, ticket };

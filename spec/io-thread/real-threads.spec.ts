@@ -152,7 +152,8 @@ describe('what waits for the main thread', () => {
       const threads = seeThreads();
       const { service, client, proxy } = await connected(
         { thread: true },
-        { heartbeatIntervalInSeconds: 0.1 },
+        // All of it is to wait: notifications would fail beyond the mark.
+        { heartbeatIntervalInSeconds: 0.1, limits: { highWaterBytes: 32 * 1024 * 1024 } },
       );
       const thread = first(threads);
       thread.holdGrants();

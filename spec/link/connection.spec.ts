@@ -22,6 +22,7 @@ import { filler, frameOf, framed, joined, openingBytes } from '../helpers/wire.j
 /** A sink that keeps what it is told, and runs what the spec hung on it. */
 class Log implements ConnectionSink {
   onFlush = (): void => {};
+  onRoom = (): void => {};
   readonly told: string[] = [];
   readonly on = new Map<string, () => void>();
   end: ConnectionEnd | undefined;
@@ -490,9 +491,11 @@ describe('Connection', () => {
       expect(transport.queuedBytes).toBeLessThan(330 * 1024);
       connection.send([3, 1]);
       transport.turn();
-      const written = messagesIn(transport.take());
-      expect(written.at(-1)).toEqual([3, 1]);
-      expect(written.length).toBeLessThan(7);
+      // What is short waits for what the transport has, and for no more of what is long.
+      expect(messagesIn(transport.take()).length).toBeLessThan(7);
+      transport.drain();
+      expect(messagesIn(transport.take())).toEqual([[3, 1]]);
+      transport.turn();
       expect(connection.isHandedOver(sent)).toBe(false);
       for (let rounds = 0; rounds < 10; rounds++) {
         transport.drain().turn();
@@ -511,6 +514,30 @@ describe('Connection', () => {
       transport.take();
       expect(connection.withdraw(sent)).toBe(true);
       expect(messagesIn(transport.turn().take()).map(([type, , end]) => [type, end])).toEqual([[13, 2]]);
+    });
+
+    it('tells of room only where less waits than when it was asked for', () => {
+      const { transport, log, connection } = established(side);
+      let told = 0;
+      log.onRoom = () => {
+        told += 1;
+        // As one does for whom it is still too little.
+        connection.requestRoom();
+      };
+      transport.isKeeping = true;
+      transport.hasRoom = false;
+      connection.send(long);
+      connection.send(long);
+      connection.requestRoom(Infinity);
+      transport.turn();
+      expect([told, transport.flushes]).toEqual([1, 1]);
+      transport.turn();
+      expect([told, transport.flushes]).toEqual([1, 0]);
+      for (let rounds = 0; rounds < 20; rounds++) {
+        transport.take();
+        transport.drain().turn();
+      }
+      expect([told > 1, transport.flushes]).toEqual([true, 0]);
     });
 
     it('closes when the peer does not read, and does not wait for it', () => {

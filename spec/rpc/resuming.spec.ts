@@ -382,7 +382,7 @@ describe('a server whose client is away', () => {
 });
 
 describe.each(servingSides)('a session that is away for long, where the %s serves', (side) => {
-  const limits = { maxQueuedBytes: 524_288 };
+  const limits = { maxQueuedBytes: 524_288, maxWaitingBytes: 262_144 };
   const full: ServedSettings = { serving: { resume, limits }, using: { resume, limits } };
 
   it('lets calls time out and streams be left, however much waits', async () => {
@@ -410,22 +410,40 @@ describe.each(servingSides)('a session that is away for long, where the %s serve
     expect(world.errors).toEqual([]);
   });
 
-  it('ends when answers pile up beyond twice what may wait', async () => {
+  it('keeps results until they can leave, however large they are', async () => {
     const service = {
       big: (size: number) => new Promise<string>((resolve) => later.push(() => resolve('x'.repeat(size)))),
     };
     const later: (() => void)[] = [];
-    const { world, proxy } = await served(side, service, full);
-    const calls = Array.from({ length: 40 }, () => rejectionOf(proxy.big(60_000)));
+    const { world, proxy, serving } = await served(side, service, full);
+    const calls = Array.from({ length: 40 }, () => proxy.big(60_000));
     await world.pass(0.01);
     world.network.refuseConnections = true;
     world.network.cut();
     await world.pass(0.01);
     for (const answer of later) answer();
     await world.pass(0.01);
+    const { queuedBytes, unanswered, incomingCalls } = serving.counts();
+    expect(queuedBytes).toBeLessThan(131_072 + 2 * 61_000);
+    expect([unanswered > 35, incomingCalls]).toEqual([true, unanswered]);
     world.network.refuseConnections = false;
-    const errors = await world.until(Promise.all(calls));
-    for (const error of errors) expect(error).toMatchObject({ code: 'connection-lost', executed: 'unknown' });
+    const results = await world.until(Promise.all(calls));
+    expect(results.map(({ length }) => length)).toEqual(calls.map(() => 60_000));
+    expect(serving.counts()).toMatchObject({ unanswered: 0, incomingCalls: 0 });
+  });
+
+  it('ends when what cannot wait piles up beyond twice what may be queued', async () => {
+    const { world, proxy, serving } = await served(side, new Counter(), full);
+    const held = rejectionOf(proxy.hold(1));
+    await world.pass(0.01);
+    world.network.refuseConnections = true;
+    world.network.cut();
+    await world.pass(0.01);
+    const methods = Array.from({ length: 200 }, (_, at) => [`${'m'.repeat(50)}${at}`, () => at] as const);
+    for (let at = 0; at < 120; at += 1) serving.registerProxyObject(`o${at}`, Object.fromEntries(methods));
+    await world.pass(0.01);
+    world.network.refuseConnections = false;
+    expect(await world.until(held)).toMatchObject({ code: 'connection-lost', executed: 'unknown' });
   });
 });
 

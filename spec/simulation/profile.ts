@@ -114,7 +114,11 @@ function drawLimits(
   isTiny: boolean,
   isSteadfast: boolean,
 ): Partial<Limits> {
-  const turn = random.chance(0.15) ? { maxTurnMessages: random.whole(1, 4) } : {};
+  const turn = {
+    ...(random.chance(0.15) ? { maxTurnMessages: random.whole(1, 4) } : {}),
+    // So little is reached by some messages of a turn, and by one that is long.
+    ...(random.chance(0.3) ? { highWaterBytes: 16_384 } : {}),
+  };
   if (isTiny) {
     return {
       ...turn,
@@ -144,6 +148,7 @@ function drawQuotas(random: SeededRandom, isSteadfast: boolean): Partial<Limits>
     maxIncomingCalls: random.whole(1, 4),
     maxOutgoingCalls: random.whole(1, 4),
     maxWaitingCalls: random.whole(0, 4),
+    maxWaitingBytes: random.whole(1, 2_000),
     maxStreams: random.whole(1, 4),
     maxReferences: random.whole(1, 6),
     maxCancels: random.whole(2, 4),

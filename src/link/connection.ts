@@ -17,8 +17,8 @@ import type { Sent } from '../protocol/outbox.js';
 import type { HeartbeatSink, Transport, TransportSink } from '../transports/transport.js';
 import { Intake } from './intake.js';
 import type { Line } from './line.js';
+import { Outflow } from './outflow.js';
 import { Turns } from './turns.js';
-import { WrittenFrames } from './written-frames.js';
 
 /** How a connection ended. */
 export interface ConnectionEnd {
@@ -54,6 +54,8 @@ export interface ConnectionSink {
   onLoopLag(loopLagMs: number): void;
   /** What was sent in this turn is about to leave: about so many bytes more may be sent along. */
   onFlush(roomBytes: number): void;
+  /** Less waits than is too much: what waited for that may be sent. Only where it was asked for, once each time. */
+  onRoom(): void;
   /** The end, once. */
   onClosed(end: ConnectionEnd): void;
   /** When the session's own next deadline is due; `Infinity`: never. */
@@ -61,9 +63,6 @@ export interface ConnectionSink {
   /** The session's deadline has come. */
   handleDeadline(nowMs: number): void;
 }
-
-/** Bytes that a transport may hold before long messages wait: enough to keep a fast link busy between two turns. */
-const transportRoomBytes = 256 * 1024;
 
 /** How long the other side may take to end its half after a goodbye, in milliseconds. */
 const lingerMs = 1_000;
@@ -82,7 +81,9 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   readonly #scheduler: SchedulerLike;
   #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
-  readonly #written: WrittenFrames;
+  readonly #highWaterBytes: number;
+  readonly #maxStallMs: number;
+  readonly #outflow: Outflow;
   readonly #intake: Intake;
   readonly #heartbeatIntervalMs: number | undefined;
   #timeoutMs: number;
@@ -99,6 +100,12 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #isFlushScheduled = false;
   /** Whether the sink waits for room. */
   #isFlushWanted = false;
+  /** It waits until less than this is queued; -1: it does not. */
+  #roomBelowBytes = -1;
+  /** When the transport has been at what it holds for too long, and how often it was done with it. */
+  #stalledAtMs = Infinity;
+  #drains = 0;
+  #isPeerDeaf = false;
   #isDispatching = false;
   #isReceiving = false;
   /** Whether the chunk at hand ends with a flush. */
@@ -129,8 +136,11 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#transport = transport;
     this.#scheduler = scheduler;
     this.#sink = sink;
-    this.#maxQueuedBytes = settings.limits.maxQueuedBytes;
-    this.#written = new WrittenFrames(settings.slabs);
+    const { maxQueuedBytes, highWaterBytes, maxStallMs } = settings.limits;
+    this.#maxQueuedBytes = maxQueuedBytes;
+    this.#highWaterBytes = highWaterBytes;
+    this.#maxStallMs = maxStallMs;
+    this.#outflow = new Outflow(transport, settings.slabs, highWaterBytes);
     this.#intake = new Intake({
       transport,
       limits: settings.limits,
@@ -166,7 +176,17 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   /** Bytes waiting to be written. */
   get queuedBytes(): number {
-    return this.#core.queuedBytes + (this.#core.isAway ? 0 : this.#transport.queuedBytes);
+    return this.#core.queuedBytes + (this.#core.isAway ? 0 : this.#outflow.queuedBytes);
+  }
+
+  /** {@inheritDoc Line.backlogBytes} */
+  get backlogBytes(): number {
+    return this.#core.backlogBytes + this.#outflow.behindBytes;
+  }
+
+  /** {@inheritDoc Line.isCongested} */
+  get isCongested(): boolean {
+    return this.backlogBytes > this.#highWaterBytes;
   }
 
   /** Whether the session outlives the connection. */
@@ -227,8 +247,9 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   /** Bytes that may be sent so that nothing waits long for them, and no long message is refused because of them. */
   get roomBytes(): number {
     if (this.#core.isAway) return 0;
-    const transportBytes = transportRoomBytes - this.#transport.queuedBytes;
-    return Math.max(0, Math.min(transportBytes, this.#maxQueuedBytes + 1 - this.#core.queuedBytes));
+    const queueBytes = this.#maxQueuedBytes + 1 - this.#core.queuedBytes;
+    const waterBytes = this.#highWaterBytes - this.backlogBytes;
+    return Math.max(0, Math.min(this.#outflow.roomBytes, queueBytes, waterBytes));
   }
 
   /** Bytes that the message sent last took. */
@@ -290,6 +311,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     });
     this.#isEnded = true;
     this.#stopTimer();
+    this.#outflow.drop();
     this.#core.abandon();
     this.#transport.destroy();
   }
@@ -379,7 +401,16 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   /** Has `onFlush` of the sink called: at the end of this turn, or once the transport has room. */
   requestFlush(): void {
     this.#isFlushWanted = true;
-    if (this.#transport.queuedBytes < transportRoomBytes) this.#scheduleFlush();
+    if (this.#outflow.roomBytes > 0) this.#scheduleFlush();
+  }
+
+  /**
+   * {@inheritDoc Line.requestRoom}
+   * @param belowBytes - less than this is to wait then; `Infinity`: it is not known what waited when it was found to be too much
+   */
+  requestRoom(belowBytes = this.backlogBytes): void {
+    // Whatever makes room has something written, or has been: there is a flush then.
+    this.#roomBelowBytes = Math.max(this.#roomBelowBytes, belowBytes);
   }
 
   /** The session's next deadline may have moved forward. */
@@ -413,8 +444,12 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   /** {@inheritDoc TransportSink.onWritable} */
   onWritable(): void {
-    this.#written.release(this.#transport.queuedBytes);
-    if (this.#core.hasLongMessages || this.#isFlushWanted) this.#scheduleFlush();
+    this.#drains += 1;
+    this.#stalledAtMs = Infinity;
+    if (this.#isEnded) return;
+    this.#outflow.onWritable();
+    this.#watchStall();
+    if (this.#core.hasLongMessages || this.#isFlushWanted || this.#roomBelowBytes >= 0) this.#scheduleFlush();
   }
 
   /** {@inheritDoc HeartbeatSink.onHeartbeat} */
@@ -591,31 +626,69 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   /** Sends what there is, so that the other side begins with it; never while it has something to do. */
   #writeEarly(): void {
-    if (this.#transport.queuedBytes > 0) return;
+    if (this.#outflow.queuedBytes > 0) return;
     this.#earlyBytes *= 2;
     this.#write(this.#core.takeFrames(0));
   }
 
   #write(frames: readonly Uint8Array[]): boolean {
-    const isAccepting = this.#transport.write(...frames);
-    // What was copied is nobody's any more.
-    this.#written.add(frames, this.#transport.isCopying === true ? 0 : this.#transport.queuedBytes);
+    const isAccepting = this.#outflow.write(frames);
+    this.#watchStall();
     return isAccepting;
+  }
+
+  /**
+   * From the time at which a transport has more than it takes at once it has so long, until it says that it is done. For as long as
+   * silence is borne a peer may be busy, and read nothing for that; from then on it has been heard.
+   */
+  #watchStall(): void {
+    if (!this.#outflow.isClogged || this.#stalledAtMs !== Infinity) return;
+    this.#stalledAtMs = this.#scheduler.now() + Math.max(this.#maxStallMs, this.#timeoutMs);
+    this.#arm(this.#stalledAtMs);
+  }
+
+  /** The transport has not been done for too long. As with silence what has arrived is looked at first: it may be that it was. */
+  #suspectStall(): void {
+    const drains = this.#drains;
+    this.#stalledAtMs = Infinity;
+    this.#transport.afterReading(() => {
+      if (this.#isEnded || this.#drains !== drains || !this.#outflow.isClogged) return;
+      const text = `the peer reads too slowly: ${this.#outflow.queuedBytes} bytes wait, and for ${this.#maxStallMs} ms too few have left`;
+      this.#giveUp(`${text} (limits.maxStallMs changes the bound)`);
+    });
   }
 
   #writeFrames(): void {
     if (this.#isEnded) return;
     this.#earlyBytes = firstEarlyBytes;
-    const frames = this.#core.takeFrames(transportRoomBytes - this.#transport.queuedBytes);
+    const frames = this.#core.takeFrames(this.#outflow.roomBytes);
     const isAccepting = frames.length > 0 && this.#write(frames);
     // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
     if (isAccepting && (this.#core.hasLongMessages || this.#isFlushWanted)) this.#scheduleFlush();
     this.#announceSent();
-    if (this.#transport.queuedBytes <= this.#maxQueuedBytes && !this.#core.isOverfull) return;
-    this.close(
-      'limit-exceeded',
+    if (this.#outflow.queuedBytes <= this.#maxQueuedBytes && !this.#core.isOverfull) {
+      this.#announceRoom();
+      return;
+    }
+    this.#giveUp(
       `more than ${this.#maxQueuedBytes} bytes wait because the peer does not read (limits.maxQueuedBytes changes the bound)`,
     );
+  }
+
+  #giveUp(message: string): void {
+    this.#isPeerDeaf = true;
+    this.close('limit-exceeded', message);
+  }
+
+  /** Values of streams went first, by `onFlush`: whatever else waits would take all that becomes free. */
+  #announceRoom(): void {
+    if (this.#roomBelowBytes < 0 || this.#core.isAway) return;
+    // Whoever found too little room asks again for less than there was: it would not end if nothing had left meanwhile.
+    if (this.isCongested || this.backlogBytes >= this.#roomBelowBytes) return;
+    this.#roomBelowBytes = -1;
+    this.#tell(() => {
+      this.#sink.onRoom();
+    });
   }
 
   /** The sink may send along what waited for room: a call of it like any other. */
@@ -635,16 +708,16 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#isEnded = true;
     this.#stopTimer();
     // What had not left when the pipe broke was never handed over.
-    if (end.reason.by !== 'transport') this.#endTransport(end.reason.code);
+    if (end.reason.by === 'transport') this.#outflow.drop();
+    else this.#endTransport(end.reason.code);
     this.#sink.onClosed(end);
   }
 
   #endTransport(code: CloseCode): void {
     // A peer that is silent or does not read would keep a polite end waiting for ever; one that sent too much is to
     // hear of it.
-    const isPeerDeaf = code === 'timeout' || this.#transport.queuedBytes > this.#maxQueuedBytes;
-    const frames = this.#core.takeFrames(0);
-    if (frames.length > 0) this.#transport.write(...frames);
+    const isPeerDeaf = code === 'timeout' || this.#isPeerDeaf;
+    this.#outflow.finish(this.#core.takeFrames(0));
     this.#transport.close();
     this.#timer = this.#scheduler.schedule(
       () => {
@@ -670,6 +743,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #handleDeadline(): void {
     this.#timerAtMs = Infinity;
     const nowMs = this.#scheduler.now();
+    if (nowMs >= this.#stalledAtMs) this.#suspectStall();
     if (nowMs >= this.#core.nextDeadlineMs) this.#core.handleDeadline(nowMs);
     // A call of the sink like any other: what it causes is told when it has returned.
     this.#isDispatching = true;
@@ -677,6 +751,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#isDispatching = false;
     this.#settle();
     this.deadlineChanged();
+    this.#arm(this.#stalledAtMs);
   }
 
   #stopTimer(): void {

@@ -17,6 +17,10 @@ export interface Line {
   countRefusal(): void;
   /** Bytes waiting to be written. */
   readonly queuedBytes: number;
+  /** Of those the bytes that whatever is sent now waits behind. */
+  readonly backlogBytes: number;
+  /** Whether these are so many that what can wait is to wait (`limits.highWaterBytes`). */
+  readonly isCongested: boolean;
   /** Bytes that may be sent so that nothing waits long for them; none while away. */
   readonly roomBytes: number;
   /** Bytes of stream values that the peer is ready to hold. */
@@ -44,6 +48,8 @@ export interface Line {
   whenSent(onSent: () => void): void;
   /** Has `onFlush` of the sink called: at the end of this turn, or once there is room. */
   requestFlush(): void;
+  /** Has `onRoom` of the sink called as soon as less waits, if it is not too much then. */
+  requestRoom(): void;
   /** The session's next deadline may have moved forward. */
   deadlineChanged(): void;
   /** Ends it, telling the peer why. */

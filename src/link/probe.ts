@@ -73,6 +73,7 @@ export function probe(settings: ProbeSettings, onResult: (result: ProbeResult) =
         onResumed: ignore,
         onMessages: ignore,
         onFlush: ignore,
+        onRoom: ignore,
         onHandover: ignore,
         onGoAway: ignore,
         onHeartbeat: ignore,

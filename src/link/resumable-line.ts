@@ -79,6 +79,16 @@ export class ResumableLine implements Line {
     return this.#connection.queuedBytes;
   }
 
+  /** {@inheritDoc Line.backlogBytes} */
+  get backlogBytes(): number {
+    return this.#connection.backlogBytes;
+  }
+
+  /** {@inheritDoc Line.isCongested} */
+  get isCongested(): boolean {
+    return this.#connection.isCongested;
+  }
+
   /** {@inheritDoc Line.roomBytes} */
   get roomBytes(): number {
     return this.#connection.roomBytes;
@@ -144,6 +154,12 @@ export class ResumableLine implements Line {
     if (!this.isAway) this.#connection.requestFlush();
   }
 
+  /** {@inheritDoc Line.requestRoom} */
+  requestRoom(): void {
+    // On the next connection it is asked for anyway.
+    if (!this.isAway) this.#connection.requestRoom();
+  }
+
   /** {@inheritDoc Line.deadlineChanged} */
   deadlineChanged(): void {
     if (this.isAway) this.#arm();
@@ -178,6 +194,7 @@ export class ResumableLine implements Line {
     const onSent = this.#onSent;
     this.#onSent = undefined;
     if (onSent !== undefined) connection.whenSent(onSent);
+    connection.requestRoom(Infinity);
     connection.requestFlush();
     connection.deadlineChanged();
   }

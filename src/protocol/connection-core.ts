@@ -136,6 +136,11 @@ export class ConnectionCore {
     return this.#session.outbox.queuedBytes;
   }
 
+  /** Of these the bytes that whatever follows waits behind. */
+  get backlogBytes(): number {
+    return this.#session.outbox.backlogBytes;
+  }
+
   // ── Inputs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**

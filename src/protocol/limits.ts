@@ -36,6 +36,21 @@ export interface Limits {
    */
   readonly maxQueuedBytes: number;
   /**
+   * The high-water mark below it, as streams have one: with so many bytes waiting to be written to one connection whatever can wait does.
+   * Calls and subscriptions of this side wait for their turn, stream values at their source, answers until their turn, and so does what
+   * the peer asks for, so that no more answers come of it; notifications fail, with `LimitExceededError`. What keeps the two sides of one
+   * mind always leaves: heartbeats, acknowledgements, credit, cancels. The long message whose turn it is does not count, since it may be
+   * larger than this by itself. Default 8 MiB, or a quarter of `maxQueuedBytes` where that is less; never more than that. Too small, and
+   * a fast link stands still between two turns; too large, and what is sent last waits long behind what was sent first.
+   */
+  readonly highWaterBytes: number;
+  /**
+   * Milliseconds that a transport may take for what it holds, some 256 KiB, and `timeoutInSeconds` at least, since until then it is
+   * silence that is judged: a peer that reads so slowly, if it reads at all, is disconnected with `limit-exceeded`. Too small, and a slow
+   * link is taken for that; too large, and what waits for a peer that hangs is kept for as long.
+   */
+  readonly maxStallMs: number;
+  /**
    * Bytes of stream values that this side holds, all streams of a connection together, before their observers have run; the
    * other side is told, and sends no more.
    */
@@ -52,10 +67,15 @@ export interface Limits {
    */
   readonly maxOutgoingCalls: number;
   /**
-   * Calls of this side that wait for their turn, on one connection: enough for a list that is worked off by `Promise.all`. One more
-   * fails at once.
+   * Calls and subscriptions of this side that wait for their turn, on one connection: enough for a list that is worked off by
+   * `Promise.all`; what they hold is bounded by `maxWaitingBytes`. One more fails at once.
    */
   readonly maxWaitingCalls: number;
+  /**
+   * Bytes of their arguments, about: those are read when they leave. What goes beyond fails at once. The call whose turn is next does not
+   * count, and one may wait behind it whatever its size: a message may be larger than this by itself.
+   */
+  readonly maxWaitingBytes: number;
   /** Streams of one direction that are open at one time, on one connection. One more is refused before it begins. */
   readonly maxStreams: number;
   /**
@@ -104,10 +124,13 @@ export const defaultLimits: Limits = {
   maxArguments: 64,
   maxRegisteredObjects: 10_000,
   maxQueuedBytes: 32 * 1024 * 1024,
+  highWaterBytes: 8 * 1024 * 1024,
+  maxStallMs: 30_000,
   maxStreamBytes: 4 * 1024 * 1024,
   maxIncomingCalls: 1_024,
   maxOutgoingCalls: 1_024,
   maxWaitingCalls: 10_000,
+  maxWaitingBytes: 8 * 1024 * 1024,
   maxStreams: 1_024,
   maxReferences: 10_000,
   maxCancels: 1_000,
@@ -134,10 +157,14 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
   maxArguments: [1, 65_536],
   maxRegisteredObjects: [1, 1_000_000],
   maxQueuedBytes: [65_536, 4 * 1024 * 1024 * 1024],
+  highWaterBytes: [16_384, 4 * 1024 * 1024 * 1024],
+  // A timer of the platform cannot be armed for more.
+  maxStallMs: [10, 2_147_483_000],
   maxStreamBytes: [65_536, 1024 * 1024 * 1024],
   maxIncomingCalls: [1, 1_000_000],
   maxOutgoingCalls: [1, 1_000_000],
   maxWaitingCalls: [0, 10_000_000],
+  maxWaitingBytes: [1, 4 * 1024 * 1024 * 1024],
   maxStreams: [1, 1_000_000],
   maxReferences: [1, 10_000_000],
   // This side sends half as many, hence one at least.

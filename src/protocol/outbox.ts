@@ -64,6 +64,17 @@ export class Outbox {
     return this.#writer.pendingBytes + this.#longBytes + (this.#logged?.pendingBytes ?? 0);
   }
 
+  /**
+   * Of these the bytes that whatever follows waits behind: without the long message whose turn it is, since short ones overtake it, and
+   * without what the log has, whose bound is its own.
+   */
+  get backlogBytes(): number {
+    const bytes = this.#writer.pendingBytes + this.#longBytes;
+    if (this.#long.size === 0) return bytes;
+    const [first] = this.#long;
+    return bytes - (first?.remainingBytes ?? 0);
+  }
+
   /** Whether so much waits that the other side is to be given up: twice what may wait of what can be refused. */
   get isOverfull(): boolean {
     return this.#longBytes > 2 * this.#maxQueuedBytes;

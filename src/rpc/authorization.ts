@@ -46,10 +46,10 @@ export class Refusal extends Error {
   }
 }
 
-/** A call that waits for the word of `authorize`. */
+/** A call that waits for the word of `authorize`, or until less waits to be written. */
 export interface Admission {
-  /** Resolves when there is one; never rejects. */
-  readonly decided: Promise<void>;
+  /** Calls back, once, when it has its turn; called once. */
+  whenDecided(callback: () => void): void;
   /** Begins it. @throws Refusal when it is not to begin */
   enter(): void;
   /** Nobody waits for it any more. */

@@ -1,6 +1,6 @@
 /**
  * The calls of one connection that wait for their turn, in the order in which they were made: the other side runs so many at
- * a time, and refuses more.
+ * a time, and refuses more; and where it reads slowly, nothing is added to what waits to be written.
  *
  * Their arguments are read when they leave, as those of calls that wait for a connection are. Until then nothing of them has
  * left: whatever ends one here, its method did not run.
@@ -11,6 +11,8 @@ import { onceAborted } from '../streams/abort-listeners.js';
 
 /** A call that waits. */
 export interface QueuedCall {
+  /** What it will take when it leaves, about. */
+  readonly bytes: number;
   /** Milliseconds until it is given up, counted from when it was made; `undefined`: never. */
   readonly timeoutMs: number | undefined;
   /** Aborting it gives the call up. */
@@ -36,10 +38,23 @@ export class CallQueue {
   /** In the order in which they came; one that ends early leaves nothing behind. */
   readonly #entries = new SparseSet<Entry>();
   readonly #deadlines = new Deadlines<Entry>();
+  #bytes = 0;
 
   /** How many wait. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Bytes of all of them, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes of the one whose turn is next, about; `undefined`: none waits. */
+  get nextBytes(): number | undefined {
+    if (this.#entries.size === 0) return undefined;
+    const [first] = this.#entries;
+    return first?.call.bytes;
   }
 
   /** When `handleDeadline` is due next. */
@@ -47,8 +62,8 @@ export class CallQueue {
     return this.#deadlines.nextMs;
   }
 
-  /** A call begins to wait. */
-  add(call: QueuedCall, nowMs: number): void {
+  /** A call begins to wait. @returns takes it out; has no effect when it does not wait any more */
+  add(call: QueuedCall, nowMs: number): () => void {
     const { timeoutMs, signal } = call;
     const deadlineMs = timeoutMs === undefined ? undefined : nowMs + timeoutMs;
     const entry: Entry = { call, deadlineMs, unlisten: undefined };
@@ -60,6 +75,10 @@ export class CallQueue {
         call.reject(signal.reason);
       });
     this.#entries.add(entry);
+    this.#bytes += call.bytes;
+    return () => {
+      if (this.#entries.has(entry)) this.#end(entry);
+    };
   }
 
   /** Starts the call whose turn it is. @returns whether there was one */
@@ -94,6 +113,7 @@ export class CallQueue {
 
   #end(entry: Entry): void {
     this.#entries.delete(entry);
+    this.#bytes -= entry.call.bytes;
     if (entry.deadlineMs !== undefined) this.#deadlines.remove(entry, entry.deadlineMs);
     entry.unlisten?.();
   }

@@ -113,7 +113,16 @@ export function checkLimits(given: Partial<Limits> | undefined): Limits {
     }
   }
   const chosen = Object.entries(given).filter(([, value]) => (value as unknown) !== undefined);
-  return { ...defaultLimits, ...Object.fromEntries(chosen) };
+  const limits: Limits = { ...defaultLimits, ...Object.fromEntries(chosen) };
+  const { maxQueuedBytes, highWaterBytes } = limits;
+  if (given.highWaterBytes === undefined) {
+    const quarter = Math.floor(maxQueuedBytes / 4);
+    return { ...limits, highWaterBytes: Math.min(highWaterBytes, quarter) };
+  }
+  if (highWaterBytes <= maxQueuedBytes) return limits;
+  throw new RangeError(
+    `limits.highWaterBytes is ${highWaterBytes}; allowed is no more than limits.maxQueuedBytes, which is ${maxQueuedBytes}`,
+  );
 }
 
 /** Checks codecs, one or some. Throws TypeError or RangeError. */

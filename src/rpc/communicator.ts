@@ -35,6 +35,7 @@ import type { RemoteStream } from '../streams/remote-stream.js';
 import { neverSubscribed } from '../streams/stream-senders.js';
 import type { Report } from '../streams/user-callback.js';
 import type { Authorization } from './authorization.js';
+import { HeldBack } from './held-back.js';
 import { noCounts, type Counts } from './counts.js';
 import { DirectCaller } from './direct-caller.js';
 import { IncomingRequests } from './incoming-requests.js';
@@ -106,6 +107,7 @@ export class RPCCommunicator implements Caller {
   readonly #deadlineChanged: () => void;
   readonly #invocations: Invocations;
   readonly #requests: IncomingRequests;
+  readonly #heldBack: HeldBack;
   #streams: OutgoingStreams | undefined;
   #served: ServedStreams | undefined;
   readonly #caller: Caller;
@@ -124,6 +126,7 @@ export class RPCCommunicator implements Caller {
       connection.countRefusal();
     });
     this.#connection = connection;
+    this.#heldBack = new HeldBack(connection);
     this.report = (error) => {
       sink.onError(error);
     };
@@ -197,6 +200,7 @@ export class RPCCommunicator implements Caller {
       references: this.#references,
       sending,
       invocations: this.#invocations,
+      heldBack: this.#heldBack,
       served: () => this.#served,
       serving: () => this.#serving,
       drain: () => this.#drain,
@@ -224,6 +228,9 @@ export class RPCCommunicator implements Caller {
       ...noCounts,
       calls: this.#calls.size,
       waitingCalls: this.#calls.waiting,
+      waitingBytes: this.#calls.waitingBytes,
+      heldBack: this.#heldBack.size,
+      unanswered: this.#invocations.unanswered,
       incomingCalls: this.#invocations.size,
       streams: (this.#streams?.size ?? 0) + (this.#served?.size ?? 0),
       references: this.#references.size,
@@ -329,6 +336,17 @@ export class RPCCommunicator implements Caller {
     });
   }
 
+  /** Less waits to be written: what waited for that goes on, and asks for more room if there is not enough. */
+  onRoom(): void {
+    this.#guard(() => {
+      this.#invocations.proceed();
+      this.#served?.proceed();
+      this.#heldBack.proceed();
+      this.#calls.proceed();
+      this.#drain?.consider();
+    });
+  }
+
   /**
    * From now on nothing new is taken from the other side, except what calls of this side may wait for.
    * @param retryAfterMs - what to tell the other side
@@ -385,6 +403,7 @@ export class RPCCommunicator implements Caller {
     this.#served?.close();
     const { connectionID } = this;
     this.#invocations.close(() => new ConnectionLostError(end.reason.message, { connectionID }));
+    this.#heldBack.close();
   }
 
   #receive(message: SessionMessage): void {

@@ -8,10 +8,16 @@ import type { RefusedCounts } from './quotas.js';
 export interface Counts extends RefusedCounts {
   /** Calls made by this side that are not answered. */
   readonly calls: number;
-  /** Of those the ones that wait until fewer are under way. */
+  /** Of those the ones that wait until fewer are under way or less is to be written; and subscriptions that do. */
   readonly waitingCalls: number;
-  /** Calls from the other side whose methods run. */
+  /** Bytes of their arguments, about. */
+  readonly waitingBytes: number;
+  /** Calls from the other side whose methods run, have not begun, or are not answered. */
   readonly incomingCalls: number;
+  /** Calls, notifications and subscriptions of the other side that have not begun, since too much waits to be written to it. */
+  readonly heldBack: number;
+  /** Calls from the other side whose methods have ended, and whose answers are not made for the same reason. */
+  readonly unanswered: number;
   /** Open value streams, of both directions. */
   readonly streams: number;
   /** References lent and not given back, and references held. */
@@ -32,7 +38,10 @@ export interface Counts extends RefusedCounts {
 export const noCounts: Counts = {
   calls: 0,
   waitingCalls: 0,
+  waitingBytes: 0,
   incomingCalls: 0,
+  heldBack: 0,
+  unanswered: 0,
   streams: 0,
   references: 0,
   queuedBytes: 0,

@@ -14,6 +14,7 @@ import {
 import type { Report } from '../streams/user-callback.js';
 import { Refusal, type Admission, type Authorization, type AuthorizedCall } from './authorization.js';
 import { ServedCall } from './current-call.js';
+import type { HeldBack } from './held-back.js';
 import type { Invocations } from './invocations.js';
 import type { Quotas } from './quotas.js';
 import type { References } from './references.js';
@@ -36,6 +37,8 @@ export interface IncomingSettings {
   readonly references: References;
   readonly sending: Sending;
   readonly invocations: Invocations;
+  /** What is not to begin yet. */
+  readonly heldBack: HeldBack;
   /** The streams that are served, if there were any. */
   readonly served: () => ServedStreams | undefined;
   /** The same, made when the first is opened. */
@@ -75,14 +78,22 @@ export class IncomingRequests {
   /** A call. */
   receiveCall(message: RequestMessage): void {
     const [, id, target, member, args, meta] = message;
-    const { quotas, invocations, targets, sending, drain } = this.#settings;
+    const { quotas, invocations, targets, sending, drain, heldBack } = this.#settings;
     this.#checkID(id);
     try {
       quotas.admitCall(invocations.size);
       drain()?.admit(target, member, meta?.within);
       const call = this.#callOf(target, member, meta, id);
       const find = (): FoundMethod => targets.method(target, member, args);
-      const { found, admission } = this.#admit(message, 'call', call, target, find, noMethod);
+      const { found, admission } = this.#admit(
+        message,
+        'call',
+        call,
+        target,
+        find,
+        noMethod,
+        heldBack.isHolding,
+      );
       invocations.start({ id, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       const refused = this.#refusal(message, error);
@@ -93,7 +104,7 @@ export class IncomingRequests {
   /** A call whose answer nobody waits for. */
   receiveNotification(message: NotifyMessage): void {
     const [, target, member, args, meta] = message;
-    const { quotas, invocations, targets, references, report } = this.#settings;
+    const { quotas, invocations, targets, references, report, heldBack } = this.#settings;
     if (!quotas.admitNotify(invocations.size, report)) {
       references.refuse(message);
       return;
@@ -101,7 +112,15 @@ export class IncomingRequests {
     try {
       const call = this.#callOf(target, member, meta);
       const find = (): FoundMethod => targets.method(target, member, args);
-      const { found, admission } = this.#admit(message, 'notify', call, target, find, noMethod);
+      const { found, admission } = this.#admit(
+        message,
+        'notify',
+        call,
+        target,
+        find,
+        noMethod,
+        heldBack.size > 0,
+      );
       invocations.start({ id: 0, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       report(this.#refusal(message, error));
@@ -111,14 +130,22 @@ export class IncomingRequests {
   /** A subscription. */
   receiveSubscription(message: SubscribeMessage): void {
     const [, id, target, member, args, credit, meta] = message;
-    const { quotas, served, serving, targets, sending, drain } = this.#settings;
+    const { quotas, served, serving, targets, sending, drain, heldBack } = this.#settings;
     this.#checkID(id);
     try {
       quotas.admitStream(served()?.running ?? 0);
       drain()?.admit(target, member, meta?.within);
       const call = this.#callOf(target, member, meta, id);
       const find = (): FoundStream => targets.stream(target, member, args);
-      const { found, admission } = this.#admit(message, 'subscribe', call, target, find, noStream);
+      const { found, admission } = this.#admit(
+        message,
+        'subscribe',
+        call,
+        target,
+        find,
+        noStream,
+        heldBack.isHolding,
+      );
       serving().start({ id, credit, call, found, admission, args, hasRun: false, running: 0 });
     } catch (error) {
       const refused = this.#refusal(message, error);
@@ -143,6 +170,7 @@ export class IncomingRequests {
    * What is called, with what came along made of its references, if the other side may call it: looked up at once, since
    * what follows may unregister or release it, and hydrated only then.
    * @param nothing - in place of what was not found, or may not be known, until that is told
+   * @param isHeld - whether it is not to begin before less is to be written
    * @throws RPCError for what must be refused
    */
   #admit<Found>(
@@ -152,6 +180,7 @@ export class IncomingRequests {
     target: Target,
     find: () => Found,
     nothing: Found,
+    isHeld: boolean,
   ): Admitted<Found> {
     const { authorization, references } = this.#settings;
     let found = nothing;
@@ -167,6 +196,7 @@ export class IncomingRequests {
     if (isThenable(verdict)) return { found, admission: this.#admitLater(message, verdict, failure) };
     if (verdict !== undefined) throw verdict;
     if (failure !== undefined) throw failure;
+    if (isHeld) return { found, admission: this.#holdBack(message) };
     references.hydrate(message);
     return { found, admission: undefined };
   }
@@ -176,14 +206,45 @@ export class IncomingRequests {
     verdict: Promise<PermissionDeniedError | undefined>,
     failure: RPCError | undefined,
   ): Admission {
+    const { heldBack, report } = this.#settings;
+    return this.#admissionOf(message, (decide) => {
+      verdict
+        .then((denial) => {
+          const refusal: RPCError | undefined = denial ?? failure;
+          if (refusal !== undefined) decide(refusal);
+          else
+            heldBack.whenRoom(() => {
+              decide(undefined);
+            });
+        })
+        .catch(report);
+    });
+  }
+
+  /** What may begin, and is to wait until less is to be written. */
+  #holdBack(message: AskingMessage): Admission {
+    return this.#admissionOf(message, (decide) => {
+      this.#settings.heldBack.whenRoom(() => {
+        decide(undefined);
+      });
+    });
+  }
+
+  /** @param wait - calls back when it may begin, or is refused */
+  #admissionOf(
+    message: AskingMessage,
+    wait: (decide: (refusal: RPCError | undefined) => void) => void,
+  ): Admission {
     const { references, guard } = this.#settings;
     const release = references.hold(message);
     let refusal: RPCError | undefined;
-    const decided = verdict.then((denial) => {
-      refusal = denial ?? failure;
-    });
     return {
-      decided,
+      whenDecided: (callback) => {
+        wait((decided) => {
+          refusal = decided;
+          callback();
+        });
+      },
       enter: () => {
         try {
           release(refusal === undefined);

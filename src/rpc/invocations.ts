@@ -17,7 +17,7 @@ import { describeCall } from './outgoing-calls.js';
 import type { FoundMethod } from './targets.js';
 import { isThenable } from './thenable.js';
 import { refusalOf, sendError, thrownToWire, type ErrorExposure } from './wire-errors.js';
-import { SparseSet } from '../protocol/sparse.js';
+import { SparseMap, SparseSet } from '../protocol/sparse.js';
 
 /** What serving calls needs. */
 export interface InvocationsSettings {
@@ -60,6 +60,8 @@ export class Invocations {
   readonly #awaited = new OpenCalls<Invocation>();
   readonly #unawaited = new SparseSet<Invocation>();
   readonly #deadlines = new Deadlines<Invocation>();
+  /** Methods that have ended, whose answers are not made yet, since too much waits to be written. */
+  readonly #unanswered = new SparseMap<Invocation, () => void>();
   #onIdle: (() => void) | undefined;
   #isClosed = false;
 
@@ -88,6 +90,14 @@ export class Invocations {
     if (invocation.id === 0) this.#unawaited.add(invocation);
     else this.#awaited.add(invocation);
     if (invocation.call.deadlineMs !== undefined) this.#watch(invocation, invocation.call.deadlineMs);
+    if (invocation.admission === undefined) this.#begin(invocation);
+    else
+      invocation.admission.whenDecided(() => {
+        this.#begin(invocation);
+      });
+  }
+
+  #begin(invocation: Invocation): void {
     let result: unknown;
     try {
       result = this.#run(invocation);
@@ -115,8 +125,27 @@ export class Invocations {
     const invocation = this.#awaited.take(id);
     if (invocation === undefined) return false;
     this.#unawaited.add(invocation);
-    invocation.call.abort(new DOMException('the caller gave the call up', 'AbortError'));
+    if (this.#unanswered.delete(invocation)) this.#finish(invocation);
+    else invocation.call.abort(new DOMException('the caller gave the call up', 'AbortError'));
     return true;
+  }
+
+  /** How many answers wait. */
+  get unanswered(): number {
+    return this.#unanswered.size;
+  }
+
+  /** Less waits to be written: answers that wait are made, as far as there is room. */
+  proceed(): void {
+    for (const [invocation, answer] of this.#unanswered) {
+      if (this.#settings.sending.isCongested) {
+        this.#settings.sending.requestRoom();
+        return;
+      }
+      this.#unanswered.delete(invocation);
+      answer();
+      this.#finish(invocation);
+    }
   }
 
   /** The time of calls is over: their callers give them up, or are about to. */
@@ -128,6 +157,10 @@ export class Invocations {
   close(makeReason: () => Error): void {
     this.#isClosed = true;
     this.#onIdle = undefined;
+    for (const [invocation] of this.#unanswered) {
+      this.#unanswered.delete(invocation);
+      this.#finish(invocation);
+    }
     for (const invocation of this.#awaited.entries()) this.#unawaited.add(invocation);
     this.#awaited.clear();
     if (this.#unawaited.size === 0) return;
@@ -143,16 +176,14 @@ export class Invocations {
   #run(invocation: Invocation): unknown {
     const { admission } = invocation;
     if (admission === undefined) return this.#intercept(invocation);
-    return admission.decided.then(() => {
-      if (this.#isWanted(invocation)) {
-        admission.enter();
-        return this.#intercept(invocation);
-      }
-      admission.leave();
-      throw new Refusal(
-        new ConnectionLostError('the connection ended before it was known whether the call is allowed'),
-      );
-    });
+    if (this.#isWanted(invocation)) {
+      admission.enter();
+      return this.#intercept(invocation);
+    }
+    admission.leave();
+    const { connectionID, object, member } = invocation.call;
+    const text = `${describeCall(object, member)} had not begun when the connection ended, or its caller gave it up`;
+    throw new Refusal(new ConnectionLostError(text, { executed: 'no', connectionID, object, member }));
   }
 
   /** Whether a call that has not begun may still do so; of a notification nobody says that it is not wanted any more. */
@@ -204,8 +235,25 @@ export class Invocations {
 
   #succeed(invocation: Invocation, result: unknown): void {
     const { id } = invocation;
-    if (this.#isAwaited(invocation)) this.#answer(id, result);
-    this.#finish(invocation);
+    if (this.#mustWait(invocation))
+      this.#answerLater(invocation, () => {
+        this.#answer(id, result);
+      });
+    else {
+      if (this.#isAwaited(invocation)) this.#answer(id, result);
+      this.#finish(invocation);
+    }
+  }
+
+  /** An answer is made when it may leave: until then a result is as large as it is, and the call has its place. */
+  #mustWait(invocation: Invocation): boolean {
+    return this.#settings.sending.isCongested && this.#isAwaited(invocation);
+  }
+
+  #answerLater(invocation: Invocation, answer: () => void): void {
+    this.#end(invocation);
+    this.#unanswered.set(invocation, answer);
+    this.#settings.sending.requestRoom();
   }
 
   #fail(invocation: Invocation, error: unknown): void {
@@ -214,12 +262,19 @@ export class Invocations {
     if (id === 0 && isAuthorizationsWord(error)) report(error.error);
     else if (id === 0) {
       report(notifiedError(invocation, error, thrownToWire(error, 'message', codec).message));
-    } else if (this.#isAwaited(invocation)) {
-      sendError(this.#wireError(invocation, error), (fitting) => {
-        this.#settings.sending.send(() => [MessageType.response, id, fitting]);
+    } else if (this.#mustWait(invocation)) {
+      this.#answerLater(invocation, () => {
+        this.#answerError(invocation, error);
       });
-    }
+      return;
+    } else if (this.#isAwaited(invocation)) this.#answerError(invocation, error);
     this.#finish(invocation);
+  }
+
+  #answerError(invocation: Invocation, error: unknown): void {
+    sendError(this.#wireError(invocation, error), (fitting) => {
+      this.#settings.sending.send(() => [MessageType.response, invocation.id, fitting]);
+    });
   }
 
   #isAwaited(invocation: Invocation): boolean {
@@ -253,11 +308,16 @@ export class Invocations {
     return hasRun ? wire : { ...wire, executed: 'no' };
   }
 
-  #finish(invocation: Invocation): void {
+  /** The method has ended. */
+  #end(invocation: Invocation): void {
     const { call } = invocation;
-    const { deadlineMs } = call;
+    if (call.isEnded) return;
     call.isEnded = true;
-    if (deadlineMs !== undefined) this.#deadlines.remove(invocation, Math.ceil(deadlineMs));
+    if (call.deadlineMs !== undefined) this.#deadlines.remove(invocation, Math.ceil(call.deadlineMs));
+  }
+
+  #finish(invocation: Invocation): void {
+    this.#end(invocation);
     // After a cancel another call may run under the same id.
     if (this.#awaited.find(invocation.id) === invocation) this.#awaited.take(invocation.id);
     else this.#unawaited.delete(invocation);

@@ -22,6 +22,7 @@ import { currentCallIfAny, withinCall } from './current-call.js';
 import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
+import { roughBytes } from './rough-bytes.js';
 import type { Sending } from './sending.js';
 import { labelOf } from './targets.js';
 
@@ -45,7 +46,10 @@ export class OutgoingCalls {
   readonly #settings: OutgoingSettings;
   readonly #sending: Sending;
   readonly #pending: PendingCalls;
+  /** What waits for a place, and for room behind those. */
   readonly #queue = new CallQueue();
+  /** What waits for room only: calls for which a place must not be waited for, and subscriptions. */
+  readonly #unplaced = new CallQueue();
   readonly #cancels: CancelPace;
 
   /** @param settings - of the connection */
@@ -71,7 +75,7 @@ export class OutgoingCalls {
         },
       },
       () => {
-        if (this.#queue.size > 0) this.#startWaiting();
+        if (this.waiting > 0) this.proceed();
         settings.onEnded();
       },
     );
@@ -79,17 +83,23 @@ export class OutgoingCalls {
 
   /** How many calls are not answered, those included that wait for their turn. */
   get size(): number {
-    return this.#pending.size + this.#queue.size;
+    return this.#pending.size + this.waiting;
   }
 
-  /** How many wait for their turn. */
+  /** How many wait for their turn, subscriptions included. */
   get waiting(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#unplaced.size;
+  }
+
+  /** Bytes of what these will send, about. */
+  get waitingBytes(): number {
+    return this.#queue.bytes + this.#unplaced.bytes;
   }
 
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
-    return Math.min(this.#pending.nextDeadlineMs, this.#queue.nextDeadlineMs, this.#cancels.nextDeadlineMs);
+    const queuesMs = Math.min(this.#queue.nextDeadlineMs, this.#unplaced.nextDeadlineMs);
+    return Math.min(this.#pending.nextDeadlineMs, queuesMs, this.#cancels.nextDeadlineMs);
   }
 
   /** Calls a method; every failure is a rejection. */
@@ -102,18 +112,54 @@ export class OutgoingCalls {
         return;
       }
       const timeoutMs = this.timeoutMs(target, member, options, this.#settings.callTimeoutMs);
-      if (this.#mustWait(target, member, args, options)) {
-        this.#wait(target, member, args, options, timeoutMs, resolve, reject);
-      } else {
+      const queue = this.#queueFor(target, member, args, options);
+      if (queue === undefined) {
         this.#start(target, member, args, options, timeoutMs, resolve, reject);
+        return;
       }
+      this.#wait(queue, target, member, args, options, timeoutMs, reject, (leftMs) => {
+        this.#start(target, member, args, options, leftMs, resolve, reject);
+      });
     });
+  }
+
+  /**
+   * Has a subscription wait where so much is queued that it must.
+   * @param start - it may be sent, with what is left of its time; what it throws is rejected
+   * @returns takes it out again; `undefined` where it may be sent at once
+   * @throws LimitExceededError where it may not wait either
+   */
+  waitForRoom(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+    timeoutMs: number | undefined,
+    reject: (error: unknown) => void,
+    start: (leftMs: number | undefined) => void,
+  ): (() => void) | undefined {
+    if (this.#unplaced.size === 0 && this.#hasRoom(args)) return undefined;
+    this.#checkWaiting(target, member, args, options);
+    return this.#wait(this.#unplaced, target, member, args, options, timeoutMs, reject, start);
+  }
+
+  /** There is room, or a place: what waits goes its way, as far as there is. */
+  proceed(): void {
+    const { now } = this.#settings;
+    for (let queue = this.#nextQueue(); queue !== undefined; queue = this.#nextQueue()) {
+      // One that cannot be sent makes room for another.
+      queue.startNext(now());
+    }
   }
 
   /** Calls a method without waiting for an answer; throws when it was not sent. */
   notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     if (options.signal?.aborted === true) return;
     this.send(target, member, args, options, () => {
+      if (!this.#hasRoom(args)) {
+        const text = `${this.#sending.backlogBytes} bytes wait to be sent, and nobody waits for this one`;
+        throw new LimitExceededError(`${text} (limits.highWaterBytes changes the bound)`);
+      }
       const meta = this.meta(options, undefined);
       const marshalled = this.#sending.codec.marshal(args, 'arguments') as readonly unknown[];
       return meta === undefined
@@ -151,6 +197,7 @@ export class OutgoingCalls {
   handleDeadline(nowMs: number): void {
     this.#pending.handleDeadline(nowMs);
     this.#queue.handleDeadline(nowMs);
+    this.#unplaced.handleDeadline(nowMs);
     this.#cancels.handleDeadline(nowMs);
   }
 
@@ -158,7 +205,8 @@ export class OutgoingCalls {
   close(end: ConnectionEnd): void {
     this.#cancels.close();
     // First, so that none of them has its turn by the end of another.
-    this.#queue.close(`the connection ended before its turn: ${end.reason.message}`);
+    for (const queue of [this.#unplaced, this.#queue])
+      queue.close(`the connection ended before its turn: ${end.reason.message}`);
     this.#pending.close(end);
   }
 
@@ -263,51 +311,101 @@ export class OutgoingCalls {
   }
 
   /**
-   * Whether a call is not to be sent yet.
+   * Where a call waits that is not to be sent yet; `undefined`: it may be sent.
    * @throws LimitExceededError where it may not wait either
    */
-  #mustWait(target: Target, member: string, args: readonly unknown[], options: CallOptions): boolean {
-    const { maxOutgoingCalls, maxWaitingCalls } = this.#settings.limits;
+  #queueFor(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): CallQueue | undefined {
+    const { maxOutgoingCalls } = this.#settings.limits;
     const { size } = this.#pending;
-    if (size < maxOutgoingCalls && this.#queue.size === 0) return false;
-    const serving = currentCallIfAny();
+    const hasRoom = this.#unplaced.size === 0 && this.#hasRoom(args);
+    if (hasRoom && size < maxOutgoingCalls && this.#queue.size === 0) return undefined;
     // Whoever waits for a method that is served now may be the one who has all the places: waiting for one could last for ever.
-    // So it goes at once, and the other side refuses it if it has no room.
-    const isNested = serving?.isEnded === false;
-    if (isNested && size < maxOutgoingCalls * 2) return false;
-    if (isNested || this.#queue.size >= maxWaitingCalls) {
-      const text = `${size} calls are not answered and ${this.#queue.size} wait (limits.maxOutgoingCalls and limits.maxWaitingCalls change the bounds)`;
-      throw this.asCallError(new LimitExceededError(text), target, member);
-    }
-    // What can be refused now is not to wait for it.
-    this.#check(target, member, args, options);
-    return true;
+    // So it goes at once, and the other side refuses it if it has no room. Only for its bytes it waits: these leave whoever waits.
+    const isNested = currentCallIfAny()?.isEnded === false;
+    if (isNested && size + this.#unplaced.size >= maxOutgoingCalls * 2) throw this.#tooMany(target, member);
+    if (isNested && hasRoom) return undefined;
+    this.#checkWaiting(target, member, args, options);
+    return isNested ? this.#unplaced : this.#queue;
   }
 
+  /**
+   * Whether something may be sent: up to half of the mark always, so that what is large has its turn, and beyond that what fits below
+   * the mark.
+   */
+  #hasRoom(args: readonly unknown[]): boolean {
+    const { highWaterBytes, maxNodes } = this.#settings.limits;
+    if (this.#sending.backlogBytes <= highWaterBytes / 2) return true;
+    return this.#hasRoomFor(roughBytes(args, maxNodes));
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    const { highWaterBytes } = this.#settings.limits;
+    const { backlogBytes } = this.#sending;
+    return backlogBytes <= highWaterBytes / 2 || backlogBytes + bytes <= highWaterBytes;
+  }
+
+  /** Whose turn it is; where only room is missing, that is asked for. */
+  #nextQueue(): CallQueue | undefined {
+    const hasPlace = this.#pending.size < this.#settings.limits.maxOutgoingCalls;
+    const queue = this.#unplaced.size > 0 || !hasPlace ? this.#unplaced : this.#queue;
+    const bytes = queue.nextBytes;
+    if (bytes === undefined) return undefined;
+    if (this.#hasRoomFor(bytes)) return queue;
+    this.#sending.requestRoom();
+    return undefined;
+  }
+
+  /** @throws LimitExceededError where as many wait as may; and what can be refused now is not to wait for it */
+  #checkWaiting(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
+    if (this.waiting >= this.#settings.limits.maxWaitingCalls) throw this.#tooMany(target, member);
+    this.#check(target, member, args, options);
+  }
+
+  #tooMany(target: Target, member: string): unknown {
+    const text = `${this.#pending.size} calls are not answered and ${this.waiting} wait (limits.maxOutgoingCalls and limits.maxWaitingCalls change the bounds)`;
+    return this.asCallError(new LimitExceededError(text), target, member);
+  }
+
+  /** @returns takes it out of the queue */
   #wait(
+    queue: CallQueue,
     target: Target,
     member: string,
     args: readonly unknown[],
     options: CallOptions,
     timeoutMs: number | undefined,
-    resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
-  ): void {
-    const { now, deadlineChanged } = this.#settings;
-    this.#queue.add(
+    start: (leftMs: number | undefined) => void,
+  ): () => void {
+    const { now, deadlineChanged, limits } = this.#settings;
+    const bytes = roughBytes(args, limits.maxNodes);
+    // The one whose turn is next may be larger than the bound by itself, and so may the one behind it.
+    const behindBytes = this.waitingBytes - (this.#unplaced.nextBytes ?? this.#queue.nextBytes ?? 0);
+    if (behindBytes > 0 && behindBytes + bytes > limits.maxWaitingBytes) {
+      const text = `${this.waiting} calls wait with some ${this.waitingBytes} bytes, and this one has ${bytes}`;
+      const error = new LimitExceededError(`${text} (limits.maxWaitingBytes changes the bound)`);
+      throw this.asCallError(error, target, member);
+    }
+    const takeOut = queue.add(
       {
+        bytes,
         timeoutMs,
         signal: options.signal,
         start: (leftMs) => {
           try {
-            this.#start(target, member, args, options, leftMs, resolve, reject);
+            start(leftMs);
           } catch (error) {
             reject(error);
           }
         },
         reject,
         expired: () => {
-          const text = `${this.#pending.size} others were not answered within ${(timeoutMs ?? 0) / 1_000} s`;
+          const text = `${this.#describeWait()} for ${(timeoutMs ?? 0) / 1_000} s`;
           return this.asCallError(new RPCTimeoutError(text), target, member);
         },
         lost: (reason) => this.asCallError(new ConnectionLostError(reason), target, member),
@@ -315,13 +413,14 @@ export class OutgoingCalls {
       now(),
     );
     if (timeoutMs !== undefined) deadlineChanged();
+    if (!this.#hasRoomFor(bytes)) this.#sending.requestRoom();
+    return takeOut;
   }
 
-  #startWaiting(): void {
-    const { limits, now } = this.#settings;
-    while (this.#pending.size < limits.maxOutgoingCalls && this.#queue.startNext(now())) {
-      // Each of them goes its way; one that cannot be sent makes room for another.
-    }
+  #describeWait(): string {
+    const { size } = this.#pending;
+    if (size >= this.#settings.limits.maxOutgoingCalls) return `${size} others were not answered`;
+    return `others waited to be sent before it, behind ${this.#sending.backlogBytes} bytes,`;
   }
 
   #check(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {

@@ -3,7 +3,13 @@
  * first credit in the same message, and ends exactly once: by its end, its timeout, its signal, or with its connection.
  */
 import type { SchedulerLike } from 'rxjs';
-import { LimitExceededError, RPCTimeoutError, StreamLostError, type RPCErrorDetails } from '../errors.js';
+import {
+  ConnectionLostError,
+  LimitExceededError,
+  RPCTimeoutError,
+  StreamLostError,
+  type RPCErrorDetails,
+} from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Deadlines } from '../protocol/deadlines.js';
 import {
@@ -54,6 +60,8 @@ export class OutgoingStreams {
   readonly #receivers: StreamReceivers;
   readonly #subscribed = new SparseMap<number, Subscribed>();
   readonly #deadlines = new Deadlines<number>();
+  /** How many wait to be sent. */
+  #waiting = 0;
 
   /** @param settings - of the connection */
   constructor(settings: OutgoingStreamsSettings) {
@@ -89,7 +97,7 @@ export class OutgoingStreams {
         return undefined;
       }
       try {
-        return this.#subscribe(target, member, args, options, sink);
+        return this.#open(target, member, args, options, sink);
       } catch (error) {
         sink.error(error);
         return undefined;
@@ -164,21 +172,61 @@ export class OutgoingStreams {
     });
   }
 
-  #subscribe(
+  /** Subscribes now, or when there is room. @returns leaves the stream, or does not subscribe after all */
+  #open(
     target: Target,
     member: string,
     args: readonly unknown[],
     options: CallOptions,
     sink: StreamSink,
   ): () => void {
-    const { calls, sending, maxStreams } = this.#settings;
-    if (this.size >= maxStreams) {
+    const { calls, maxStreams } = this.#settings;
+    if (this.size + this.#waiting >= maxStreams) {
       const text = `${maxStreams} streams are open already (limits.maxStreams changes the bound)`;
       throw calls.asCallError(new LimitExceededError(text), target, member);
     }
-    const id = sending.takeID();
     // A default meant for calls is not meant for streams, which may go on as long as they like.
     const timeoutMs = calls.timeoutMs(target, member, options, undefined);
+    let leave: (() => void) | undefined;
+    let isWaiting = true;
+    const stopWaiting = (): void => {
+      if (isWaiting) this.#waiting -= 1;
+      isWaiting = false;
+    };
+    const takeOut = calls.waitForRoom(
+      target,
+      member,
+      args,
+      options,
+      timeoutMs,
+      (error) => {
+        stopWaiting();
+        sink.error(neverSubscribed(error));
+      },
+      (leftMs) => {
+        stopWaiting();
+        leave = this.#subscribe(target, member, args, options, leftMs, sink);
+      },
+    );
+    if (takeOut === undefined) return this.#subscribe(target, member, args, options, timeoutMs, sink);
+    this.#waiting += 1;
+    return () => {
+      stopWaiting();
+      takeOut();
+      leave?.();
+    };
+  }
+
+  #subscribe(
+    target: Target,
+    member: string,
+    args: readonly unknown[],
+    options: CallOptions,
+    timeoutMs: number | undefined,
+    sink: StreamSink,
+  ): () => void {
+    const { calls, sending } = this.#settings;
+    const id = sending.takeID();
     const message = calls.send(target, member, args, options, () => {
       const meta = calls.meta(options, timeoutMs);
       const marshalled = sending.codec.marshal(args, 'arguments') as readonly unknown[];
@@ -237,4 +285,11 @@ export class OutgoingStreams {
   #details({ object, member }: Subscribed): RPCErrorDetails {
     return { connectionID: this.#settings.sending.connectionID, object, member };
   }
+}
+
+/** A stream that is lost with its connection is told as such, also where it had not been asked for. */
+function neverSubscribed(error: unknown): unknown {
+  if (!(error instanceof ConnectionLostError) || error instanceof StreamLostError) return error;
+  const { message, connectionID, object, member } = error;
+  return new StreamLostError(message, { executed: 'no', connectionID, object, member }, -1);
 }

@@ -300,6 +300,11 @@ export class Peer implements ConnectionSink {
     this.#communicator?.flush(roomBytes);
   }
 
+  /** {@inheritDoc ConnectionSink.onRoom} */
+  onRoom(): void {
+    this.#communicator?.onRoom();
+  }
+
   /** {@inheritDoc ConnectionSink.onHandover} */
   onHandover(port: number, ticket: string): void {
     this.#sink.onHandover(port, ticket);

@@ -65,6 +65,21 @@ export class Sending {
     return this.#connection.lastMessageBytes;
   }
 
+  /** Bytes that whatever is sent now waits behind. */
+  get backlogBytes(): number {
+    return this.#connection.backlogBytes;
+  }
+
+  /** Whether these are so many that what can wait is to wait. */
+  get isCongested(): boolean {
+    return this.#connection.isCongested;
+  }
+
+  /** Has whatever waits told when less is queued, if it is not too much then. */
+  requestRoom(): void {
+    this.#connection.requestRoom();
+  }
+
   /** The next id of a call or a subscription. */
   takeID(): number {
     this.#lastID += 1;

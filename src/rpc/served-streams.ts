@@ -80,6 +80,10 @@ export class ServedStreams {
         requestFlush: () => {
           connection.requestFlush();
         },
+        isCongested: () => connection.isCongested,
+        requestRoom: () => {
+          connection.requestRoom();
+        },
       },
       connection.peerStreamBytes,
       settings.report,
@@ -120,9 +124,12 @@ export class ServedStreams {
       this.#enter(sender, subscription);
       return;
     }
-    void admission.decided.then(() => {
-      // Its reader may have left.
+    // One whose reader leaves has its place until then: what waits is bounded by that.
+    subscription.running += 1;
+    admission.whenDecided(() => {
+      subscription.running -= 1;
       if (this.#subscriptions.get(id) !== subscription) {
+        if (subscription.running === 0) this.#lingering.delete(subscription);
         admission.leave();
         return;
       }
@@ -176,6 +183,11 @@ export class ServedStreams {
   /** Sends what may leave. */
   pump(roomBytes: number): void {
     this.#senders.pump(roomBytes);
+  }
+
+  /** Less waits to be written: sources are asked for more. */
+  proceed(): void {
+    this.#senders.proceed();
   }
 
   /** Ends every stream by an error of this library, as far as it can be told now; values that wait are dropped. */

@@ -34,6 +34,10 @@ export interface SenderChannel {
 export interface SenderOwner {
   /** Gets what a source throws when it is left. */
   readonly report: Report;
+  /** Whether so much waits to be written that sources are not to be asked for more. */
+  readonly isCongested: boolean;
+  /** It asks its source again when that is over. */
+  awaitRoom(): void;
   /** It has something to send that may leave. */
   onSendable(sender: StreamSender): void;
   /** The stream is over; nothing more is sent. */
@@ -151,12 +155,13 @@ export class StreamSender implements Pace {
 
   /** {@inheritDoc Pace.isReady} */
   get isReady(): boolean {
-    return this.#waiting.length < Math.min(this.#credit, this.#itemsToSend);
+    return this.#waiting.length < Math.min(this.#credit, this.#itemsToSend) && !this.#owner.isCongested;
   }
 
   /** {@inheritDoc Pace.onReady} */
   onReady(callback: () => void): void {
     this.#onReady.push(callback);
+    if (this.#owner.isCongested) this.#owner.awaitRoom();
   }
 
   /**
@@ -187,7 +192,9 @@ export class StreamSender implements Pace {
 
   /** Asks the source to go on, if it can be paused and there is room for more. */
   pull(): void {
-    if (this.#onReady.length === 0 || !this.isReady || this.#isOver) return;
+    if (this.#onReady.length === 0 || this.#isOver) return;
+    if (this.#owner.isCongested) this.#owner.awaitRoom();
+    if (!this.isReady) return;
     const callbacks = this.#onReady;
     this.#onReady = [];
     for (const callback of callbacks) callback();

@@ -15,6 +15,10 @@ import { SparseMap, SparseSet } from '../protocol/sparse.js';
 export interface SendersChannel extends SenderChannel {
   /** Has `pump` called at the end of this turn, or when the transport has room again. */
   requestFlush(): void;
+  /** Whether so much waits to be written that sources are not to be asked for more. */
+  isCongested(): boolean;
+  /** Has `proceed` called when that is over. */
+  requestRoom(): void;
 }
 
 /** The outgoing streams. */
@@ -35,6 +39,7 @@ export class StreamSenders implements SenderOwner {
   readonly #long = new SparseSet<number>();
   #unreturnedBytes = 0;
   #isPumping = false;
+  #isRoomAwaited = false;
 
   /**
    * @param channel - the connection
@@ -120,6 +125,24 @@ export class StreamSenders implements SenderOwner {
       this.#isPumping = false;
     }
     if (this.#ready.length > 0 || this.#heldUp.size > 0) this.#channel.requestFlush();
+  }
+
+  /** Less waits to be written: sources are asked for more. */
+  proceed(): void {
+    if (!this.#isRoomAwaited) return;
+    this.#isRoomAwaited = false;
+    for (const sender of [...this.#senders.values()]) sender.pull();
+  }
+
+  /** {@inheritDoc SenderOwner.isCongested} */
+  get isCongested(): boolean {
+    return this.#channel.isCongested();
+  }
+
+  /** {@inheritDoc SenderOwner.awaitRoom} */
+  awaitRoom(): void {
+    this.#isRoomAwaited = true;
+    this.#channel.requestRoom();
   }
 
   /** Ends every stream by an error of the library; values that wait are dropped. */

@@ -178,6 +178,7 @@ export const f11: FaultRow = {
           mostQueuedBytes: flood.mostQueuedBytes,
           p99Ratio: percentile(meanwhile, 0.99) / percentile(before, 0.99),
           closed: flood.isOpen ? 0 : 1,
+          refused: flood.refused,
           floodedMs: flood.ms,
           p99Ms: percentile(meanwhile, 0.99),
           calls: meanwhile.length,
