@@ -72,7 +72,7 @@ describe.each([
   ['both', true, true],
 ] as const)('an I/O thread of %s', (_whose, serverHasThread, clientHasThread) => {
   it.each(Object.keys(ends))(
-    'that %s ends open calls within a second, and its sides find each other again',
+    'that %s ends open calls long before silence would, and its sides find each other again',
     async (how) => {
       const threads = seeThreads({ maxOldGenerationSizeMb: 16 });
       const { service, server, client, proxy } = await connected(
@@ -95,7 +95,8 @@ describe.each([
       const { error, ms } = (await lost)!;
       expect(error).toBeInstanceOf(ConnectionLostError);
       expect(error).toMatchObject({ executed: 'unknown' });
-      expect(ms).toBeLessThan(1_000);
+      // A timeout is 10 s. How long it takes on a quiet machine is a figure of the faults (F26).
+      expect(ms).toBeLessThan(8_000);
       await firstValueFrom(
         client
           .remoteProxyObject$('service')

@@ -72,7 +72,8 @@ export interface Limits {
    */
   readonly maxWaitingCalls: number;
   /**
-   * Bytes of their arguments, about: those are read when they leave. What goes beyond fails at once. The call whose turn is next does not
+   * Bytes of their arguments, about: those are read when they leave. With what is on its way (`highWaterBytes`) as much as may be
+   * queued at all, so that a list of large calls fits as ever. What goes beyond fails at once. The call whose turn is next does not
    * count, and one may wait behind it whatever its size: a message may be larger than this by itself.
    */
   readonly maxWaitingBytes: number;
@@ -130,7 +131,7 @@ export const defaultLimits: Limits = {
   maxIncomingCalls: 1_024,
   maxOutgoingCalls: 1_024,
   maxWaitingCalls: 10_000,
-  maxWaitingBytes: 8 * 1024 * 1024,
+  maxWaitingBytes: 24 * 1024 * 1024,
   maxStreams: 1_024,
   maxReferences: 10_000,
   maxCancels: 1_000,
