@@ -144,8 +144,23 @@ function state() {
   const open = Object.values<number>({ ...server?.counts() }).reduce((sum, count) => sum + count, 0);
   const connections = server?.connections().length ?? 0;
   const losses = lost.length;
+  const away = (server?.connections() ?? []).filter(
+    (id) => server?.connectionStatus(id) === RPCClient.STATUS_AUTO_CONNECTING,
+  ).length;
   return {
-    ...{ connections, connected, open, losses, resumes, failures, dials, disorder, lastNote, teardowns },
+    ...{
+      connections,
+      connected,
+      away,
+      open,
+      losses,
+      resumes,
+      failures,
+      dials,
+      disorder,
+      lastNote,
+      teardowns,
+    },
     ...{ followed, mostRunning },
     ids: server?.connections() ?? clients.map((client) => client.connectionID()),
   };
