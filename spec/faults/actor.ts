@@ -353,9 +353,9 @@ const acts = {
   /** Makes no more calls; resolves when all have an answer. */
   endTraffic: () => traffic!.end(),
 
-  /** Stops the server, its sessions included, and starts it again; gives its port, which may be another one. */
-  restart: async () => {
-    await server!.stop();
+  /** Stops the server, its sessions included, after a drain of up to so long, and starts it again; gives its port, which may be another one. */
+  restart: async (drainInSeconds: number) => {
+    await server!.stop({ drainInSeconds });
     await server!.start();
     return server!.address()?.port ?? 0;
   },
