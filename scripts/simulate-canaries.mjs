@@ -162,7 +162,8 @@ const canaries = [
       {
         file: 'src/rpc/server-connections.ts',
         find: "if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';",
-        replace: "const isNewest = tokens.isNewest(attempt);\n    if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';",
+        replace:
+          "const isNewest = tokens.isNewest(attempt);\n    if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';",
       },
       {
         file: 'src/rpc/server-connections.ts',

@@ -145,8 +145,23 @@ function state() {
   const open = Object.values<number>({ ...server?.counts() }).reduce((sum, count) => sum + count, 0);
   const connections = server?.connections().length ?? 0;
   const losses = lost.length;
+  const away = (server?.connections() ?? []).filter(
+    (id) => server?.connectionStatus(id) === RPCClient.STATUS_AUTO_CONNECTING,
+  ).length;
   return {
-    ...{ connections, connected, open, losses, resumes, failures, dials, disorder, lastNote, teardowns },
+    ...{
+      connections,
+      connected,
+      away,
+      open,
+      losses,
+      resumes,
+      failures,
+      dials,
+      disorder,
+      lastNote,
+      teardowns,
+    },
     ...{ followed, mostRunning },
     ids: server?.connections() ?? clients.map((client) => client.connectionID()),
   };
@@ -346,9 +361,9 @@ const acts = {
   /** Makes no more calls; resolves when all have an answer. */
   endTraffic: () => traffic!.end(),
 
-  /** Stops the server, its sessions included, and starts it again; gives its port, which may be another one. */
-  restart: async () => {
-    await server!.stop();
+  /** Stops the server, its sessions included, after a drain of up to so long, and starts it again; gives its port, which may be another one. */
+  restart: async (drainInSeconds: number) => {
+    await server!.stop({ drainInSeconds });
     await server!.start();
     return server!.address()?.port ?? 0;
   },

@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { bundled, temporaryFolder } from '../helpers/bundle.js';
 import type { Acts } from './actor.js';
 
+/** What both sides are told where sessions are to be resumed. */
+export const resume = { windowInSeconds: 60 };
+
 let program: string | undefined;
 
 /** The time that all processes of a machine share, in milliseconds. */
@@ -123,6 +126,17 @@ export class Stage {
   /** A number of the full form, or that of the short one. */
   scale(full: number, short: number): number {
     return this.isShort ? short : Math.max(short, Math.ceil(full * this.part));
+  }
+
+  /** Plays parts at once in the suite, which has no time; else one after the other, so that none disturbs another's figures. */
+  async inTurn<Part, Result>(
+    parts: readonly Part[],
+    play: (part: Part) => Promise<Result>,
+  ): Promise<Result[]> {
+    if (this.isShort) return Promise.all(parts.map(play));
+    const results: Result[] = [];
+    for (const part of parts) results.push(await play(part));
+    return results;
   }
 
   /** Starts a process; it ends with the row at the latest. */

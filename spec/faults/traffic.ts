@@ -1,6 +1,7 @@
 /**
  * What a client does all day: calls with a deadline, callbacks, streams in both directions, a long message now and then. Looks
- * at the order of what comes, and at what came twice.
+ * at the order of what comes, and at what came twice. As its users would, it has calls wait for a session where there is none, and
+ * long messages, which may be asked for twice, are `idempotent`; bodies with a ledger and callbacks must not run twice.
  */
 import { withCallOptions } from '../../src/proxies/remote-proxy.js';
 import type { RemoteProxy } from '../../src/proxies/types.js';
@@ -22,7 +23,8 @@ export interface TrafficReport {
   readonly values: number;
 }
 
-const deadlineInSeconds = 30;
+/** Of each call. */
+const options = { timeoutInSeconds: 30, whenDisconnected: 'wait' } as const;
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
@@ -50,11 +52,12 @@ export class Traffic {
     this.#client = client;
     this.#name = name;
     const fromMs = performance.now();
+    let service: RemoteProxy<FaultService> | undefined;
+    void client.whenRemoteProxyObject<FaultService>('service').then((proxy) => {
+      service = withCallOptions(proxy, options);
+    });
     this.#timer = setInterval(() => {
       const due = ((performance.now() - fromMs) * callsPerSecond) / 1_000;
-      const proxy = client.remoteProxyObject<FaultService>('service');
-      const service =
-        proxy === undefined ? undefined : withCallOptions(proxy, { timeoutInSeconds: deadlineInSeconds });
       for (; this.#calls < due; this.#calls += 1) if (service !== undefined) this.#call(service, this.#calls);
     }, 5);
     void this.#streamDown();
@@ -106,7 +109,9 @@ export class Traffic {
   async #callLong(service: RemoteProxy<FaultService>, number: number): Promise<void> {
     const bytes = new Uint8Array(80_000 + (number % 1_000)).fill(number % 251);
     // What is called is `echo`, which gives back what it got.
-    const echoed = (await service.echo(bytes)) as Uint8Array;
+    const echoed = (await withCallOptions(service, { ...options, idempotent: true }).echo(
+      bytes,
+    )) as Uint8Array;
     if (Buffer.compare(echoed, bytes) !== 0) this.#faults.push(`long message ${number} came back changed`);
   }
 

@@ -5,8 +5,9 @@
 import { auditLedger, type Told } from '../faults/ledger.js';
 import { nowMs, pass, Stage, until, type Actor } from '../faults/stage.js';
 import { FaultProxy } from '../../src/testing/fault-proxy.js';
-import type { FaultLink } from '../../src/testing/fault-link.js';
 import { seededRandom } from '../../src/testing/seeded-random.js';
+import { maxLastingMs, NetworkFaults, type Fault } from './network-faults.js';
+import { drawRestarts, type Restart } from './restarts.js';
 
 /** What it came to. */
 export interface FaultsReport {
@@ -16,6 +17,8 @@ export interface FaultsReport {
   readonly values: number;
   /** How often each fault was thrown. */
   readonly thrown: Readonly<Record<string, number>>;
+  /** How many calls failed, by what they were told. */
+  readonly failed: Readonly<Record<string, number>>;
   readonly resumes: number;
   /** By how much more is alive than after the first fifth, at the server and at the client that grew most. */
   readonly serverGrownBytes: number;
@@ -26,8 +29,6 @@ export interface FaultsReport {
 const options = { timeoutInSeconds: 2, resume: { windowInSeconds: 60 } };
 const leastShare = 0.999;
 const maxGrownBytes = 4 * 1024 * 1024;
-/** How long what a fault began lasts, in milliseconds. */
-const maxLastingMs = 3_000;
 
 interface Client {
   actor: Actor;
@@ -50,41 +51,44 @@ class FaultsSoak {
   readonly #ledger: string;
   readonly #server: Actor;
   readonly #proxy = new FaultProxy({ target: { port: 0 } });
+  readonly #network: NetworkFaults;
   readonly #clients: Client[] = [];
   readonly #told: Told[] = [];
   readonly #thrown: Record<string, number> = {};
+  readonly #failed: Record<string, number> = {};
   readonly #faults: string[] = [];
-  readonly #failures = new Map<string, number>();
   #others = 0;
   #otherFailures = 0;
   #values = 0;
   #started = 0;
-  #nextLink: ((link: FaultLink) => void) | undefined;
+  /** Those that are to come. */
+  readonly #restarts: Restart[];
+  #fromMs = 0;
 
   constructor(stage: Stage, seconds: number) {
     this.#stage = stage;
     this.#seconds = seconds;
     this.#ledger = stage.file('ledger');
     this.#server = stage.actor();
+    this.#network = new NetworkFaults(this.#proxy, stage.random);
+    this.#restarts = drawRestarts(seconds, stage.random);
   }
 
   async run(): Promise<FaultsReport> {
     const { port } = await this.#server.ask('serve', { port: 0, ...options }, this.#ledger);
     this.#proxy.target = { port };
     await this.#proxy.listen();
-    this.#proxy.onLink((link) => {
-      this.#nextLink?.(link);
-      this.#nextLink = undefined;
-    });
     const count = this.#seconds < 30 ? 2 : 8;
     for (let number = 0; number < count; number += 1)
       this.#clients.push({ actor: await this.#start(number % 2 === 1), isThreaded: number % 2 === 1 });
 
     const fromMs = nowMs();
+    this.#fromMs = fromMs;
     await this.#disturbUntil(fromMs + this.#seconds * 200);
     const before = await this.#alive();
     await this.#disturbUntil(fromMs + this.#seconds * 1_000);
     await this.#recover();
+    if (this.#restarts.length > 0) this.#faults.push(`${this.#restarts.length} restarts did not come`);
     const after = await this.#alive();
     await Promise.all(this.#clients.map(({ actor }) => actor.ask('endTraffic')));
     await this.#gather();
@@ -109,100 +113,45 @@ class FaultsSoak {
     let gatheredMs = nowMs();
     while (nowMs() < endMs) {
       await pass(200 + this.#stage.random() * 1_300);
-      await this.#disturb();
+      await (this.#isRestartDue ? this.#restart() : this.#disturb());
       if (nowMs() - gatheredMs < 5_000) continue;
       await this.#gather();
       gatheredMs = nowMs();
     }
-    this.#calm();
+    this.#network.calm();
   }
 
   /** Throws one fault. */
   async #disturb(): Promise<void> {
     const { random } = this.#stage;
-    const total = this.#kinds.reduce((sum, [, weight]) => sum + weight, 0);
+    const kinds = this.#kinds;
+    const total = kinds.reduce((sum, [, weight]) => sum + weight, 0);
     let left = random() * total;
-    const kind = this.#kinds.find(([, weight]) => (left -= weight) < 0);
+    const kind = kinds.find(([, weight]) => (left -= weight) < 0);
     if (kind === undefined) return;
     const [name, , act] = kind;
-    this.#thrown[name] = (this.#thrown[name] ?? 0) + 1;
+    this.#count(name);
     await act();
   }
 
-  get #link(): FaultLink | undefined {
-    const { links } = this.#proxy;
-    return links[Math.floor(this.#stage.random() * links.length)];
+  #fail(what: string): void {
+    // What is different in each of them says nothing.
+    const kind = what.replaceAll(/\d+/g, 'N').slice(0, 160);
+    this.#failed[kind] = (this.#failed[kind] ?? 0) + 1;
   }
 
-  get #direction(): 'toServer' | 'toClient' {
-    return this.#stage.random() < 0.5 ? 'toServer' : 'toClient';
+  #count(name: string): void {
+    this.#thrown[name] = (this.#thrown[name] ?? 0) + 1;
   }
 
-  #later(act: () => void): void {
-    setTimeout(act, this.#stage.random() * maxLastingMs).unref();
+  get #kinds(): readonly Fault[] {
+    return [
+      ...this.#network.kinds,
+      ['stops of a client', 2, () => this.#stop(this.#client.actor)],
+      ['stops of the server', 1, () => this.#stop(this.#server)],
+      ['kills of a client', 1, () => this.#kill()],
+    ];
   }
-
-  /** Every fault: how often, of all of them together, and what it does. */
-  readonly #kinds: readonly (readonly [name: string, weight: number, act: () => unknown])[] = [
-    ['resets of one', 8, () => this.#link?.cut()],
-    ['resets of all', 3, () => this.#proxy.cut()],
-    [
-      'resets within the next bytes',
-      8,
-      () => this.#link?.cutAfterBytes(this.#direction, Math.floor(this.#stage.random() * 5_000)),
-    ],
-    [
-      'resets of a new connection',
-      4,
-      () => {
-        const bytes = Math.floor(this.#stage.random() * 1_000);
-        const direction = this.#direction;
-        this.#nextLink = (link) => link.cutAfterBytes(direction, bytes);
-        this.#link?.cut();
-      },
-    ],
-    ['ends of one direction', 4, () => this.#link?.end(this.#direction)],
-    ['black holes one way', 5, () => this.#link?.halfOpen(this.#direction)],
-    [
-      'freezes',
-      5,
-      () => {
-        const link = this.#link;
-        link?.freeze();
-        this.#later(() => link?.thaw());
-      },
-    ],
-    [
-      'slices',
-      3,
-      () => {
-        const link = this.#link;
-        link?.disturb({ sliceBytes: 1 + Math.floor(this.#stage.random() * 20) });
-        this.#later(() => link?.disturb({ sliceBytes: undefined }));
-      },
-    ],
-    [
-      'latency',
-      4,
-      () => {
-        this.#proxy.disturb({ latencyInSeconds: this.#stage.random() * 0.2, jitterInSeconds: 0.05 });
-        this.#later(() => this.#proxy.disturb({ latencyInSeconds: undefined, jitterInSeconds: undefined }));
-      },
-    ],
-    [
-      'refused connections',
-      2,
-      () => {
-        this.#proxy.refuseConnections = true;
-        this.#later(() => (this.#proxy.refuseConnections = false));
-        this.#link?.cut();
-      },
-    ],
-    ['stops of a client', 2, () => this.#stop(this.#client.actor)],
-    ['stops of the server', 1, () => this.#stop(this.#server)],
-    ['kills of a client', 1, () => this.#kill()],
-    ['restarts of the server', 0.6, () => this.#restart()],
-  ];
 
   get #client(): Client {
     return this.#clients[Math.floor(this.#stage.random() * this.#clients.length)]!;
@@ -222,19 +171,14 @@ class FaultsSoak {
     client.actor = await this.#start(client.isThreaded);
   }
 
-  async #restart(): Promise<void> {
-    this.#proxy.target = { port: await this.#server.ask('restart') };
+  get #isRestartDue(): boolean {
+    return nowMs() - this.#fromMs >= (this.#restarts[0]?.atMs ?? Infinity);
   }
 
-  #calm(): void {
-    this.#proxy.refuseConnections = false;
-    this.#nextLink = undefined;
-    this.#proxy.disturb({ latencyInSeconds: undefined, jitterInSeconds: undefined });
-    for (const link of this.#proxy.links) {
-      link.thaw();
-      link.heal();
-      link.disturb({ sliceBytes: undefined });
-    }
+  async #restart(): Promise<void> {
+    const { drainInSeconds: drain } = this.#restarts.shift()!;
+    this.#count(drain > 0 ? 'restarts of the server after a drain' : 'restarts of the server');
+    this.#proxy.target = { port: await this.#server.ask('restart', drain) };
   }
 
   /** Once nothing is disturbed any more, everybody is there again within six seconds. */
@@ -259,7 +203,9 @@ class FaultsSoak {
     this.#otherFailures += otherFailures.length;
     this.#values += values;
     this.#faults.push(...faults);
-    for (const failure of otherFailures) this.#failures.set(failure, (this.#failures.get(failure) ?? 0) + 1);
+    for (const failure of otherFailures) this.#fail(failure);
+    for (const { outcome } of told)
+      if (outcome !== 'ok') this.#fail(`a body, executed "${outcome ?? 'unsaid'}"`);
   }
 
   async #alive(): Promise<Map<Actor, number>> {
@@ -300,7 +246,7 @@ class FaultsSoak {
     const { length } = this.#faults;
     const values = this.#values;
     return {
-      ...{ calls, succeeded, values, resumes, thrown: this.#thrown },
+      ...{ calls, succeeded, values, resumes, thrown: this.#thrown, failed: this.#failed },
       ...{ serverGrownBytes, clientGrownBytes },
       faults: length > 20 ? [...this.#faults.slice(0, 20), `and ${length - 20} more`] : this.#faults,
     };

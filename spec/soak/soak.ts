@@ -147,13 +147,17 @@ async function busyMainThread(): Promise<Omit<Row, 'seconds'>> {
 async function faultyNetwork(): Promise<Omit<Row, 'seconds'>> {
   const seconds = Math.max(5, 600 * part);
   const report = await soakFaults(seconds, 5);
-  const { calls, succeeded, values, resumes, thrown, serverGrownBytes, clientGrownBytes, faults } = report;
+  const { calls, succeeded, values, resumes, thrown, failed, serverGrownBytes, clientGrownBytes, faults } =
+    report;
   const share = ((succeeded / calls) * 100).toFixed(3);
-  const what = Object.entries(thrown).map(([name, count]) => `${count} ${name}`);
+  const list = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ');
   return {
     what: `a network and processes that fail for ${seconds} s`,
     runs: calls,
-    figures: `${share} % succeeded, ${values} values, ${resumes} resumes, heap of the server ${mebibytes(serverGrownBytes)}, of a client at most ${mebibytes(clientGrownBytes)}; ${what.join(', ')}`,
+    figures: `${share} % succeeded, ${values} values, ${resumes} resumes, heap of the server ${mebibytes(serverGrownBytes)}, of a client at most ${mebibytes(clientGrownBytes)}; ${list(thrown)}; failed: ${list(failed)}`,
     faults,
   };
 }

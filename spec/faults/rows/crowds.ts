@@ -3,7 +3,7 @@
  */
 import { FaultProxy } from '../../../src/testing/fault-proxy.js';
 import { percentile, type FaultRow } from '../row.js';
-import { nowMs, pass, until, type Actor, type Stage } from '../stage.js';
+import { nowMs, pass, resume, until, type Actor, type Stage } from '../stage.js';
 
 /** Processes of clients: one alone could not keep up with the server. */
 function crowds(stage: Stage): Actor[] {
@@ -190,7 +190,6 @@ export const f28: FaultRow = {
   always: ['others', 'losses', 'resumesRefused'],
   play: async (stage) => {
     const server = stage.actor();
-    const resume = { windowInSeconds: 60 };
     const { port } = await server.ask('serve', { port: 0, maxConnectionsAllowed: 100, resume });
     const [allowed, beyond] = [stage.actor(), stage.actor()];
     const proxy = new FaultProxy({ target: { port } });

@@ -1,57 +1,52 @@
 /**
- * Rows of processes that die or stand still: F1, F2, F3, F25, F26.
+ * Rows of processes that die: F1, F2.
  */
-import { busy } from '../../io-thread/busy.js';
-import { auditLedger } from '../ledger.js';
-import { Load } from '../load.js';
 import { percentile, type FaultRow, type Figures } from '../row.js';
-import { nowMs, pass, until, type Stage } from '../stage.js';
-import { watchedClient } from '../watched-client.js';
+import { nowMs, pass, resume, until, type Stage } from '../stage.js';
+import { underLoad } from '../under-load.js';
 
-/** What both sides are told where sessions are to be resumed. */
-const resume = { windowInSeconds: 60 };
+/** How often the server is killed, and how. */
+interface Killing {
+  readonly kills: number;
+  /** How long each connection is left, in milliseconds. */
+  readonly uptimeMs: () => number;
+  readonly isResuming: boolean;
+}
 
-/** @param isGood - whether each connection is left until a heartbeat was answered on it, or for half a second at most */
-async function killServers(stage: Stage, kills: number, isGood: boolean, isResuming = false) {
+/** The server is killed again and again, and another one takes its port. */
+function killServers(stage: Stage, { kills, uptimeMs, isResuming }: Killing) {
   const options = isResuming ? { resume } : {};
-  const ledger = stage.file('ledger');
-  let server = stage.actor();
-  const { port } = await server.ask('serve', { port: 0, ...options }, ledger);
-  const { client, made, away } = watchedClient({ port, ...options });
-  await client.whenConnected();
-  const load = new Load(client, 500);
-  let heartbeats = 0;
-  client.heartbeat$.subscribe(() => {
-    heartbeats += 1;
-  });
-  const detectMs: number[] = [];
-  const reattachMs: number[] = [];
-  try {
+  return underLoad(stage, { callsPerSecond: 500, ...options }, async (scene) => {
+    const { client, made, away, port, ledger } = scene;
+    let { server } = scene;
+    let isGood = false;
+    client.heartbeat$.subscribe(() => {
+      isGood = true;
+    });
+    const detectMs: number[] = [];
+    const reattach: { readonly ms: number; readonly wasGood: boolean }[] = [];
     for (let kill = 0; kill < kills; kill += 1) {
-      const before = heartbeats;
-      await pass(50 + stage.random() * 450);
-      if (isGood) await until(() => heartbeats > before);
+      await pass(uptimeMs());
       const next = stage.actor();
       const killedMs = await server.kill();
+      const wasGood = isGood;
       server = next;
       await until(() => away.length > kill);
       const { atMs } = await server.ask('serve', { port, ...options }, ledger);
+      isGood = false;
       await until(() => made.length > kill + 1);
       detectMs.push(away[kill]! - killedMs);
-      reattachMs.push(Math.max(0, made[kill + 1]! - atMs));
+      reattach.push({ ms: Math.max(0, made[kill + 1]! - atMs), wasGood });
     }
-    await load.end();
-    return { detectMs, reattachMs, ...auditLedger(ledger, load.told), calls: load.told.length };
-  } finally {
-    await load.end();
-    await client.dispose();
-  }
+    return { detectMs, reattach };
+  });
 }
 
 /** The server is killed. */
 export const f1: FaultRow = {
   id: 'F1',
-  fault: 'kill -9 of the server under 500 calls/s, and another one on its port',
+  fault:
+    'kill -9 of the server under 500 calls/s, up for 0 to 0.5 s or up to 8 s, and another one on its port',
   targets: {
     detectMaxMs: ['at most', 100],
     reattachP99Ms: ['at most', 1_000],
@@ -61,23 +56,38 @@ export const f1: FaultRow = {
   always: ['lies', 'duplicates'],
   play: async (stage) => {
     const kills = stage.scale(1_000, 1);
-    const { detectMs, reattachMs, lies, duplicates, calls } = await killServers(stage, kills, false);
-    // Pauses between attempts grow with connections that do not last, as these; what lasted is made again at once.
-    const lasting = await killServers(stage, stage.isShort ? 0 : Math.ceil(100 * stage.part), true);
+    const shortMs = (): number => stage.random() * 500;
+    const anyMs = (): number => (stage.isShort || stage.random() < 0.5 ? shortMs() : stage.random() * 8_000);
     // Another process knows no session: what waited is to be told from what may have run.
-    const resuming = await killServers(stage, stage.isShort ? 1 : Math.ceil(kills / 5), false, true);
+    const [anew, resuming] = await stage.inTurn(
+      [
+        { kills, uptimeMs: anyMs, isResuming: false },
+        { kills: Math.ceil(kills / 5), uptimeMs: shortMs, isResuming: true },
+      ],
+      (killing) => killServers(stage, killing),
+    );
+    const { detectMs, reattach } = anew!;
+    // Pauses between attempts grow with connections that show no heartbeat; after one that did the first is made at once.
+    const some = (which: boolean): number[] =>
+      reattach.filter(({ wasGood }) => wasGood === which).map(({ ms }) => ms);
+    const [good, others, all] = [some(true), some(false), reattach.map(({ ms }) => ms)];
     return {
       detectMaxMs: Math.max(...detectMs),
-      reattachP50Ms: percentile(reattachMs, 0.5),
-      reattachP99Ms: percentile(reattachMs, 0.99),
-      lies: lies + resuming.lies,
-      duplicates: duplicates + resuming.duplicates,
-      kills,
-      calls: calls + resuming.calls,
-      ...(lasting.reattachMs.length > 0 && {
-        lastingReattachP50Ms: percentile(lasting.reattachMs, 0.5),
-        lastingReattachMaxMs: Math.max(...lasting.reattachMs),
+      reattachP99Ms: percentile(all, 0.99),
+      reattachP50Ms: percentile(all, 0.5),
+      ...(good.length > 0 && {
+        goodReattachP99Ms: percentile(good, 0.99),
+        goodReattachP50Ms: percentile(good, 0.5),
       }),
+      ...(others.length > 0 && {
+        otherReattachP99Ms: percentile(others, 0.99),
+        otherReattachP50Ms: percentile(others, 0.5),
+      }),
+      lies: anew!.lies + resuming!.lies,
+      duplicates: anew!.duplicates + resuming!.duplicates,
+      kills,
+      goodKills: good.length,
+      calls: anew!.calls + resuming!.calls,
     };
   },
 };
@@ -102,6 +112,48 @@ async function killWithWindow(stage: Stage): Promise<Figures> {
   return { windowErrorMaxMs: Math.max(...errorsMs), windowLeftOpen: open, windowKills: kills };
 }
 
+/** Clients are killed, one after the other: what they held is let go when the loss is noticed. */
+async function killClients(stage: Stage): Promise<Figures> {
+  const server = stage.actor();
+  const { port } = await server.ask('serve', { port: 0 });
+  const kills = stage.scale(200, 3);
+  const memoryMB = async () => {
+    const heapMB = (await server.ask('rest')) / 1e6;
+    return { heapMB, rssMB: (await server.ask('memory')) / 1e6 };
+  };
+  const freeMs: number[] = [];
+  const cold = await memoryMB();
+  // What is made once, and what the engine keeps for the next burst, is there by then.
+  const warmKills = Math.min(20, Math.ceil(kills / 2));
+  let [warm, half] = [cold, cold];
+  for (let kill = 1; kill <= kills; kill += 1) {
+    const client = stage.actor();
+    await client.ask('crowd', 1, { port }, 0, true);
+    await client.ask('entangle', 100);
+    const killedMs = await client.kill();
+    await until(async () => (await server.ask('state')).connections === 0);
+    await until(async () => (await server.ask('state')).teardowns === kill * 100);
+    freeMs.push(nowMs() - killedMs);
+    if (kill === warmKills) warm = await memoryMB();
+    if (kill === Math.ceil((warmKills + kills) / 2)) half = await memoryMB();
+  }
+  const { open } = await server.ask('state');
+  const end = await memoryMB();
+  return {
+    freeMaxMs: Math.max(...freeMs),
+    leftOpen: open,
+    rssGrowthRatio: end.rssMB / warm.rssMB,
+    coldRSSGrowthRatio: end.rssMB / cold.rssMB,
+    coldRSSMB: cold.rssMB,
+    warmRSSMB: warm.rssMB,
+    halfRSSMB: half.rssMB,
+    endRSSMB: end.rssMB,
+    heapGrownMB: end.heapMB - warm.heapMB,
+    kills,
+    warmKills,
+  };
+}
+
 /** A client is killed. */
 export const f2: FaultRow = {
   id: 'F2',
@@ -116,224 +168,7 @@ export const f2: FaultRow = {
   },
   always: ['leftOpen', 'windowLeftOpen'],
   play: async (stage) => {
-    // Both at once in the suite only: else one would disturb the other's figures.
-    const window = stage.isShort ? killWithWindow(stage) : undefined;
-    const server = stage.actor();
-    const { port } = await server.ask('serve', { port: 0 });
-    const kills = stage.scale(200, 3);
-    const freeMs: number[] = [];
-    let [startBytes, startHeapBytes] = [0, 0];
-    for (let kill = 0; kill < kills; kill += 1) {
-      const client = stage.actor();
-      await client.ask('crowd', 1, { port }, 0, true);
-      await client.ask('entangle', 100);
-      const killedMs = await client.kill();
-      await until(async () => (await server.ask('state')).connections === 0);
-      await until(async () => (await server.ask('state')).teardowns === (kill + 1) * 100);
-      freeMs.push(nowMs() - killedMs);
-      // What is made once is made by then.
-      if (kill === Math.min(20, Math.floor(kills / 4))) {
-        startHeapBytes = await server.ask('rest');
-        startBytes = await server.ask('memory');
-      }
-    }
-    const { open } = await server.ask('state');
-    const heapGrownMB = ((await server.ask('rest')) - startHeapBytes) / 1e6;
-    return {
-      freeMaxMs: Math.max(...freeMs),
-      leftOpen: open,
-      rssGrowthRatio: (await server.ask('memory')) / startBytes,
-      heapGrownMB,
-      kills,
-      ...(await (window ?? killWithWindow(stage))),
-    };
-  },
-};
-
-/** The server is stopped for a while under calls; sessions go on, or begin anew. */
-async function stopServer(stage: Stage, isResuming: boolean) {
-  const ledger = stage.file('ledger');
-  const server = stage.actor();
-  const options = { timeoutInSeconds: stage.isShort ? 0.5 : 10, ...(isResuming && { resume }) };
-  const { port } = await server.ask('serve', { port: 0, ...options }, ledger);
-  const { client, made, away, resumed } = watchedClient({ port, ...options });
-  await client.whenConnected();
-  const load = new Load(client, 100);
-  try {
-    await pass(200);
-    server.signal('SIGSTOP');
-    const stoppedMs = nowMs();
-    await pass(stage.isShort ? 1_000 : 20_000);
-    await until(() => away.length > 0);
-    const back = isResuming ? resumed : made;
-    const before = back.length;
-    server.signal('SIGCONT');
-    const continuedMs = nowMs();
-    await until(() => back.length > before);
-    await pass(200);
-    await load.end();
-    return {
-      detectMs: away[0]! - stoppedMs,
-      backMs: back[before]! - continuedMs,
-      failedCalls: load.told.filter(({ outcome }) => outcome !== 'ok').length,
-      ...auditLedger(ledger, load.told),
-    };
-  } finally {
-    server.signal('SIGCONT');
-    await load.end();
-    await client.dispose();
-  }
-}
-
-/** The server is stopped for a while. */
-export const f3: FaultRow = {
-  id: 'F3',
-  fault: 'SIGSTOP of the server for 20 s, with resuming and without',
-  targets: {
-    detectMs: ['at most', 15_500],
-    reattachMs: ['at most', 1_000],
-    resumeMs: ['at most', 1_000],
-    duplicates: ['exactly', 0],
-    lies: ['exactly', 0],
-    resumedFailedCalls: ['exactly', 0],
-  },
-  always: ['duplicates', 'lies', 'resumedFailedCalls'],
-  play: async (stage) => {
-    const [anew, resumed] = await Promise.all([stopServer(stage, false), stopServer(stage, true)]);
-    return {
-      detectMs: Math.max(anew.detectMs, resumed.detectMs),
-      reattachMs: anew.backMs,
-      resumeMs: resumed.backMs,
-      duplicates: anew.duplicates + resumed.duplicates,
-      lies: anew.lies + resumed.lies,
-      resumedFailedCalls: resumed.failedCalls,
-    };
-  },
-};
-
-/** The main loop of a server without I/O thread is blocked: its sessions go on afterwards. */
-async function blockServer(stage: Stage, seconds: number): Promise<Figures> {
-  const ledger = stage.file('ledger');
-  const server = stage.actor();
-  const options = { timeoutInSeconds: stage.isShort ? 0.3 : 10, resume };
-  const { port } = await server.ask('serve', { port: 0, ...options }, ledger);
-  const { client, away, resumed, lost } = watchedClient({ port, ...options });
-  await client.whenConnected();
-  const load = new Load(client, 100);
-  try {
-    await pass(200);
-    const endedMs = await server.ask('block', seconds * 1_000);
-    await until(() => resumed.length > 0);
-    await pass(200);
-    await load.end();
-    return {
-      resumeMs: resumed[0]! - endedMs,
-      resumedLosses: lost.length,
-      timesAway: away.length,
-      resumedFailedCalls: load.told.filter(({ outcome }) => outcome !== 'ok').length,
-      duplicates: auditLedger(ledger, load.told).duplicates,
-    };
-  } finally {
-    await load.end();
-    await client.dispose();
-  }
-}
-
-/** A main thread is busy. */
-export const f25: FaultRow = {
-  id: 'F25',
-  fault: 'main loop blocked for 30 s while the peer sends 1 GB, with the I/O thread and without',
-  targets: {
-    threadLosses: ['exactly', 0],
-    threadGrownMB: ['at most', 16],
-    lagErrorMs: ['at most', 1_000],
-    resumeMs: ['at most', 1_000],
-    resumedFailedCalls: ['exactly', 0],
-    duplicates: ['exactly', 0],
-  },
-  always: ['threadLosses', 'resumedFailedCalls', 'duplicates'],
-  play: async (stage) => {
-    const seconds = stage.isShort ? 1 : Math.max(3, 30 * stage.part);
-    const bytes = stage.isShort ? 1e6 : 1e9 * stage.part;
-    const blocked = blockServer(stage, seconds);
-    // Both at once in the suite only: else one would disturb the other's figures.
-    if (!stage.isShort) await blocked;
-    const on = await busy(seconds, bytes);
-    const figures = {
-      ...(await blocked),
-      threadLosses: on.losses + on.clientLosses,
-      threadGrownMB: on.grownBytes / 1e6,
-      lagErrorMs: Math.abs(on.longestLagMs - seconds * 1_000),
-      seconds,
-    };
-    if (stage.isShort) return figures;
-    const off = await busy(seconds, 1e6, false);
-    return { ...figures, inlineLosses: off.losses + off.clientLosses };
-  },
-};
-
-/** The I/O thread of a server is killed under calls; sessions go on, or begin anew. */
-async function killThread(stage: Stage, isResuming: boolean) {
-  const ledger = stage.file('ledger');
-  const server = stage.actor();
-  const options = isResuming ? { resume } : {};
-  const { port } = await server.ask('serve', { port: 0, thread: true, ...options }, ledger);
-  const { client, made, away, resumed } = watchedClient({ port, ...options });
-  await client.whenConnected();
-  const load = new Load(client, 200);
-  const deaths = stage.scale(2, 1);
-  const [settleMs, backMs]: [number[], number[]] = [[], []];
-  try {
-    const back = isResuming ? resumed : made;
-    for (let death = 0; death < deaths; death += 1) {
-      await pass(300);
-      const before = back.length;
-      const diedMs = await server.ask('killThread');
-      await until(() => away.length > death);
-      settleMs.push(away[death]! - diedMs);
-      await until(() => back.length > before);
-      backMs.push(back[before]! - diedMs);
-    }
-    await load.end();
-    return {
-      settleMaxMs: Math.max(...settleMs),
-      backMaxMs: Math.max(...backMs),
-      failedCalls: load.told.filter(({ outcome }) => outcome !== 'ok').length,
-      ...auditLedger(ledger, load.told),
-      exits: server.isAlive ? 0 : 1,
-      deaths,
-    };
-  } finally {
-    await load.end();
-    await client.dispose();
-  }
-}
-
-/** The I/O thread is killed. */
-export const f26: FaultRow = {
-  id: 'F26',
-  fault: 'I/O thread of the server terminated under 200 calls/s, with resuming and without',
-  targets: {
-    settleMaxMs: ['at most', 1_000],
-    reattachMaxMs: ['at most', 2_000],
-    resumeMaxMs: ['at most', 2_000],
-    lies: ['exactly', 0],
-    duplicates: ['exactly', 0],
-    exits: ['exactly', 0],
-    resumedFailedCalls: ['exactly', 0],
-  },
-  always: ['lies', 'duplicates', 'exits', 'resumedFailedCalls'],
-  play: async (stage) => {
-    const [anew, resumed] = await Promise.all([killThread(stage, false), killThread(stage, true)]);
-    return {
-      settleMaxMs: Math.max(anew.settleMaxMs, resumed.settleMaxMs),
-      reattachMaxMs: anew.backMaxMs,
-      resumeMaxMs: resumed.backMaxMs,
-      lies: anew.lies + resumed.lies,
-      duplicates: anew.duplicates + resumed.duplicates,
-      exits: anew.exits + resumed.exits,
-      resumedFailedCalls: resumed.failedCalls,
-      deaths: anew.deaths,
-    };
+    const [plain, withWindow] = await stage.inTurn([killClients, killWithWindow], (kill) => kill(stage));
+    return { ...plain, ...withWindow };
   },
 };

@@ -9,7 +9,7 @@ import type { FaultService } from '../actor.js';
 import { assaults, type Assault } from '../assault.js';
 import { echoTimes } from '../load.js';
 import { percentile, type FaultRow, type Figures } from '../row.js';
-import { pass, type Stage } from '../stage.js';
+import { pass, resume, type Stage } from '../stage.js';
 
 const assaultCounts: Readonly<Record<Assault, number>> = {
   calls: 100_000,
@@ -79,7 +79,6 @@ export const f23: FaultRow = {
 
 /** One policy, in front of a proxy that cuts sixty times. */
 async function floodWithCuts(stage: Stage, kind: FloodKind, seconds: number) {
-  const resume = { windowInSeconds: 60 };
   const cuts = stage.isShort ? 3 : 60;
   const proxy = new FaultProxy({ target: { port: 0 } });
   const { port } = await proxy.listen();
@@ -157,9 +156,7 @@ export const f24: FaultRow = {
         [`${kind}: slopeMBPerMinute`]: slope / 1e6,
       } satisfies Figures);
     };
-    // The suite has no time for one after the other.
-    if (stage.isShort) await Promise.all(floodKinds.map(playOne));
-    else for (const kind of floodKinds) await playOne(kind);
+    await stage.inTurn(floodKinds, playOne);
     return { slopeMBPerMinute, peakMB, missing, faults, resumes, seconds, ...figures };
   },
 };

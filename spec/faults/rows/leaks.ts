@@ -9,7 +9,7 @@ import { RPCServer } from '../../../src/rpc/server.js';
 import { FaultProxy } from '../../../src/testing/fault-proxy.js';
 import { leak, leakKinds, type LeakKind } from '../../soak/leaks.js';
 import type { FaultRow } from '../row.js';
-import { until, type Stage } from '../stage.js';
+import { resume, until, type Stage } from '../stage.js';
 
 /** What comes and goes. */
 export const f29: FaultRow = {
@@ -34,26 +34,20 @@ export const f29: FaultRow = {
       faults += report.faults.filter((fault) => !fault.endsWith('bytes are left')).length;
       grownMB = Math.max(grownMB, report.grownBytes / 1e6);
     }
-    const plain = cycle(stage, false);
-    // Both at once in the suite only.
-    if (!stage.isShort) await plain;
-    const resumable = cycle(stage, true);
-    if (!stage.isShort) await resumable;
+    const [plain, resumable] = await stage.inTurn([false, true], (isResuming) => cycle(stage, isResuming));
     const resumes = await resumeAgainAndAgain(stage);
     return {
       grownMB,
-      connectionsGrownMB: (await plain).grownMB,
-      sessionsGrownMB: (await resumable).grownMB,
+      connectionsGrownMB: plain!.grownMB,
+      sessionsGrownMB: resumable!.grownMB,
       resumesGrownMB: resumes.grownMB,
       resumesClientGrownMB: resumes.clientGrownMB,
-      faults: faults + (await plain).open + (await resumable).open + resumes.faults,
-      cycles: (await plain).cycles,
+      faults: faults + plain!.open + resumable!.open + resumes.faults,
+      cycles: plain!.cycles,
       resumes: resumes.resumes,
     };
   },
 };
-
-const resume = { windowInSeconds: 60 };
 
 /** Clients that come, call and go. */
 async function cycle(stage: Stage, isResuming: boolean) {

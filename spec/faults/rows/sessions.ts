@@ -6,7 +6,7 @@ import { FaultProxy } from '../../../src/testing/fault-proxy.js';
 import type { FaultService } from '../actor.js';
 import { auditLedger, type Told } from '../ledger.js';
 import { percentile, type FaultRow } from '../row.js';
-import { nowMs, pass, until, type Stage } from '../stage.js';
+import { nowMs, pass, resume, until, type Stage } from '../stage.js';
 import { watchedClient, type WatchedClient } from '../watched-client.js';
 
 /** The client is stopped while it follows a stream. */
@@ -21,7 +21,7 @@ export const f4: FaultRow = {
   },
   always: ['disorder', 'losses', 'resumes'],
   play: async (stage) => {
-    const options = { timeoutInSeconds: stage.isShort ? 0.3 : 10, resume: { windowInSeconds: 60 } };
+    const options = { timeoutInSeconds: stage.isShort ? 0.3 : 10, resume };
     const [server, client] = [stage.actor(), stage.actor()];
     const { port } = await server.ask('serve', { port: 0, ...options });
     await client.ask('crowd', 1, { port, ...options }, 0, true);
@@ -64,9 +64,7 @@ export const f5: FaultRow = {
   },
   always: ['lossesAtClient', 'lossesAtServer', 'disagreements'],
   play: async (stage) => {
-    const options = stage.isShort
-      ? { timeoutInSeconds: 0.3, resume: { windowInSeconds: 0.3 } }
-      : { resume: { windowInSeconds: 60 } };
+    const options = stage.isShort ? { timeoutInSeconds: 0.3, resume: { windowInSeconds: 0.3 } } : { resume };
     const [server, client] = [stage.actor(), stage.actor()];
     const { port } = await server.ask('serve', { port: 0, ...options });
     await client.ask('crowd', 1, { port, ...options }, 0, true);
@@ -167,7 +165,6 @@ export const f6: FaultRow = {
   play: async (stage) => {
     const ledger = stage.file('ledger');
     const server = stage.actor();
-    const resume = { windowInSeconds: 60 };
     const { port } = await server.ask('serve', { port: 0, resume }, ledger);
     const wanted = stage.scale(10_000, 24);
     let cuts = 0;
@@ -230,7 +227,7 @@ async function cutClient(stage: Stage, port: number, hasNext: () => boolean) {
   const address = await proxy.listen();
   // No connection lasts, so that pauses would grow to seconds: they are not what is measured.
   const reconnect = { initialDelayInSeconds: 0, maxDelayInSeconds: 0 };
-  const watched = watchedClient({ port: address.port, reconnect, resume: { windowInSeconds: 60 } });
+  const watched = watchedClient({ port: address.port, reconnect, resume });
   const dialMs: number[] = [];
   watched.client.resumed$.subscribe(() => dialMs.push(nowMs() - linkedMs));
   const begin = (): void => {

@@ -9,7 +9,7 @@ import { auditLedger } from '../ledger.js';
 import { Load } from '../load.js';
 import { answerTo, Ear } from '../raw-socket.js';
 import type { FaultRow } from '../row.js';
-import { pass, until } from '../stage.js';
+import { pass, resume, until } from '../stage.js';
 import { watchedClient } from '../watched-client.js';
 
 /** Stands before a server, and knows everything that was said. */
@@ -150,7 +150,6 @@ export const f14: FaultRow = {
   play: async (stage) => {
     const ledger = stage.file('ledger');
     const server = stage.actor();
-    const resume = { windowInSeconds: 60 };
     const { port } = await server.ask('serve', { port: 0, resume }, ledger, true);
     const tap = new Tap(port);
     const victim = watchedClient({
