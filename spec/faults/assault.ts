@@ -55,7 +55,6 @@ const pieces: Readonly<Record<Assault, (id: number) => readonly (readonly unknow
  * machine with it.
  */
 export async function pour(port: number, seconds: number): Promise<number> {
-  giveWay();
   const socket = connect(port, '127.0.0.1').on('error', () => undefined);
   const bytes = new Uint8Array(65_536);
   const endMs = performance.now() + seconds * 1_000;
@@ -69,13 +68,12 @@ export async function pour(port: number, seconds: number): Promise<number> {
 }
 
 /** Who floods over a network has a machine of its own; here it is to have what the others leave of the processors. */
-function giveWay(): void {
+export function giveWay(): void {
   setPriority(19);
 }
 
 /** Asks for so many; connects again when it is thrown out. */
 export async function assault(kind: Assault, port: number, count: number): Promise<AssaultReport> {
-  giveWay();
   const perPiece = kind === 'references' ? referencesTogether : 1;
   const wanted = Math.ceil(count / perPiece);
   let [asked, answered, disconnections] = [0, 0, 0];

@@ -28,7 +28,8 @@ async function besideBareFlood(
 ): Promise<number> {
   const bare = await server.ask('bare');
   const attacker = stage.actor();
-  await attacker.ask('state');
+  // On a machine that is full it would never be done, and the suite has no time for that.
+  await attacker.ask(stage.isShort ? 'state' : 'giveWay');
   const pouring = attacker.ask('pour', bare, seconds + 0.2);
   const times = await echoTimes(service, seconds);
   await pouring;
@@ -65,7 +66,7 @@ export const f23: FaultRow = {
       let [grownMB, worst] = [0, 0];
       for (const kind of assaults) {
         const attacker = stage.actor();
-        await attacker.ask('state');
+        await attacker.ask(stage.isShort ? 'state' : 'giveWay');
         await server.ask('rest');
         await server.ask('watch');
         const count = stage.scale(assaultCounts[kind], 3_000);
