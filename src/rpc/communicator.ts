@@ -128,9 +128,7 @@ export class RPCCommunicator implements Caller {
   constructor(settings: CommunicatorSettings) {
     const { connection, connectionID, codec, exposeErrors, limits, sink, now, interception } = settings;
     this.#settings = settings;
-    this.#quotas = new Quotas(limits, () => {
-      connection.countRefusal();
-    });
+    this.#quotas = new Quotas(limits, connection);
     this.#connection = connection;
     this.report = (error) => {
       sink.onError(error);
