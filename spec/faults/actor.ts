@@ -14,7 +14,7 @@ import { RPCClient } from '../../src/rpc/client.js';
 import type { ClientOptions, ServerOptions } from '../../src/rpc/options.js';
 import { RPCServer } from '../../src/rpc/server.js';
 import { aliveBytesAtRest } from '../soak/heap.js';
-import { assault } from './assault.js';
+import { assault, giveWay, pour } from './assault.js';
 import { Traffic } from './traffic.js';
 
 /** The time that all processes of a machine share, in milliseconds. */
@@ -351,6 +351,8 @@ const acts = {
   },
 
   assault,
+  giveWay,
+  pour,
 
   /** Has the first client call, and follow streams both ways, from now on. */
   traffic: (name: string, callsPerSecond: number) => {

@@ -4,6 +4,7 @@
 import { encode, ExtData } from '@msgpack/msgpack';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setPriority } from 'node:os';
 import { MessageType } from '../../src/protocol/messages.js';
 import { framed, frameOf, joined, openingBytes } from '../helpers/wire.js';
 import { Ear } from './raw-socket.js';
@@ -48,6 +49,28 @@ const pieces: Readonly<Record<Assault, (id: number) => readonly (readonly unknow
   ],
   streams: (id) => [[MessageType.subscribe, id, 'service', 'ticks$', [], 1]],
 };
+
+/**
+ * Writes bytes without end to whoever only reads and drops them: what any flood costs a process of Node and those who share the
+ * machine with it.
+ */
+export async function pour(port: number, seconds: number): Promise<number> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  const bytes = new Uint8Array(65_536);
+  const endMs = performance.now() + seconds * 1_000;
+  while (performance.now() < endMs) {
+    if (!socket.write(bytes)) await once(socket, 'drain');
+    await new Promise((next) => setImmediate(next));
+  }
+  const written = socket.bytesWritten;
+  socket.destroy();
+  return written;
+}
+
+/** Who floods over a network has a machine of its own; here it is to have what the others leave of the processors. */
+export function giveWay(): void {
+  setPriority(19);
+}
 
 /** Asks for so many; connects again when it is thrown out. */
 export async function assault(kind: Assault, port: number, count: number): Promise<AssaultReport> {

@@ -360,6 +360,24 @@ describe('Connection', () => {
       expect(log.told).toEqual(['heartbeat 40']);
     });
 
+    it('answers a ping, and sends its own along if that is due soon', () => {
+      const { clock, transport } = established(side, { timeoutMs: 9_000 });
+      clock.pass(1_000);
+      transport.arrive(frameOf([35, 1]));
+      expect(messagesIn(transport.take())).toEqual([[36, 1]]);
+      clock.pass(1_000);
+      transport.arrive(frameOf([35, 2]));
+      expect(transport.acts).toEqual(['write', 'write']);
+      expect(messagesIn(transport.take())).toEqual([
+        [36, 2],
+        [35, 1],
+      ]);
+      clock.pass(2_999);
+      expect(transport.turn().take()).toHaveLength(0);
+      clock.pass(1);
+      expect(messagesIn(transport.turn().take())).toEqual([[35, 2]]);
+    });
+
     it('tells no lag while what has arrived is not read, since messages wait for their turn', () => {
       const { transport, log } = established(side, {
         limits: { ...defaultLimits, maxTurnMessages: 2 },

@@ -200,6 +200,35 @@ describe('Intake', () => {
       expect([transport.acts, acted, intake.yields]).toEqual([['pause', 'resume'], [0], 1]);
     });
 
+    it('counts refusals of several turns, and forgets them where others outweigh them', () => {
+      const { intake, acted, transport, scheduler } = intakeOf(limits, 10);
+      const turn = (): void => {
+        intake.begin(scheduler.now());
+        intake.take(messages(1, acted.length));
+        transport.finishReading();
+      };
+      for (let at = 0; at < 16; at += 1) {
+        expect(intake.isWaiting).toBe(false);
+        intake.countRefusal();
+        turn();
+      }
+      expect(intake.isPutOff).toBe(true);
+      scheduler.pass(90);
+      for (let at = 0; at < 16; at += 1) {
+        expect(intake.isPutOff).toBe(false);
+        turn();
+        scheduler.pass(90);
+      }
+      turn();
+      expect(intake.isPutOff).toBe(false);
+      for (let at = 0; at < 300; at += 1) turn();
+      for (let at = 0; at < 100; at += 1) {
+        intake.countRefusal();
+        turn();
+      }
+      expect(intake.isPutOff).toBe(false);
+    });
+
     it('does not wait where refusals are few, or fewer than the other messages', () => {
       for (const [refusals, count] of [
         [15, 15],

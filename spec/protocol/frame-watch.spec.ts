@@ -142,6 +142,15 @@ describe('FrameWatch', () => {
       ]);
     });
 
+    it('sends a ping along with an answer where one is due soon', () => {
+      const hand = beating();
+      hand.nowMs = 2_000;
+      hand.lagMs = 9;
+      hand.receive(frameOf([35, 1]));
+      expect(hand.replies).toEqual(joined(frameOf([36, 1, 9]), frameOf([35, 1, 9])));
+      expect(hand.watch.nextDeadlineMs).toBe(5_000);
+    });
+
     it('lets a frame pass that holds something else besides, and has answered the ping in it', () => {
       const hand = beating();
       const frame = frameOf([3, 1], [35, 1], [3, 2]);

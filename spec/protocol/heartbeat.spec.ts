@@ -40,6 +40,27 @@ describe('Heartbeat', () => {
     expect(run(heartbeat, 300)).toEqual([100, 200, 300]);
   });
 
+  describe('a ping that goes along with an answer', () => {
+    it('is one that is due within half an interval, and the next one follows after a whole one', () => {
+      const heartbeat = new Heartbeat(9_000, 9_000, undefined, 0);
+      expect(heartbeat.takePingAlong(1_499)).toBeUndefined();
+      expect(heartbeat.nextDeadlineMs).toBe(3_000);
+      expect(heartbeat.takePingAlong(1_500)).toBe(1);
+      expect(heartbeat.takePingAlong(1_500)).toBeUndefined();
+      expect(heartbeat.nextDeadlineMs).toBe(4_500);
+      expect([heartbeat.hasSent(1), heartbeat.receivePong(1, 1_600)]).toEqual([true, 100]);
+      expect(run(heartbeat, 8_000)).toEqual([4_500, 7_500]);
+    });
+
+    it('may be one that is due, not one that is late since this side was blocked', () => {
+      const heartbeat = new Heartbeat(9_000, 9_000, undefined, 0);
+      heartbeat.receiveBytes(6_001);
+      expect(heartbeat.takePingAlong(6_001)).toBeUndefined();
+      expect(heartbeat.handleDeadline(6_001)).toEqual({ ping: 1, isSuspect: false });
+      expect(heartbeat.takePingAlong(12_001)).toBe(2);
+    });
+  });
+
   it('suspects a silent peer at the timeout, not before', () => {
     const heartbeat = new Heartbeat(9_000, 9_000, 8_000, 0);
     run(heartbeat, 8_999);

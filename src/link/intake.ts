@@ -37,8 +37,11 @@ const watchedShare = 0.25;
  */
 const sharedTurnShare = 0.05;
 
-/** From so many refusals in a turn on, if they are half of its messages, the connection waits for longer than its turn. */
+/** From so many refusals on, if they are half of the messages of late, the connection waits for longer than its turn. */
 const leastRefusals = 16;
+
+/** Of so many messages the refusals are counted; of what came before, half as many, and so on. */
+const rememberedMessages = 256;
 
 /** How much longer than its turn took, and at least, in milliseconds: what is asked for in vain gets a tenth of the loop. */
 const penaltyFactor = 9;
@@ -52,7 +55,6 @@ export class Intake {
   #at = 0;
   /** Of this turn; of several, as long as they are little. */
   #taken = 0;
-  #refused = 0;
   #spentMs = 0;
   #turnMs: number;
   /** When the work began that was not counted yet. */
@@ -62,6 +64,9 @@ export class Intake {
   #isPaused = false;
   #isOver = false;
   #yields = 0;
+  /** Of this turn and those before, which count less and less. */
+  #asked = 0;
+  #refused = 0;
   #penalty: Subscription | undefined;
 
   /** @param settings - of the connection */
@@ -141,12 +146,18 @@ export class Intake {
   /** It is this connection's turn, unless it has wasted the one before: what waits is acted on, as far as that is fair. */
   proceed(): void {
     if (this.#isOver) return;
+    const hasWaited = this.isPutOff;
     this.#penalty?.unsubscribe();
     this.#penalty = undefined;
     this.#isTurnWatched = false;
-    const isWasted = this.#refused >= leastRefusals && this.#refused * 2 >= this.#taken;
+    this.#asked += this.#taken;
+    const isWasted = !hasWaited && this.#refused >= leastRefusals && this.#refused * 2 >= this.#asked;
     const spentMs = Math.min(this.#spentMs, this.#settings.limits.maxTurnMs);
-    this.#taken = this.#refused = this.#spentMs = 0;
+    this.#taken = this.#spentMs = 0;
+    if (this.#asked >= rememberedMessages) {
+      this.#asked /= 2;
+      this.#refused /= 2;
+    }
     if (isWasted) {
       this.#putOff(Math.max(leastPenaltyMs, spentMs * penaltyFactor));
       return;

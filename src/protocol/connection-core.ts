@@ -540,8 +540,13 @@ export class ConnectionCore {
     nowMs: number,
   ): void {
     this.#noteLag(lagMs);
-    if (type === MessageType.ping) this.#sendHeartbeat(MessageType.pong, id);
-    else this.#receivePong(heartbeat, id, nowMs);
+    if (type === MessageType.pong) {
+      this.#receivePong(heartbeat, id, nowMs);
+      return;
+    }
+    this.#sendHeartbeat(MessageType.pong, id);
+    const ping = heartbeat.takePingAlong(nowMs);
+    if (ping !== undefined) this.#sendHeartbeat(MessageType.ping, ping);
   }
 
   #receivePong(heartbeat: Heartbeat, id: number, nowMs: number): void {

@@ -252,7 +252,7 @@ export class FrameWatch {
     switch (message[0]) {
       case MessageType.ping:
         this.#noteLag(message[2] ?? 0);
-        this.#reply(MessageType.pong, message[1], ownLagMs);
+        this.#answer(message[1], nowMs, ownLagMs);
         return false;
       case MessageType.pong:
         this.#noteLag(message[2] ?? 0);
@@ -262,6 +262,12 @@ export class FrameWatch {
         this.#heartbeat?.setPeerTimeout(message[1], nowMs);
         return true;
     }
+  }
+
+  #answer(id: number, nowMs: number, ownLagMs: number): void {
+    this.#reply(MessageType.pong, id, ownLagMs);
+    const ping = this.#heartbeat?.takePingAlong(nowMs);
+    if (ping !== undefined) this.#reply(MessageType.ping, ping, ownLagMs);
   }
 
   #receivePong(id: number, nowMs: number): void {

@@ -83,6 +83,18 @@ export class Heartbeat {
     return { ping, isSuspect: this.#isSuspect };
   }
 
+  /**
+   * A PING is answered, and what is due within half an interval goes along: from then on both sides ping at the same time, and
+   * three writes do what four did.
+   * @returns the id of a PING to send now, if one is
+   */
+  takePingAlong(nowMs: number): number | undefined {
+    const { intervalMs } = this;
+    const aheadMs = this.#nextPingMs - nowMs;
+    // What comes late by an interval says that this side was blocked: `handleDeadline` takes that into account.
+    return aheadMs > intervalMs / 2 || aheadMs < -intervalMs ? undefined : this.#takePing(nowMs);
+  }
+
   /** Asked after reading once more: whether the suspicion holds. */
   isDead(): boolean {
     return this.#isSuspect;

@@ -122,9 +122,7 @@ export class RPCCommunicator implements Caller {
   constructor(settings: CommunicatorSettings) {
     const { connection, connectionID, codec, exposeErrors, limits, sink, now, interception } = settings;
     this.#settings = settings;
-    this.#quotas = new Quotas(limits, () => {
-      connection.countRefusal();
-    });
+    this.#quotas = new Quotas(limits, connection);
     this.#connection = connection;
     this.#heldBack = new HeldBack(connection);
     this.report = (error) => {

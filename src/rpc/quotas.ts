@@ -5,6 +5,7 @@
  * Whoever counts knows how many are open; this only judges. PROTOCOL.md, "Limits".
  */
 import { LimitExceededError } from '../errors.js';
+import type { Line } from '../link/line.js';
 import type { Limits } from '../protocol/limits.js';
 
 /** Cancels are counted in stretches of this, in milliseconds. */
@@ -25,7 +26,7 @@ export interface RefusedCounts {
 /** The quotas of one connection. */
 export class Quotas implements RefusedCounts {
   readonly #limits: Limits;
-  readonly #onRefused: () => void;
+  readonly #line: Pick<Line, 'countRefusal'>;
   #refusedCalls = 0;
   #refusedStreams = 0;
   #refusedReferences = 0;
@@ -36,11 +37,11 @@ export class Quotas implements RefusedCounts {
 
   /**
    * @param limits - of this side
-   * @param onRefused - the other side asked for what it may not have, or gave up a call that runs
+   * @param line - is told that the other side asked for what it may not have, or gave up a call that runs
    */
-  constructor(limits: Limits, onRefused: () => void) {
+  constructor(limits: Limits, line: Pick<Line, 'countRefusal'>) {
     this.#limits = limits;
-    this.#onRefused = onRefused;
+    this.#line = line;
   }
 
   /** {@inheritDoc RefusedCounts.refusedCalls} */
@@ -71,7 +72,7 @@ export class Quotas implements RefusedCounts {
   admitCall(running: number): void {
     if (running < this.#limits.maxIncomingCalls) return;
     this.#refusedCalls += 1;
-    this.#onRefused();
+    this.#line.countRefusal();
     throw exceeded(`${running} calls of this connection run already`, 'maxIncomingCalls');
   }
 
@@ -87,7 +88,7 @@ export class Quotas implements RefusedCounts {
       return true;
     }
     this.#refusedCalls += 1;
-    this.#onRefused();
+    this.#line.countRefusal();
     if (!this.#isNotifyRefused)
       onRefused(exceeded(`${running} calls of this connection run already`, 'maxIncomingCalls'));
     this.#isNotifyRefused = true;
@@ -102,7 +103,7 @@ export class Quotas implements RefusedCounts {
   admitStream(open: number): void {
     if (open < this.#limits.maxStreams) return;
     this.#refusedStreams += 1;
-    this.#onRefused();
+    this.#line.countRefusal();
     throw exceeded(`${open} streams of this connection are open already`, 'maxStreams');
   }
 
@@ -120,7 +121,7 @@ export class Quotas implements RefusedCounts {
   admitReferences(count: number, executed?: 'no' | 'yes'): void {
     if (count <= this.#limits.maxReferences) return;
     this.#refusedReferences += 1;
-    if (executed !== undefined) this.#onRefused();
+    if (executed !== undefined) this.#line.countRefusal();
     const text = `more than ${this.#limits.maxReferences} references of this connection would be lent and not given back`;
     throw exceeded(text, 'maxReferences', executed);
   }
@@ -132,7 +133,7 @@ export class Quotas implements RefusedCounts {
   countCancel(nowMs: number): string | undefined {
     const { maxCancels } = this.#limits;
     this.#cancels += 1;
-    this.#onRefused();
+    this.#line.countRefusal();
     if (nowMs >= this.#stretchEndsMs) {
       this.#stretchEndsMs = nowMs + cancelStretchMs;
       this.#stretchCancels = 0;

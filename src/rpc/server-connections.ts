@@ -8,7 +8,7 @@ import type { CloseCode } from '../protocol/close-reason.js';
 import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
 import { SparseMap, SparseSet } from '../protocol/sparse.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
-import type { StateStream } from '../streams/state-stream.js';
+import type { ListStream } from '../streams/list-stream.js';
 import type { Transport } from '../transports/transport.js';
 import type { Counts } from './counts.js';
 import type { Authenticator } from './authenticator.js';
@@ -50,7 +50,7 @@ const retryAfterMs = 1_000;
 /** The clients of one server, which owns this and ends it by `closeAll`. */
 export class ServerConnections {
   /** The ids of the connected clients, as delivered; completed by the server. */
-  readonly ids$: StateStream<readonly string[]>;
+  readonly ids$: ListStream<string>;
   /** How many clients may be connected at one time, `null` for no bound. */
   maxConnectionsAllowed: number | null;
   readonly #settings: ServerConnectionsSettings;
@@ -72,7 +72,7 @@ export class ServerConnections {
     this.#lifecycle = settings.lifecycle;
     this.#gate = new HandshakeGate(settings.options.limits, settings.lifecycle.report);
     this.maxConnectionsAllowed = settings.options.maxConnectionsAllowed;
-    this.ids$ = settings.lifecycle.state<readonly string[]>([], isSameList);
+    this.ids$ = settings.lifecycle.list();
   }
 
   /** Whether nobody is connected or about to be. */
@@ -304,7 +304,8 @@ export class ServerConnections {
   /** Clients on their way to a port of their own count already. */
   #isFull(): boolean {
     const max = this.maxConnectionsAllowed;
-    if (max === null) return false;
+    // By far the most: not all need be looked at for each that comes.
+    if (max === null || this.#connections.size + this.#dedicatedPorts.size < max) return false;
     const live = [...this.#connections.values()].filter(
       // A session of which the client may not know takes no place.
       ({ status, peer }) =>
@@ -421,7 +422,7 @@ export class ServerConnections {
     this.#lifecycle.during(() => {
       const { id, communicator } = connection;
       connection.setStatus(clientStatuses.connected);
-      this.ids$.set(this.ids);
+      this.ids$.add(id);
       const names = communicator.remoteNames;
       connection.streams.names.set(names);
       this.#lifecycle.connectionMade.emit(id);
@@ -454,7 +455,7 @@ export class ServerConnections {
       this.#connections.delete(id);
       return;
     }
-    this.ids$.set(this.ids);
+    this.ids$.delete(id);
     this.#lifecycle.setUnresponsive(id, false);
     this.#lifecycle.disconnectionMade.emit({ connectionID: id, reason: end.reason });
     streams.status.complete();

@@ -8,6 +8,7 @@ import type { CloseReason } from '../protocol/close-reason.js';
 import { Delivery } from './delivery.js';
 import { ErrorStream } from './error-stream.js';
 import { EventStream } from './event-stream.js';
+import { ListStream } from './list-stream.js';
 import { StateStream } from './state-stream.js';
 
 /** A registration or its end, on one connection. */
@@ -97,6 +98,11 @@ export class Lifecycle {
   state<T>(initial: T, equal?: (left: T, right: T) => boolean): StateStream<T> {
     const settings = { delivery: this.#delivery, report: this.report, initial };
     return new StateStream(equal === undefined ? settings : { ...settings, equal });
+  }
+
+  /** Makes a stream of which things there are, delivered in one order with the others. */
+  list<T>(): ListStream<T> {
+    return new ListStream({ delivery: this.#delivery, report: this.report });
   }
 
   /** The main loop of a connection's other side does not turn, or turns again. */
