@@ -207,6 +207,11 @@ export class ConnectionCore {
     return this.#inbox.receivedCount;
   }
 
+  /** Bytes of memory that the session keeps for the other side. */
+  get keptBytes(): number {
+    return this.#outbox.keptBytes;
+  }
+
   /** Whether so much waits that the other side is to be given up. */
   get isOverfull(): boolean {
     return this.#outbox.isOverfull;

@@ -2,7 +2,13 @@
  * RPCClient: one connection to one server, made again whenever it is lost, until it is told to stop.
  */
 import type { Observable } from 'rxjs';
-import { AuthenticationError, NotConnectedError, RPCError, ServerFullError } from '../errors.js';
+import {
+  AuthenticationError,
+  LimitExceededError,
+  NotConnectedError,
+  RPCError,
+  ServerFullError,
+} from '../errors.js';
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
@@ -430,6 +436,9 @@ export class RPCClient extends RPCDispatcher {
           reconnect.ended(undefined);
         });
       },
+      onKept: () => {
+        // A client has one session, and `limits.maxQueuedBytes` bounds that.
+      },
       onResumed: () => {
         backoff.established(scheduler.now());
         this.#resumed(peer);
@@ -626,7 +635,9 @@ export class RPCClient extends RPCDispatcher {
         ? new ServerFullError(`${connection.description}: ${message}`)
         : code === 'unauthenticated'
           ? new AuthenticationError(`${connection.description}: ${message}`)
-          : faultOf(end, connection, peer.communicator?.connectionID);
+          : code === 'too-many-sessions'
+            ? new LimitExceededError(`${connection.description}: ${message}`)
+            : faultOf(end, connection, peer.communicator?.connectionID);
     if (fault !== undefined) this.#lifecycle.report(fault);
   }
 

@@ -68,6 +68,8 @@ export interface PeerSink extends CommunicatorSink {
   onContinued(grant: ResumeGrant): void;
   /** The connection is lost, and the session waits for another. */
   onAway(reason: CloseReason): void;
+  /** What is kept of the session while it is away has changed; not to be acted on within this call. */
+  onKept(): void;
   /** The session goes on by another connection. */
   onResumed(): void;
   /** The other side takes nothing new, and will end the connection with this code; told once. */
@@ -349,6 +351,9 @@ export class Peer implements ConnectionSink {
       },
       onClosed: (code, message) => {
         this.#finish(endOf(new CloseReason(code, message, 'local')));
+      },
+      onKept: () => {
+        this.#sink.onKept();
       },
     });
   }

@@ -6,17 +6,21 @@ import { AuthenticationError, ConnectionLostError, UnknownConnectionError } from
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
 import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
-import { SparseMap, SparseSet } from '../protocol/sparse.js';
+import { SparseMap } from '../protocol/sparse.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
 import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
-import type { Counts } from './counts.js';
+import { type noServerCounts, type Counts } from './counts.js';
 import type { Authenticator } from './authenticator.js';
-import { DedicatedPort } from './dedicated-port.js';
+import { AwaySessions } from './away-sessions.js';
+import type { DedicatedPort } from './dedicated-port.js';
+import { DedicatedPorts, type Handover } from './dedicated-ports.js';
+import { isSharedToken } from './shared-token.js';
+import { Places } from './places.js';
 import { Drain } from './drain.js';
 import { HandshakeGate } from './handshake-gate.js';
 import type { ResolvedServerOptions } from './options.js';
-import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSettings } from './peer.js';
+import { faultOf, isOverLimit, Peer, type PeerSettings } from './peer.js';
 import { isSamePrincipal } from './same-principal.js';
 import { ServerConnection } from './server-connection.js';
 import { clientStatuses, type ClientStatus } from './status.js';
@@ -35,12 +39,6 @@ export interface ServerConnectionsSettings {
   readonly onEmpty: () => void;
 }
 
-/** The port that a client was sent to, and what it must show there. */
-interface Handover {
-  readonly ticket: string;
-  readonly port: DedicatedPort;
-}
-
 /** What is returned where a session goes on. */
 const resumed = 'resumed';
 
@@ -51,17 +49,17 @@ const retryAfterMs = 1_000;
 export class ServerConnections {
   /** The ids of the connected clients, as delivered; completed by the server. */
   readonly ids$: StateStream<readonly string[]>;
-  /** How many clients may be connected at one time, `null` for no bound. */
-  maxConnectionsAllowed: number | null;
   readonly #settings: ServerConnectionsSettings;
   readonly #lifecycle: Lifecycle;
   readonly #peers = new Set<Peer>();
-  /** Those whose sessions have no connection, the longest first. */
-  readonly #away = new SparseSet<Peer>();
+  /** Who may still come in. */
+  readonly places: Places;
+  /** Those whose sessions have no connection. */
+  readonly #away: AwaySessions;
   /** Those about whom it is not known yet who they are, with what ends the asking. */
   readonly #attempts = new SparseMap<Peer, () => void>();
   readonly #connections = new Map<string, ServerConnection>();
-  readonly #dedicatedPorts = new Set<DedicatedPort>();
+  readonly #dedicatedPorts: DedicatedPorts;
   readonly #gate: HandshakeGate;
   #overLimits = 0;
   #drain: Drain | undefined;
@@ -70,8 +68,26 @@ export class ServerConnections {
   constructor(settings: ServerConnectionsSettings) {
     this.#settings = settings;
     this.#lifecycle = settings.lifecycle;
-    this.#gate = new HandshakeGate(settings.options.limits, settings.lifecycle.report);
-    this.maxConnectionsAllowed = settings.options.maxConnectionsAllowed;
+    const { options, lifecycle, peerSettings } = settings;
+    const { limits, authenticate, maxConnectionsAllowed, scheduler } = options;
+    const { report } = lifecycle;
+    this.#gate = new HandshakeGate(limits, report);
+    this.#away = new AwaySessions(limits, scheduler);
+    this.#dedicatedPorts = new DedicatedPorts({
+      options,
+      timeoutMs: () => peerSettings().timeoutMs,
+      isWaiting: (peer) => this.#peers.has(peer),
+      accept: (transport, handover) => {
+        this.accept(transport, handover);
+      },
+      report,
+    });
+    this.places = new Places(maxConnectionsAllowed, {
+      limits,
+      hasPrincipals: authenticate !== undefined && !isSharedToken(authenticate),
+      expected: () => this.#dedicatedPorts.size,
+      report,
+    });
     this.ids$ = settings.lifecycle.state<readonly string[]>([], isSameList);
   }
 
@@ -102,16 +118,27 @@ export class ServerConnections {
 
   /** Somebody dialled: on the server's port, or on the dedicated one of a client that was sent there. */
   accept(transport: Transport, handover?: Handover): void {
+    // Those that are away have no socket, and those who wait to be looked at are no peers yet.
+    const open = this.#peers.size - this.#away.size + this.#gate.waiting;
+    if (!this.places.hasFile(open)) {
+      this.#gate.turnAway(transport, `${open} files are connections already`, 'maxOpenFiles');
+      return;
+    }
     this.#gate.enter(transport, (leave) => {
       this.#begin(transport, handover, leave);
     });
   }
 
   /** What is counted for the server as a whole. */
-  get counts(): Pick<Counts, 'handshakes' | 'refusedConnections' | 'overLimits'> {
+  get counts(): Pick<Counts, keyof typeof noServerCounts> {
     return {
       handshakes: this.#gate.size,
       refusedConnections: this.#gate.refused,
+      refusedClients: this.places.refused,
+      refusedOfPrincipals: this.places.refusedOfPrincipals,
+      awaySessions: this.#away.size,
+      awayBytes: this.#away.bytes,
+      evictedSessions: this.#away.evicted,
       overLimits: this.#overLimits,
     };
   }
@@ -134,7 +161,10 @@ export class ServerConnections {
       onAway: () => {
         if (connection?.isConnected === true) connection.setStatus(clientStatuses.autoConnecting);
         onMadeOrEnded();
-        this.#evict(peer);
+        this.#away.add(peer);
+      },
+      onKept: () => {
+        this.#away.changed(peer);
       },
       onResumed: () => {
         this.#away.delete(peer);
@@ -223,7 +253,7 @@ export class ServerConnections {
   /** Ends every connection, and every port that waits for a client. */
   closeAll(code: CloseCode, message: string): void {
     this.#gate.close();
-    for (const port of [...this.#dedicatedPorts]) port.close();
+    this.#dedicatedPorts.close();
     for (const connection of this.all) {
       if (connection.isMade) connection.setStatus(clientStatuses.disconnecting);
     }
@@ -273,15 +303,13 @@ export class ServerConnections {
       peer.connection.refuse('protocol-error', 'the ticket is not for this port', undefined);
     } else if (!isAccepting()) {
       peer.connection.refuse('server-stopped', 'the server stops', this.#retryAfterMs());
-    } else if (handover !== undefined) {
-      return this.#admit(peer, handover.port, hello, refusal);
-    } else if (this.#isFull()) {
-      const text = `the server has all the clients it allows (${this.maxConnectionsAllowed ?? 0})`;
-      peer.connection.refuse('server-full', text, this.#retryAfterMs());
-    } else if (options.dedicatedPorts) {
-      this.#handOver(peer);
     } else {
-      return this.#welcome(peer, hello, refusal);
+      // Who was sent to a port of his own has a place by that.
+      const noPlace = this.places.refusalOf(peer.identity, handover !== undefined);
+      if (noPlace !== undefined) peer.connection.refuse(noPlace.code, noPlace.message, this.#retryAfterMs());
+      else if (handover !== undefined) return this.#admit(peer, handover.port, hello, refusal);
+      else if (options.dedicatedPorts) this.#dedicatedPorts.handOver(peer);
+      else return this.#welcome(peer, hello, refusal);
     }
     return undefined;
   }
@@ -301,18 +329,6 @@ export class ServerConnections {
     return undefined;
   }
 
-  /** Clients on their way to a port of their own count already. */
-  #isFull(): boolean {
-    const max = this.maxConnectionsAllowed;
-    if (max === null) return false;
-    const live = [...this.#connections.values()].filter(
-      // A session of which the client may not know takes no place.
-      ({ status, peer }) =>
-        status !== clientStatuses.disconnected && !(status === clientStatuses.connecting && peer.isAway),
-    );
-    return live.length + this.#dedicatedPorts.size >= max;
-  }
-
   #welcome(peer: Peer, { resume }: Hello, refusal: string | undefined): ServerConnection {
     const id = this.#settings.options.createID();
     const streams = {
@@ -324,6 +340,7 @@ export class ServerConnections {
       return peer.communicator;
     });
     this.#connections.set(id, connection);
+    this.places.take(connection, peer.identity);
     const windowMs = this.#windowMs(resume?.windowMs);
     peer.connection.welcome(
       id,
@@ -349,17 +366,6 @@ export class ServerConnections {
     const text =
       'a client asked for a session of another principal, and got a new one: to go on with a session, authenticate() has to return the same value again, or plain data with the same in it';
     this.#lifecycle.report(new AuthenticationError(text, { connectionID }));
-  }
-
-  /** A session is away; too many are not kept. */
-  #evict(peer: Peer): void {
-    this.#away.add(peer);
-    const { maxAwaySessions } = this.#settings.options.limits;
-    if (this.#away.size <= maxAwaySessions) return;
-    const [oldest] = this.#away;
-    oldest?.lose(
-      `more than ${maxAwaySessions} sessions were away (limits.maxAwaySessions changes the bound)`,
-    );
   }
 
   /** Has a session go on by the connection of a peer, which is done with then. @returns `resumed`, or why it cannot */
@@ -390,32 +396,6 @@ export class ServerConnections {
       connection.peer.continueOn(peer, grant);
     });
     return resumed;
-  }
-
-  #handOver(peer: Peer): void {
-    const { transports, scheduler, createID, host } = this.#settings.options;
-    const ticket = createID();
-    const { timeoutMs } = this.#settings.peerSettings();
-    const port: DedicatedPort = new DedicatedPort(
-      { transports, host, scheduler, timeoutMs: handshakeTimeoutMs(timeoutMs) },
-      {
-        onListening: (number) => {
-          // A client that is gone by now will not come.
-          if (this.#peers.has(peer)) peer.connection.handOver(number, ticket);
-          else port.close();
-        },
-        onTransport: (transport) => {
-          this.accept(transport, { ticket, port });
-        },
-        onClosed: (error) => {
-          this.#dedicatedPorts.delete(port);
-          if (error === undefined) return;
-          this.#lifecycle.report(error);
-          peer.close('server-stopped', 'no port could be had for this client');
-        },
-      },
-    );
-    this.#dedicatedPorts.add(port);
   }
 
   #made(connection: ServerConnection): void {
@@ -451,6 +431,7 @@ export class ServerConnections {
     const { id, streams } = connection;
     const wasMade = connection.status !== clientStatuses.connecting;
     connection.setStatus(clientStatuses.disconnected);
+    this.places.leave(connection);
     if (!wasMade) {
       this.#connections.delete(id);
       return;

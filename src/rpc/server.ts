@@ -257,12 +257,13 @@ export class RPCServer extends RPCDispatcher {
   }
 
   /**
-   * Changes how many clients may be connected at one time, from now on; those that are connected stay.
-   * @param maxConnectionsAllowed - a whole number from 0, or `null` for no bound
+   * Changes how many clients may be connected at one time, from now on; those that are connected stay. Never more than
+   * `limits.maxConnections`.
+   * @param maxConnectionsAllowed - a whole number from 0, or `null` for no bound but that
    * @throws RangeError
    */
   setMaxConnectionsAllowed(maxConnectionsAllowed: number | null): void {
-    this.#clients.maxConnectionsAllowed = checkMaxConnections(maxConnectionsAllowed);
+    this.#clients.places.maxConnectionsAllowed = checkMaxConnections(maxConnectionsAllowed);
   }
 
   /**
@@ -299,6 +300,7 @@ export class RPCServer extends RPCDispatcher {
       { transports, address: { host, port }, scheduler, connection: () => this.#probeSettings() },
       {
         onListening: (address) => {
+          this.#clients.places.noteOpenFiles(this.#options.readOpenFiles());
           this.#address = address;
           this.#setStatus(serverStates.running);
           this.#running.resolve();
