@@ -20,6 +20,7 @@ import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js';
 import { handshakeTimeoutMs, type PeerSettings } from './peer.js';
+import { peerSettingsOf } from './peer-settings.js';
 import { ServerConnections } from './server-connections.js';
 import { StartListening } from './start-listening.js';
 import { serverStates, type ClientStatus, type ServerStatus } from './status.js';
@@ -391,39 +392,13 @@ export class RPCServer extends RPCDispatcher {
   // ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #peerSettings(): PeerSettings {
-    const {
-      scheduler,
-      callbackScheduler,
-      limits,
-      codecs,
-      exposeErrors,
-      callTimeoutMs,
-      heartbeatIntervalMs,
-      unresponsiveAfterMs,
-      disconnectUnresponsive,
-      resume,
-      random,
-    } = this.#options;
-    return {
-      resume,
-      scheduler,
-      now: () => scheduler.now(),
-      limits,
-      codecs,
-      callbackScheduler,
+    return peerSettingsOf(this.#options, {
       interception: this.#interception,
-      random,
-      exposeErrors,
-      callTimeoutMs,
-      heartbeatIntervalMs,
-      unresponsiveAfterMs,
-      disconnectUnresponsive,
-      slabs: sharedSlabs,
+      authorization: this.#authorization,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
-      authorization: this.#authorization,
       authenticationTimeoutMs: this.#options.authenticate === undefined ? undefined : authenticationTimeoutMs,
-    };
+    });
   }
 
   #probeSettings(): ConnectionSettings {
