@@ -135,8 +135,9 @@ export class ResumableLine implements Line {
 
   /** {@inheritDoc Line.whenSent} */
   whenSent(onSent: () => void): void {
-    if (this.isAway) this.#onSent = onSent;
-    else this.#connection.whenSent(onSent);
+    this.#connection.whenSent(onSent);
+    // What the other side does not have waits for another connection, and so does who asks.
+    if (this.isAway) this.#onSent = this.#connection.takeOnSent();
   }
 
   /** {@inheritDoc Line.requestFlush} */

@@ -23,6 +23,7 @@ import type { LocalRegistry } from './local-registry.js';
 import type { ResolvedClientOptions } from './options.js';
 import { peerSettingsOf } from './peer-settings.js';
 import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSettings, type PeerSink } from './peer.js';
+import { saysSessionIsOver } from './returning.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 
 /** What the connections of a client need. */
@@ -77,6 +78,7 @@ export class ClientConnections {
   /** @param settings - of the client */
   constructor(settings: ClientConnectionsSettings) {
     const { options, lifecycle, objects, credentials, onGone } = settings;
+    const { report } = lifecycle;
     this.#settings = settings;
     this.#options = options;
     this.#lifecycle = lifecycle;
@@ -85,7 +87,14 @@ export class ClientConnections {
     this.#timeoutMs = options.timeoutMs;
     this.#identifier = options.identifier;
     this.status$ = lifecycle.state<ClientStatus>(this.#status);
-    this.#departures = new Departures(options.scheduler, () => {
+    const returning = {
+      options,
+      credentials: () => credentials.beside(),
+      peerSettings: ({ current }: ClientCredentials) => this.#peerSettings(current !== undefined),
+      dialTimeoutMs: () => handshakeTimeoutMs(this.#timeoutMs),
+      onError: report,
+    };
+    this.#departures = new Departures(returning, () => {
       lifecycle.during(() => {
         if (!this.isStarted) this.#setStatus(clientStatuses.disconnected);
         onGone();
@@ -225,9 +234,10 @@ export class ClientConnections {
     this.#setStatus(clientStatuses.disconnecting);
     reconnect.stop();
     this.#reconnect = undefined;
-    const peer = this.#peer;
-    if (isDraining && peer !== undefined) {
-      this.#depart(peer, new CloseReason('disconnected', 'the client disconnects', 'local'));
+    const leaving = this.#away ?? this.#peer;
+    if (isDraining && leaving !== undefined) {
+      const reason = new CloseReason('disconnected', 'the client disconnects', 'local');
+      this.#depart(reconnect, leaving, reason);
     }
     this.#leave();
     this.#settings.onStopped();
@@ -259,9 +269,9 @@ export class ClientConnections {
     let handover: { readonly port: number; readonly ticket: string } | undefined;
     const { scheduler } = this.#options;
     this.#setStatus(clientStatuses.connecting);
-    const settings = this.#peerSettings();
     const away = this.#away;
     const authentication = this.#credentials.current;
+    const settings = this.#peerSettings(authentication !== undefined);
     const role = { side: 'dialer', ticket, authentication, resume: Peer.offer(settings, away) } as const;
     const sink: PeerSink = {
       onEstablished: (_, refusal) => {
@@ -278,9 +288,8 @@ export class ClientConnections {
       },
       onAway: (reason) => {
         this.#lifecycle.during(() => {
-          // Where it was left nobody listens any more, or nobody dials.
           if (this.#departures.has(peer)) {
-            peer.lose(`the connection was lost while what was open on it ended: ${reason.message}`);
+            this.#departures.lost(peer);
             return;
           }
           this.#went(peer, reason);
@@ -291,6 +300,10 @@ export class ClientConnections {
         // A client has one session, and `limits.maxQueuedBytes` bounds that.
       },
       onResumed: () => {
+        if (this.#departures.has(peer)) {
+          this.#departures.returned(peer);
+          return;
+        }
         backoff.established(scheduler.now());
         this.#resumed(peer);
       },
@@ -343,6 +356,8 @@ export class ClientConnections {
             this.#refused(reconnect, peer, end);
             return;
           }
+          if (away !== undefined && this.#away === away && saysSessionIsOver(end))
+            away.lose(`the server does not continue the session: ${end.reason.message}`);
           this.#ended(peer, end);
           // Another attempt is on its way, or the first step of the one that took the place of the session.
           if (wasAway) return;
@@ -387,7 +402,7 @@ export class ClientConnections {
   /** The server takes nothing new: another one is looked for, while what is open here ends. */
   #move(reconnect: Reconnect, peer: Peer, code: CloseCode, retryAfterMs: number | undefined): void {
     const reason = new CloseReason(code, 'the server takes no new calls', 'remote');
-    if (this.#peer !== peer || !this.#depart(peer, reason)) return;
+    if (this.#peer !== peer || !this.#depart(reconnect, peer, reason)) return;
     this.#lastFailure = reason.message;
     this.#noteRetryAfter(retryAfterMs);
     this.#setStatus(clientStatuses.autoConnecting);
@@ -395,11 +410,12 @@ export class ClientConnections {
   }
 
   /** For its user the client is not connected any more. @returns whether it was */
-  #depart(peer: Peer, reason: CloseReason): boolean {
+  #depart(reconnect: Reconnect, peer: Peer, reason: CloseReason): boolean {
     const communicator = this.#connected;
     if (communicator === undefined || peer.communicator !== communicator) return false;
-    this.#peer = undefined;
-    this.#departures.add(peer, communicator);
+    if (this.#peer === peer) this.#peer = undefined;
+    if (this.#away === peer) this.#away = undefined;
+    this.#departures.add(peer, communicator, reconnect.address);
     this.#endSession(reason);
     return true;
   }
@@ -495,14 +511,15 @@ export class ClientConnections {
     this.status$.set(status);
   }
 
-  #peerSettings(): PeerSettings {
+  /** @param isAuthenticated - whether something is shown */
+  #peerSettings(isAuthenticated: boolean): PeerSettings {
     const { registry, interception, authorization } = this.#settings;
     return peerSettingsOf(this.#options, {
       interception,
       authorization,
       registry,
       timeoutMs: this.#timeoutMs,
-      authenticationTimeoutMs: this.#credentials.current === undefined ? undefined : authenticationTimeoutMs,
+      authenticationTimeoutMs: isAuthenticated ? authenticationTimeoutMs : undefined,
     });
   }
 }

@@ -331,6 +331,7 @@ export class RPCCommunicator implements Caller {
       isLentByOpen: (number) => this.#calls.hasLent(number) || this.#streams?.hasLent(number) === true,
       isServing: () => this.#invocations.size > 0,
       isWaiting: () => this.#calls.size > 0 || (this.#streams?.size ?? 0) + (this.#served?.size ?? 0) > 0,
+      hasAnswered: () => this.#sending.hasAnswered,
       onIdle,
     });
     const drain = this.#drain;

@@ -163,6 +163,11 @@ export class Peer implements ConnectionSink {
     return this.#connection.isAway;
   }
 
+  /** Whether the session outlives its connections. */
+  get isResumable(): boolean {
+    return this.#connection.isResumable;
+  }
+
   /** Whether the session has been away for too long. */
   get isExpired(): boolean {
     return this.#line?.isExpired === true;

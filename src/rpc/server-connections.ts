@@ -37,6 +37,8 @@ export interface ServerConnectionsSettings {
   readonly isAccepting: () => boolean;
   /** Called when the last peer has gone. */
   readonly onEmpty: () => void;
+  /** Called during a drain, whenever there is no session left that may come back. */
+  readonly onNoneToReturn: () => void;
 }
 
 /** What is returned where a session goes on. */
@@ -228,6 +230,13 @@ export class ServerConnections {
     return this.#drain !== undefined;
   }
 
+  /** Whether there is a session that may come by another connection. */
+  get haveSomeToReturn(): boolean {
+    for (const { status, peer } of this.#connections.values())
+      if (status !== clientStatuses.disconnected && peer.isResumable) return true;
+    return false;
+  }
+
   /** Nothing new is taken from any client; calls back once nothing is open, or the time is over. */
   drain(drainMs: number, onDone: () => void): void {
     const drain = new Drain({
@@ -267,8 +276,6 @@ export class ServerConnections {
 
   #drainOne({ peer }: ServerConnection): void {
     peer.drain('server-stopped', this.#retryAfterMs(), () => {
-      // Nobody listens any more where it could come back.
-      if (peer.isAway) peer.close('server-stopped', 'the server stops');
       this.#drain?.consider();
     });
   }
@@ -423,6 +430,7 @@ export class ServerConnections {
       if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;
       if (connection !== undefined) this.#lost(connection, end);
       this.#drain?.consider();
+      if (this.isDraining && !this.haveSomeToReturn) this.#settings.onNoneToReturn();
       if (this.isEmpty) this.#settings.onEmpty();
     });
   }

@@ -91,6 +91,9 @@ export class RPCServer extends RPCDispatcher {
       onEmpty: () => {
         this.#finishStop();
       },
+      onNoneToReturn: () => {
+        this.#closeListening();
+      },
     });
     this.#running = new Waiting(resolved.scheduler);
     this.#stopped = new Waiting(resolved.scheduler);
@@ -326,6 +329,12 @@ export class RPCServer extends RPCDispatcher {
   /** It could not start, or the system took the listening socket away. */
   #listenFailed(error: Error): void {
     this.#listening = undefined;
+    if (this.#status === serverStates.stopping) {
+      // Sessions that are away cannot come back: the drain goes on without them, for as long as it may.
+      this.#lifecycle.report(error);
+      this.#finishStop();
+      return;
+    }
     if (this.#status === serverStates.running) {
       this.#lifecycle.report(error);
       this.#stop(0);
@@ -339,13 +348,6 @@ export class RPCServer extends RPCDispatcher {
     this.#running.reject(() => new RPCError('the server was stopped while it was starting'));
     this.#setStatus(serverStates.stopping);
     this.#address = undefined;
-    const listening = this.#listening;
-    this.#listening = undefined;
-    this.#isAddressFree = listening === undefined;
-    listening?.close(() => {
-      this.#isAddressFree = true;
-      this.#finishStop();
-    });
     if (drainMs === 0) {
       this.#closeAll();
       return;
@@ -353,10 +355,24 @@ export class RPCServer extends RPCDispatcher {
     this.#clients.drain(drainMs, () => {
       this.#closeAll();
     });
+    if (!this.#clients.haveSomeToReturn) this.#closeListening();
+  }
+
+  /** Nobody comes any more. */
+  #closeListening(): void {
+    const listening = this.#listening;
+    if (listening === undefined) return;
+    this.#listening = undefined;
+    this.#isAddressFree = false;
+    listening.close(() => {
+      this.#isAddressFree = true;
+      this.#finishStop();
+    });
   }
 
   #closeAll(): void {
     this.#lifecycle.during(() => {
+      this.#closeListening();
       this.#clients.endDrain();
       this.#clients.closeAll('server-stopped', 'the server stops');
       this.#finishStop();
@@ -365,7 +381,8 @@ export class RPCServer extends RPCDispatcher {
 
   /** The last step of stopping, once every connection has ended and the address is free. */
   #finishStop(): void {
-    if (this.#status !== serverStates.stopping || !this.#isAddressFree || !this.#clients.isEmpty) return;
+    if (this.#status !== serverStates.stopping || this.#listening !== undefined) return;
+    if (!this.#isAddressFree || !this.#clients.isEmpty) return;
     this.#lifecycle.during(() => {
       // The last client may have left by itself while the drain went on.
       this.#clients.endDrain();
