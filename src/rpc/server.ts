@@ -135,7 +135,8 @@ export class RPCServer extends RPCDispatcher {
    * Stops listening, tells every client, and disconnects them. Has no effect on a stopped server.
    *
    * With `drainInSeconds` what is open ends first: running calls of both directions, and streams; nothing new is taken, and clients with
-   * `urls` go elsewhere. Called again without it, it ends at once what is left.
+   * `urls` go elsewhere. Where sessions can be resumed it goes on listening until the last of them has ended, for those whose connection is
+   * lost meanwhile. Called again without it, it ends at once what is left.
    * @param options - `drainInSeconds` lets what is open end first
    * @returns resolves once every connection has ended and the address is free
    */
@@ -163,7 +164,7 @@ export class RPCServer extends RPCDispatcher {
     return this.#status;
   }
 
-  /** Where the server listens, `undefined` when it does not. */
+  /** Where the server listens, `undefined` when it does not, or no longer for new clients. */
   address(): Address | undefined {
     return this.#address;
   }
