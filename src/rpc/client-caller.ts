@@ -14,8 +14,7 @@ import { callAgain, subscribeAgain } from './again.js';
 import { callTimeMs, noTimeLeft } from './call-time.js';
 import type { RPCCommunicator } from './communicator.js';
 import { callOnTheNext, openOnTheNext, type OnTheNextSettings } from './on-the-next.js';
-import { describeCall } from './outgoing-calls.js';
-import { labelOf } from './targets.js';
+import { describeCall, labelOf } from './targets.js';
 import type { WaitOptions } from './waiting.js';
 
 /** What a client's caller needs of its client. */

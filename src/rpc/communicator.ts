@@ -185,6 +185,7 @@ export class RPCCommunicator implements Caller {
       remote: this.#remote,
       deadlineChanged,
       onEnded: () => this.#drain?.consider(),
+      report: this.report,
     });
     this.#invocations = new Invocations({
       codec,
@@ -355,6 +356,11 @@ export class RPCCommunicator implements Caller {
   endStreams(): void {
     const text = 'the other side stops, and the time that it gave its streams to end is over';
     this.#guard(() => this.#served?.failAll(new StreamLostError(text, { connectionID: this.connectionID })));
+  }
+
+  /** A heartbeat was answered, on a connection that is all there is of its session. */
+  noteHeartbeat(roundTripMs: number): void {
+    this.#calls.noteHeartbeat(roundTripMs);
   }
 
   /** The other side takes nothing new. */

@@ -22,8 +22,10 @@ import { currentCallIfAny, withinCall } from './current-call.js';
 import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
+import type { Report } from '../streams/user-callback.js';
 import type { Sending } from './sending.js';
-import { labelOf } from './targets.js';
+import { SentNotifications } from './sent-notifications.js';
+import { describeCall, labelOf } from './targets.js';
 
 /** What making calls needs. */
 export interface OutgoingSettings {
@@ -38,6 +40,8 @@ export interface OutgoingSettings {
   readonly deadlineChanged: () => void;
   /** A call has ended. */
   readonly onEnded: () => void;
+  /** Gets what nobody waits for. */
+  readonly report: Report;
 }
 
 /** The outgoing calls of one connection. */
@@ -47,6 +51,8 @@ export class OutgoingCalls {
   readonly #pending: PendingCalls;
   readonly #queue = new CallQueue();
   readonly #cancels: CancelPace;
+  /** Present once there was one. */
+  #notified: SentNotifications | undefined;
 
   /** @param settings - of the connection */
   constructor(settings: OutgoingSettings) {
@@ -109,13 +115,15 @@ export class OutgoingCalls {
   /** Calls a method without waiting for an answer; throws when it was not sent. */
   notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     if (options.signal?.aborted === true) return;
-    this.send(target, member, args, options, () => {
+    const { sent } = this.send(target, member, args, options, () => {
       const meta = this.meta(options, undefined);
       const marshalled = this.#sending.codec.marshal(args, 'arguments') as readonly unknown[];
       return meta === undefined
         ? [MessageType.notify, target, member, marshalled]
         : [MessageType.notify, target, member, marshalled, meta];
     });
+    this.#notified ??= new SentNotifications(this.#sending);
+    this.#notified.add(sent, target, member);
   }
 
   /** An answer came to a call that nobody waits for. */
@@ -135,6 +143,8 @@ export class OutgoingCalls {
 
   /** Takes an answer. @returns whether a call waited for it */
   receive(message: ResponseMessage): boolean {
+    const sent = this.#notified && this.#pending.sentOf(message[1]);
+    if (sent !== undefined) this.#notified?.answered(sent);
     return this.#pending.receive(message);
   }
 
@@ -150,8 +160,15 @@ export class OutgoingCalls {
     this.#cancels.handleDeadline(nowMs);
   }
 
-  /** The connection has ended: so do all calls. */
+  /** A heartbeat was answered, on a connection that is all there is of its session. */
+  noteHeartbeat(roundTripMs: number): void {
+    this.#notified?.heartbeat(this.#settings.now(), roundTripMs);
+  }
+
+  /** The connection has ended: so do all calls, and whoever has notified is told of what may be lost. */
   close(end: ConnectionEnd): void {
+    const loss = this.#notified?.close(end);
+    if (loss !== undefined) this.#settings.report(loss);
     this.#cancels.close();
     // First, so that none of them has its turn by the end of another.
     this.#queue.close(`the connection ended before its turn: ${end.reason.message}`);
@@ -348,9 +365,4 @@ export class OutgoingCalls {
         `"${object}" has no method or stream "${member}": ${listMembers(members)}`,
       );
   }
-}
-
-/** Names a call in messages. */
-export function describeCall(object: string, member: string): string {
-  return member === '' ? `a ${object}` : `${object}.${member}`;
 }

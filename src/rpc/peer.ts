@@ -320,6 +320,8 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onHeartbeat} */
   onHeartbeat(roundTripMs: number, loopLagMs: number): void {
+    // Elsewhere acknowledgements say more: what is sent again may come behind a heartbeat.
+    if (this.#line === undefined) this.#communicator?.noteHeartbeat(roundTripMs);
     this.#sink.onHeartbeat(roundTripMs, loopLagMs);
   }
 

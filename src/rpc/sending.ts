@@ -132,6 +132,11 @@ export class Sending {
     return true;
   }
 
+  /** Whether the other side has acknowledged a message. */
+  hasReached(sent: Sent): boolean {
+    return this.#connection.hasReached(sent);
+  }
+
   /** Whether a message was given to the transport as a whole. */
   isHandedOver(sent: Sent): boolean {
     return this.#connection.isHandedOver(sent);
