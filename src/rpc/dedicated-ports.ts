@@ -11,6 +11,8 @@ import { handshakeTimeoutMs, type Peer } from './peer.js';
 export interface Handover {
   readonly ticket: string;
   readonly port: DedicatedPort;
+  /** Why the session that it asked for does not go on, if it asked for one. */
+  readonly refusal: string | undefined;
 }
 
 /** What sending clients to ports of their own needs. */
@@ -40,8 +42,8 @@ export class DedicatedPorts {
     return this.#ports.size;
   }
 
-  /** Sends a client to a port of its own. */
-  handOver(peer: Peer): void {
+  /** Sends a client to a port of its own. @param refusal - why the session that it asked for does not go on, if it did */
+  handOver(peer: Peer, refusal: string | undefined): void {
     const { options, timeoutMs, isWaiting, accept, report } = this.#settings;
     const { transports, scheduler, createID, host } = options;
     const ticket = createID();
@@ -54,7 +56,7 @@ export class DedicatedPorts {
           else port.close();
         },
         onTransport: (transport) => {
-          accept(transport, { ticket, port });
+          accept(transport, { ticket, port, refusal });
         },
         onClosed: (error) => {
           this.#ports.delete(port);

@@ -13,7 +13,6 @@ import type { Transport } from '../transports/transport.js';
 import { type noServerCounts, type Counts } from './counts.js';
 import type { Authenticator } from './authenticator.js';
 import { AwaySessions } from './away-sessions.js';
-import type { DedicatedPort } from './dedicated-port.js';
 import { DedicatedPorts, type Handover } from './dedicated-ports.js';
 import { isSharedToken } from './shared-token.js';
 import { Places } from './places.js';
@@ -304,30 +303,29 @@ export class ServerConnections {
     const { ticket, resume } = hello;
     // It may have gone while it was being authenticated.
     if (!this.#peers.has(peer)) return undefined;
-    const refusal = resume?.session && this.#resume(peer, resume.session);
-    if (refusal === resumed) return undefined;
     if (ticket !== handover?.ticket) {
       peer.connection.refuse('protocol-error', 'the ticket is not for this port', undefined);
-    } else if (!isAccepting()) {
+      return undefined;
+    }
+    // Who was sent to a port of his own has asked for his session before, and in vain.
+    const refusal =
+      handover === undefined ? resume?.session && this.#resume(peer, resume.session) : handover.refusal;
+    if (refusal === resumed) return undefined;
+    if (!isAccepting()) {
       peer.connection.refuse('server-stopped', 'the server stops', this.#retryAfterMs());
     } else {
       // Who was sent to a port of his own has a place by that.
       const noPlace = this.places.refusalOf(peer.identity, handover !== undefined);
       if (noPlace !== undefined) peer.connection.refuse(noPlace.code, noPlace.message, this.#retryAfterMs());
-      else if (handover !== undefined) return this.#admit(peer, handover.port, hello, refusal);
-      else if (options.dedicatedPorts) this.#dedicatedPorts.handOver(peer);
+      else if (handover !== undefined) return this.#admit(peer, handover, hello);
+      else if (options.dedicatedPorts) this.#dedicatedPorts.handOver(peer, refusal);
       else return this.#welcome(peer, hello, refusal);
     }
     return undefined;
   }
 
   /** A ticket is good for one connection, and for as long as its port is open: it holds one of the places. */
-  #admit(
-    peer: Peer,
-    port: DedicatedPort,
-    hello: Hello,
-    refusal: string | undefined,
-  ): ServerConnection | undefined {
+  #admit(peer: Peer, { port, refusal }: Handover, hello: Hello): ServerConnection | undefined {
     if (!port.isClosed) {
       port.close();
       return this.#welcome(peer, hello, refusal);
