@@ -98,7 +98,8 @@ export interface Limits {
   /**
    * Files that the process of a server may open: 64 of them are kept for all else, and there are never more clients than the others.
    * Less where the system allows less, which is read when the server begins to listen, on Linux and with TCP; too large a number does no
-   * harm there. Elsewhere it is the bound by itself: too large, and what comes when there is no file left is not even refused.
+   * harm there. Elsewhere it is the bound by itself: too large, and what comes when there is no file left is not even refused. Several servers of one
+   * process each have it for themselves: give each its part.
    */
   readonly maxOpenFiles: number;
   /**
