@@ -2,7 +2,6 @@
  * The connections of one client, one after another: dials, greets, is lost or left, and dials again until it is told to stop. Tells the
  * lifecycle. Knows nothing of those who wait, nor of proxies.
  */
-import { AuthenticationError, LimitExceededError, RPCError, ServerFullError } from '../errors.js';
 import { Backoff } from '../link/backoff.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import { Reconnect } from '../link/reconnect.js';
@@ -12,8 +11,8 @@ import type { StateStream } from '../streams/state-stream.js';
 import type { Transport } from '../transports/transport.js';
 import { authenticationTimeoutMs } from './authenticator.js';
 import type { Authorization } from './authorization.js';
-import { describeAddresses } from './client-addresses.js';
 import type { ClientCredentials } from './client-credentials.js';
+import { ClientFaults } from './client-faults.js';
 import type { ClientObjects } from './client-objects.js';
 import type { RPCCommunicator } from './communicator.js';
 import { sumOf, type Counts } from './counts.js';
@@ -22,7 +21,7 @@ import type { Interception } from './interception.js';
 import type { LocalRegistry } from './local-registry.js';
 import type { ResolvedClientOptions } from './options.js';
 import { peerSettingsOf } from './peer-settings.js';
-import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSettings, type PeerSink } from './peer.js';
+import { handshakeTimeoutMs, Peer, type PeerSettings, type PeerSink } from './peer.js';
 import { saysSessionIsOver } from './returning.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 
@@ -55,6 +54,7 @@ export class ClientConnections {
   readonly #credentials: ClientCredentials;
   /** Connections that were left, while what is open there ends. */
   readonly #departures: Departures;
+  readonly #faults: ClientFaults;
   #status: ClientStatus = clientStatuses.disconnected;
   #timeoutMs: number;
   #identifier: string;
@@ -70,11 +70,6 @@ export class ClientConnections {
   #retryAtMs: number | undefined;
   /** Why it has stopped by itself. */
   #refusal: string | undefined;
-  /** Whether attempts fail for want of an I/O thread, which was reported. */
-  #lacksThread = false;
-  /** Connections that ended since the server went beyond a limit. */
-  #overLimits = 0;
-
   /** @param settings - of the client */
   constructor(settings: ClientConnectionsSettings) {
     const { options, lifecycle, objects, credentials, onGone } = settings;
@@ -86,6 +81,7 @@ export class ClientConnections {
     this.#credentials = credentials;
     this.#timeoutMs = options.timeoutMs;
     this.#identifier = options.identifier;
+    this.#faults = new ClientFaults(options.addresses, report);
     this.status$ = lifecycle.state<ClientStatus>(this.#status);
     const returning = {
       options,
@@ -160,7 +156,7 @@ export class ClientConnections {
   /** What is open now. */
   get counts(): Counts {
     const present = this.#connected === undefined ? [] : [this.#connected.counts];
-    return { ...sumOf([...present, this.#departures.counts]), overLimits: this.#overLimits };
+    return { ...sumOf([...present, this.#departures.counts]), overLimits: this.#faults.overLimits };
   }
 
   /** Changes how long silence is borne. */
@@ -194,7 +190,7 @@ export class ClientConnections {
       },
       {
         onTransport: (transport, ticket) => {
-          this.#lacksThread = false;
+          this.#faults.dialled();
           this.#lifecycle.during(() => {
             this.#begin(reconnect, transport, ticket, backoff);
           });
@@ -202,7 +198,7 @@ export class ClientConnections {
         onFailed: ({ error }) => {
           this.#lastFailure = error.message;
           this.#setStatus(clientStatuses.autoConnecting);
-          this.#noteThread(error);
+          this.#faults.undialled(error);
         },
       },
     );
@@ -241,17 +237,6 @@ export class ClientConnections {
     }
     this.#leave();
     this.#settings.onStopped();
-  }
-
-  /** No server is to blame for an attempt that there was no I/O thread for, and waiting may not help: that is reported, once. */
-  #noteThread(error: Error): void {
-    // By its code: the thread may be that of another copy of the package.
-    const lacksThread = (error as { code?: unknown }).code === 'io-thread';
-    if (lacksThread && !this.#lacksThread) {
-      const text = `cannot connect to ${describeAddresses(this.#options.addresses)}: ${error.message}`;
-      this.#lifecycle.report(new RPCError(text, { cause: error }, 'io-thread'));
-    }
-    this.#lacksThread = lacksThread;
   }
 
   /** Ends the connection now, also inside one of its own calls, where the transport ends a little later. */
@@ -345,7 +330,7 @@ export class ClientConnections {
       onClosed: (end) => {
         this.#lifecycle.during(() => {
           if (this.#departures.has(peer)) {
-            this.#reportFault(peer, end);
+            this.#faults.ended(peer, end);
             this.#departures.ended(peer);
             return;
           }
@@ -426,7 +411,7 @@ export class ClientConnections {
 
   /** A connection, or an attempt at one, is over. */
   #ended(peer: Peer, end: ConnectionEnd): void {
-    this.#reportFault(peer, end);
+    this.#faults.ended(peer, end);
     if (this.#away === peer) {
       this.#away = undefined;
       this.#endSession(end.reason);
@@ -489,21 +474,6 @@ export class ClientConnections {
     this.#objects.lost();
     this.#lifecycle.setUnresponsive(communicator.connectionID, false);
     this.#lifecycle.disconnectionMade.emit({ connectionID: communicator.connectionID, reason });
-  }
-
-  #reportFault(peer: Peer, end: ConnectionEnd): void {
-    const { connection } = peer;
-    if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;
-    const { code, message } = end.reason;
-    const fault =
-      code === 'server-full'
-        ? new ServerFullError(`${connection.description}: ${message}`)
-        : code === 'unauthenticated'
-          ? new AuthenticationError(`${connection.description}: ${message}`)
-          : code === 'too-many-sessions'
-            ? new LimitExceededError(`${connection.description}: ${message}`)
-            : faultOf(end, connection, peer.communicator?.connectionID);
-    if (fault !== undefined) this.#lifecycle.report(fault);
   }
 
   #setStatus(status: ClientStatus): void {

@@ -2,7 +2,7 @@
  * The clients of one server, from the moment somebody dials to the end of each: greets, admits or refuses, hands over to
  * ports of their own, and tells the lifecycle. Knows nothing of listening, starting and stopping.
  */
-import { AuthenticationError, ConnectionLostError, UnknownConnectionError } from '../errors.js';
+import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
 import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
@@ -20,8 +20,8 @@ import { Drain } from './drain.js';
 import { HandshakeGate } from './handshake-gate.js';
 import type { ResolvedServerOptions } from './options.js';
 import { faultOf, isOverLimit, Peer, type PeerSettings } from './peer.js';
-import { isSamePrincipal } from './same-principal.js';
 import { ServerConnection } from './server-connection.js';
+import { refusalOfClaim } from './session-claim.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 
 /** What the clients of a server need. */
@@ -366,39 +366,20 @@ export class ServerConnections {
     return resume === undefined || wantedMs === undefined ? undefined : Math.min(resume.windowMs, wantedMs);
   }
 
-  /** It has the token: the session is its own, or stolen, and either is worth a word. */
-  #reportOther(connectionID: string): void {
-    const text =
-      'a client asked for a session of another principal, and got a new one: to go on with a session, authenticate() has to return the same value again, or plain data with the same in it';
-    this.#lifecycle.report(new AuthenticationError(text, { connectionID }));
-  }
-
   /** Has a session go on by the connection of a peer, which is done with then. @returns `resumed`, or why it cannot */
-  #resume(peer: Peer, { connectionID, token, attempt, received }: ResumeRequest): string {
-    const connection = this.#connections.get(connectionID);
-    // One that has ended may still be here, until that was told.
-    if (connection === undefined || connection.status === clientStatuses.disconnected) return 'unknown';
+  #resume(peer: Peer, claim: ResumeRequest): string {
     // What is open may go on by a connection that came in time.
     if (!this.#settings.isAccepting() && !this.isDraining) return 'unknown';
-    const { tokens } = connection;
-    const { connection: present, isExpired } = connection.peer;
-    // Who shows no good token learns nothing, and changes nothing.
-    if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';
-    if (!isSamePrincipal(connection.identity, peer.identity)) {
-      this.#reportOther(connectionID);
-      return 'unknown';
-    }
-    if (!tokens.isNewest(attempt)) return 'superseded';
-    const fault = isExpired ? 'expired' : present.canContinueFrom(received) ? undefined : 'gap';
-    if (fault !== undefined) {
-      connection.peer.lose(`the client came back in vain: ${fault}`);
-      return fault;
-    }
-    const windowMs = this.#windowMs(Infinity) ?? 0;
+    const session = this.#connections.get(claim.connectionID);
+    const refusal = refusalOfClaim(session, peer.identity, claim, this.#lifecycle.report);
+    if (refusal !== undefined || session === undefined) return refusal ?? 'unknown';
     this.#peers.delete(peer);
-    const grant: ResumeGrant = { token: tokens.renew(token), windowMs };
+    const grant: ResumeGrant = {
+      token: session.tokens.renew(claim.token),
+      windowMs: this.#windowMs(Infinity) ?? 0,
+    };
     this.#lifecycle.during(() => {
-      connection.peer.continueOn(peer, grant);
+      session.peer.continueOn(peer, grant);
     });
     return resumed;
   }
