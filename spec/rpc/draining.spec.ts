@@ -987,6 +987,25 @@ describe('a client of several servers', () => {
     expect(second.connections()).toEqual([]);
   });
 
+  it('that was refused by the second keeps what is open on the first, until it is told to stop', async () => {
+    const { world, desks, first, second, client, desk } = await pairOfServers({
+      resume,
+      credentials: 'wrong',
+    });
+    await world.until(second.stop());
+    const strict = await world.startedServer({ port: 9_001, authenticate: () => undefined });
+    const running = rejectionOf(desk.wait('running'));
+    await world.pass(0.01);
+    void drain(first);
+    await world.pass(1);
+    expect([client.status(), client.counts().calls]).toEqual([RPCClient.STATUS_DISCONNECTED, 1]);
+    await world.until(client.dispose());
+    expect(await world.until(running)).toMatchObject({ executed: 'unknown' });
+    desks[0].finish();
+    await world.until(strict.stop());
+    expect(client.counts().calls).toBe(0);
+  });
+
   it('that drains itself as well, on either connection, ends with the last of what is open', async () => {
     const { world, desks, first, client, desk } = await pairOfServers();
     const running = [desk.wait('on the first')];

@@ -148,9 +148,12 @@ export class ClientConnections {
     return this.#refusal;
   }
 
-  /** It may be started again, as if it had not been refused. */
-  forgetRefusal(): void {
+  /** Told to stop where it has stopped by itself: what was left before that ends as well, and it may be started as if it was not refused. */
+  forget(): void {
     this.#refusal = undefined;
+    this.#lifecycle.during(() => {
+      this.#departures.close();
+    });
   }
 
   /** What is open now. */

@@ -154,7 +154,7 @@ export class RPCClient extends RPCDispatcher {
   disconnectFromServer(options: DisconnectOptions = {}): Promise<void> {
     const drainMs = checkDrain('disconnectFromServer()', options);
     if (!this.canStop()) {
-      this.#connections.forgetRefusal();
+      this.#connections.forget();
       return Promise.resolve();
     }
     const gone = this.#goneWaiting.wait({}, () => 'end');
