@@ -156,7 +156,7 @@ export class ConnectionLostError extends RPCError {
   }
 }
 
-/** The server has as many clients as it allows (`maxConnectionsAllowed`). */
+/** The server has as many clients as it allows (`maxConnectionsAllowed`), or as it can have (`limits.maxConnections`). The client tries again. */
 export class ServerFullError extends RPCError {
   /** @param message - the server's words */
   constructor(message: string, details?: RPCErrorDetails) {

@@ -11,6 +11,8 @@ const openKinds = [
   'references',
   'queuedBytes',
   'handshakes',
+  'awaySessions',
+  'awayBytes',
 ] as const;
 
 /** Of what a side counts, what is open and not done: the rest tells of the past. */

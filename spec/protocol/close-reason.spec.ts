@@ -12,6 +12,7 @@ describe('CloseReason', () => {
     'disconnected',
     'server-stopped',
     'server-full',
+    'too-many-sessions',
     'timeout',
     'handshake-timeout',
     'protocol-error',

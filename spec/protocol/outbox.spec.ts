@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Codec } from '../../src/protocol/codec.js';
-import { FragmentPool } from '../../src/protocol/fragment-pool.js';
+import { FragmentPool, pooledBytes } from '../../src/protocol/fragment-pool.js';
 import { FrameReader, SlabPool } from '../../src/protocol/framing.js';
 import { type LongMessage } from '../../src/protocol/fragments.js';
 import { defaultLimits, fragmentBytes, maxFrameBytes } from '../../src/protocol/limits.js';
@@ -430,5 +430,20 @@ describe('Outbox', () => {
         expect(outbox.withdraw(each)).toBe(true);
       }
     });
+  });
+});
+
+describe('what an Outbox keeps', () => {
+  it('is what waits, and what is not acknowledged where that is kept', () => {
+    const outbox = createOutbox();
+    outbox.send(short);
+    expect(outbox.keptBytes).toBe(0);
+    outbox.send(messageOf(100_000));
+    expect(outbox.keptBytes).toBe(100_000);
+    const keeping = createOutbox();
+    keeping.keepSent(1_000_000);
+    keeping.send(short);
+    keeping.send(messageOf(100_000));
+    expect(keeping.keptBytes).toBe(pooledBytes + 100_000);
   });
 });

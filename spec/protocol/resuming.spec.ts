@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { defaultLimits } from '../../src/protocol/limits.js';
-import { FragmentPool } from '../../src/protocol/fragment-pool.js';
+import { FragmentPool, pooledBytes } from '../../src/protocol/fragment-pool.js';
 import type { ConnectionSettings } from '../../src/protocol/connection-settings.js';
 import type { Message, SessionMessage } from '../../src/protocol/messages.js';
 import { maxLogMessages, SendLog } from '../../src/protocol/send-log.js';
@@ -400,6 +400,23 @@ describe('SendLog', () => {
     expect(sent.bytes).toBe(100);
     sent.acknowledge(5);
     expect(sent.bytes).toBe(0);
+  });
+
+  it('counts the memory that it holds: buffers as a whole, frames as they are', () => {
+    const sent = log();
+    expect(sent.heldBytes).toBe(0);
+    sent.add(filler(1));
+    sent.add(filler(1));
+    expect(sent.heldBytes).toBe(pooledBytes);
+    sent.addFrame(filler(100));
+    sent.add(filler(1));
+    expect(sent.heldBytes).toBe(2 * pooledBytes + 100);
+    sent.acknowledge(1);
+    expect(sent.heldBytes).toBe(2 * pooledBytes + 100);
+    sent.acknowledge(3);
+    expect(sent.heldBytes).toBe(pooledBytes);
+    sent.clear();
+    expect(sent.heldBytes).toBe(0);
   });
 
   it('gives its buffers back', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Observable, Subject } from 'rxjs';
 import { currentCall, notify, RPCClient, RPCServer, withCallOptions } from 'tandem-rpc';
 import { openCounts } from '../helpers/open-counts.js';
-import { rawClient, rawServer } from '../helpers/raw-peer.js';
+import { rawClient, rawServer, type RawPeer } from '../helpers/raw-peer.js';
 import { served, servingSides, type ServingSide } from '../helpers/served.js';
 import { collected, rejectionOf, VirtualWorld, type ClientExtras } from '../helpers/virtual-world.js';
 
@@ -366,6 +366,9 @@ describe('calls within calls, while one side drains', () => {
   });
 });
 
+const resume = { windowInSeconds: 60 };
+const resuming = { serving: { resume }, using: { resume } };
+
 describe('a client that drains', () => {
   it('is disconnecting until what it has open has ended, and disconnected then', async () => {
     const desk = new Desk();
@@ -476,26 +479,73 @@ describe('a client that drains', () => {
     expect(() => client.disconnectFromServer({ drainInSeconds: -1 })).toThrow(RangeError);
   });
 
-  it('lets go of a connection that is lost meanwhile', async () => {
-    const resume = { windowInSeconds: 20 };
-    const { world, client, proxy } = await served('server', new Desk(), {
-      serving: { resume },
-      using: { resume },
+  it('comes back for what is open where its connection is lost meanwhile, before, or again', async () => {
+    for (const cutBefore of [false, true]) {
+      const desk = new Desk();
+      const { world, client, server, proxy } = await served('server', desk, resuming);
+      const running = proxy.wait('running');
+      await world.pass(0.5);
+      if (cutBefore) world.network.cut();
+      const drained = drain(client);
+      await world.pass(0.01);
+      for (let cut = 0; cut < 3; cut += 1) {
+        world.network.cut();
+        await world.pass(0.5);
+      }
+      expect([client.status(), client.isConnected()]).toEqual([RPCClient.STATUS_DISCONNECTING, false]);
+      expect(await world.failureOf(proxy.note('new'))).toMatchObject(refusal);
+      desk.finish();
+      expect(await world.until(running)).toBe('running');
+      await world.until(drained);
+      expect(client.status()).toBe(RPCClient.STATUS_DISCONNECTED);
+      await world.pass(0.01);
+      expect([server.connections(), desk.ran]).toEqual([[], ['running']]);
+      expect(world.errors).toEqual([]);
+    }
+  });
+
+  it('waits no longer for a server that has gone, nor than it has time for one that does not answer', async () => {
+    for (const hasGone of [true, false]) {
+      const desk = new Desk();
+      const { world, client, proxy } = await served('server', desk, resuming);
+      const running = rejectionOf(proxy.wait('running'));
+      await world.pass(0.5);
+      const startedAt = world.now;
+      const drained = drain(client);
+      await world.pass(0.01);
+      world.network.refuseConnections = hasGone;
+      world.network.cut();
+      if (!hasGone) world.network.freeze();
+      await world.until(drained);
+      expect(await world.until(running)).toMatchObject({ executed: 'unknown' });
+      expect(world.now - startedAt).toBeGreaterThan(hasGone ? 0.2 : drainInSeconds - 1);
+      expect(world.now - startedAt).toBeLessThan(hasGone ? 3 : drainInSeconds + 1);
+      expect([client.status(), client.counts().calls]).toEqual([RPCClient.STATUS_DISCONNECTED, 0]);
+    }
+  });
+
+  it('ends at once also while it is coming back', async () => {
+    const desk = new Desk();
+    const { world, client, server, proxy } = await served('server', desk, {
+      ...resuming,
+      latencyInSeconds: 0.1,
     });
     const running = rejectionOf(proxy.wait('running'));
-    await world.pass(0.01);
+    await world.pass(0.5);
     const drained = drain(client);
-    await world.pass(0.01);
+    await world.pass(0.2);
     world.network.cut();
-    await world.until(drained);
+    // The dial has arrived, the handshake has not.
+    await world.pass(0.17);
+    await world.until(Promise.all([client.disconnectFromServer(), drained]));
     expect(await world.until(running)).toMatchObject({ executed: 'unknown' });
-    expect(client.status()).toBe(RPCClient.STATUS_DISCONNECTED);
+    await world.until(server.dispose());
+    await world.pass(2);
+    expect([world.network.links, world.scheduler.actions]).toEqual([[], []]);
   });
 });
 
 describe('a session that is away when its server drains', () => {
-  const resume = { windowInSeconds: 60 };
-
   it('ends at once when nothing of it runs', async () => {
     const { world, server } = await served('server', new Desk(), { serving: { resume }, using: { resume } });
     world.network.refuseConnections = true;
@@ -506,7 +556,7 @@ describe('a session that is away when its server drains', () => {
     expect(world.now - startedAt).toBeLessThan(0.1);
   });
 
-  it('ends when its methods have ended, which are not told before', async () => {
+  it('may come back until it ends: it is told, and answered', async () => {
     const desk = new Desk();
     let signal = new AbortController().signal;
     const service = {
@@ -515,9 +565,8 @@ describe('a session that is away when its server drains', () => {
         return desk.wait('running');
       },
     };
-    const settings = { serving: { resume }, using: { resume } };
-    const { world, server, proxy } = await served('server', service, settings);
-    const running = rejectionOf(proxy.wait());
+    const { world, server, client, proxy } = await served('server', service, resuming);
+    const running = proxy.wait();
     await world.pass(0.01);
     world.network.refuseConnections = true;
     world.network.cut();
@@ -526,24 +575,223 @@ describe('a session that is away when its server drains', () => {
     await world.pass(5);
     expect([signal.aborted, server.status()]).toEqual([false, RPCServer.STATE_STOPPING]);
     desk.finish();
+    await world.pass(5);
+    expect(server.status()).toBe(RPCServer.STATE_STOPPING);
+    world.network.refuseConnections = false;
+    expect(await world.until(running)).toBe('running');
     await world.until(drained);
-    expect(world.now).toBeLessThan(6.2);
-    expect(await world.until(running)).toMatchObject({ executed: 'unknown' });
+    expect(client.counts()).toMatchObject({ calls: 0 });
+    expect(world.errors).toEqual([]);
   });
 
-  it('ends when its connection is lost during the drain', async () => {
+  it('comes back when its connection is lost during the drain, as often as that happens', async () => {
     const desk = new Desk();
-    const settings = { serving: { resume }, using: { resume } };
-    const { world, server, proxy } = await served('server', desk, settings);
-    const running = rejectionOf(proxy.wait('running'));
-    await world.pass(0.01);
-    const drained = drain(server);
+    const ticks = new Subject<number>();
+    const service = Object.assign(desk, { ticks$: ticks.asObservable() });
+    const { world, server, client, proxy } = await served('server', service, resuming);
+    const running = proxy.wait('running');
+    const seen = collected(proxy.ticks$);
     await world.pass(0.5);
-    world.network.cut();
-    expect(await world.until(running)).toMatchObject({ executed: 'unknown' });
+    const drained = drain(server);
+    for (let cut = 0; cut < 5; cut += 1) {
+      await world.pass(0.3);
+      world.network.cut();
+      ticks.next(cut);
+    }
+    await world.pass(1);
+    ticks.complete();
     desk.finish();
+    expect(await world.until(running)).toBe('running');
     await world.until(drained);
-    expect(world.now).toBeLessThan(1);
+    expect(seen).toEqual([0, 1, 2, 3, 4, '|']);
+    expect(desk.ran).toEqual(['running']);
+    // It was left at once, and no other server is there.
+    expect(client.isConnected()).toBe(false);
+    expect(world.errors).toEqual([]);
+  });
+
+  it('ends at the end of the time, when it has not come back: what ran may have run', async () => {
+    const desk = new Desk();
+    const { world, server, proxy } = await served('server', desk, resuming);
+    const running = rejectionOf(proxy.wait('running'));
+    await world.pass(0.5);
+    const startedAt = world.now;
+    const drained = drain(server, 3);
+    await world.pass(0.1);
+    world.network.freeze();
+    world.network.cut();
+    await world.until(drained);
+    expect(world.now - startedAt).toBeCloseTo(3, 1);
+    world.network.thaw();
+    expect(await world.until(running)).toMatchObject({ executed: 'unknown' });
+    expect(world.now - startedAt).toBeLessThan(6);
+  });
+});
+
+describe('a server that drains', () => {
+  it('listens for sessions that may come back, and refuses all others with a time to come again', async () => {
+    const desk = new Desk();
+    const { world, server, proxy } = await served('server', desk, resuming);
+    const running = proxy.wait('running');
+    await world.pass(0.5);
+    const drained = drain(server);
+    await world.pass(0.1);
+    expect(server.address()).toBeUndefined();
+    for (const offer of [undefined, { windowMs: 1_000 }]) {
+      const stranger = await rawClient(world, 9_000, undefined, offer);
+      expect(stranger.end).toMatchObject({ reason: { code: 'server-stopped' }, retryAfterMs: 1_500 });
+    }
+    const thief = { connectionID: 'unknown', token: new Uint8Array(32), attempt: 1, received: 0 };
+    const other = await rawClient(world, 9_000, undefined, { windowMs: 1_000, session: thief });
+    expect(other.end?.reason.code).toBe('server-stopped');
+    const successor = world.server();
+    expect(await world.failureOf(successor.start())).toMatchObject({ code: 'server-already-running' });
+    desk.finish();
+    await world.until(Promise.all([running, drained]));
+    await world.until(successor.start());
+  });
+
+  it('frees its port at once where no session may come back, and otherwise with the last of them', async () => {
+    const desk = new Desk();
+    const { world, server, proxy } = await served('server', desk, { serving: { resume } });
+    const running = proxy.wait('running');
+    const mortal = await world.connectedClient({ resume, timeoutInSeconds: 1 });
+    await world.pass(0.5);
+    const drained = drain(server);
+    const successor = world.server();
+    expect(await world.failureOf(successor.start())).toMatchObject({ code: 'server-already-running' });
+    await world.until(mortal.disconnectFromServer());
+    await world.pass(0.1);
+    expect(server.status()).toBe(RPCServer.STATE_STOPPING);
+    await world.until(successor.start());
+    desk.finish();
+    expect(await world.until(running)).toBe('running');
+    await world.until(drained);
+  });
+
+  it('is not hindered by the loss of its port: it only cannot take anybody back', async () => {
+    const desk = new Desk();
+    let lose = (): void => undefined;
+    const world = new VirtualWorld();
+    const { transport } = world.network.options;
+    const server = world.server({
+      resume,
+      localProxyObjects: { desk },
+      transport: {
+        dial: (...parameters) => transport.dial(...parameters),
+        listen: (address, sink) => {
+          const listener = transport.listen(address, sink);
+          lose = () => {
+            listener.close(() => undefined);
+            sink.onFailed({ kind: 'other', error: new Error('taken away') });
+          };
+          return listener;
+        },
+      },
+    });
+    await world.until(server.start());
+    const client = await world.connectedClient({ resume });
+    const running = client.remoteProxyObject<Desk>('desk')!.wait('running');
+    await world.pass(0.5);
+    const drained = drain(server);
+    lose();
+    await world.pass(1);
+    expect(server.status()).toBe(RPCServer.STATE_STOPPING);
+    desk.finish();
+    expect(await world.until(running)).toBe('running');
+    await world.until(drained);
+    expect(world.errors).toMatchObject([{ message: expect.stringContaining('taken away') }]);
+    await world.until(server.start());
+  });
+});
+
+describe('a session that comes back in vain', () => {
+  /** Whoever listens where its server did; answers each HELLO in this way. */
+  const answers: readonly (readonly [string, (peer: RawPeer) => void, string])[] = [
+    ...(['server-stopped', 'server-full', 'too-many-sessions'] as const).map(
+      (code) =>
+        [
+          `is refused with ${code}`,
+          (peer: RawPeer) => peer.connection.refuse(code, 'no place', 50),
+          'no place',
+        ] as const,
+    ),
+    ['gets a new one', (peer) => peer.connection.welcome('new'), 'it resumes none'],
+  ];
+  const ofThoseThatWereLeft: typeof answers = [
+    ...answers,
+    ['is sent to a port', (peer) => peer.connection.handOver(9_999, 'ticket'), 'it has a port for a new one'],
+    ['is not known', (peer) => peer.connection.refuse('unauthenticated', 'not you', undefined), 'not you'],
+  ];
+
+  async function replaced(isLeft: boolean, answer: (peer: RawPeer) => void) {
+    const world = new VirtualWorld();
+    let lose = (): void => undefined;
+    const { transport } = world.network.options;
+    const listening = {
+      dial: (...parameters: Parameters<typeof transport.dial>) => transport.dial(...parameters),
+      listen: (...[address, sink]: Parameters<typeof transport.listen>) => {
+        const listener = transport.listen(address, sink);
+        lose = () => {
+          listener.close(() => undefined);
+        };
+        return listener;
+      },
+    };
+    const desk = new Desk();
+    const server = await world.startedServer({ resume, localProxyObjects: { desk }, transport: listening });
+    const client = await world.connectedClient({ resume });
+    const running = rejectionOf(client.remoteProxyObject<Desk>('desk')!.wait('running'));
+    await world.pass(0.5);
+    if (isLeft) void drain(client);
+    await world.pass(0.1);
+    lose();
+    const asked: RawPeer[] = [];
+    await rawServer(world, (peer) => {
+      asked.push(peer);
+      answer(peer);
+    });
+    world.network.cut();
+    return { world, server, client, running, asked };
+  }
+
+  it.each(ofThoseThatWereLeft)('ends when it was left, and %s', async (_, answer, why) => {
+    const { world, client, running, asked } = await replaced(true, answer);
+    const failure = await world.until(running);
+    expect(failure).toMatchObject({ executed: 'unknown', message: expect.stringContaining(why) });
+    await world.pass(1);
+    expect([asked.length, client.status()]).toEqual([1, RPCClient.STATUS_DISCONNECTED]);
+    expect(asked[0]?.hello?.resume?.session).toMatchObject({ attempt: 1 });
+    await client.dispose();
+  });
+
+  it.each(answers)('ends when it %s', async (_, answer, why) => {
+    const { world, client, running, asked } = await replaced(false, answer);
+    const lost = collected(client.disconnectionMade$);
+    const failure = await world.until(running);
+    expect(failure).toMatchObject({ executed: 'unknown', message: expect.stringContaining(why) });
+    await world.pass(0.1);
+    expect(lost).toMatchObject([{ reason: { code: 'session-lost' } }]);
+    expect(asked[0]?.hello?.resume?.session).toMatchObject({ attempt: 1 });
+    // It is not asked for again.
+    await world.pass(3);
+    expect(asked.slice(1).map(({ hello }) => hello?.resume?.session)).toEqual(
+      asked.slice(1).map(() => undefined),
+    );
+    await client.dispose();
+  });
+
+  it('is tried again where its server only could not be asked', async () => {
+    let count = 0;
+    const { world, client, running, asked } = await replaced(true, (peer) => {
+      count += 1;
+      if (count === 1) world.network.cut();
+      else if (count === 2) peer.connection.refuse('throttled', 'later', 500);
+      else peer.connection.welcome('new');
+    });
+    await world.until(running);
+    expect(asked.map(({ hello }) => hello?.resume?.session?.attempt)).toEqual([1, 2, 3]);
+    await client.dispose();
   });
 });
 
@@ -574,6 +822,7 @@ describe('a session that comes back while its server drains', () => {
     expect(await world.until(running)).toBe('running');
     await world.until(drained);
     expect(lost).toMatchObject([{ connectionID: id, reason: { code: 'server-stopped' } }]);
+    await world.pass(1);
     expect(openCounts(client.counts())).toEqual([]);
   });
 });
@@ -684,6 +933,36 @@ describe('a client of several servers', () => {
     expect(desks[0].ran).toEqual(['running']);
   });
 
+  it('moves streams that say that they wait, also those that cross the word of the first', async () => {
+    const { world, desks, first, second, client, desk } = await pairOfServers();
+    const sources = [new Subject<number>(), new Subject<number>()] as const;
+    first.registerProxyObject('feed', { ticks$: sources[0].asObservable() });
+    second.registerProxyObject('feed', { ticks$: sources[1].asObservable() });
+    world.network.latencyInSeconds = 0.02;
+    await world.pass(0.05);
+    const feed = client.remoteProxyObject<{ readonly ticks$: Observable<number> }>('feed')!;
+    const patient = withCallOptions(feed, { whenDisconnected: 'wait', timeoutInSeconds: 5 });
+    const running = desk.wait('running');
+    await world.pass(0.05);
+    const drained = drain(first);
+    const hasty: unknown[] = [];
+    feed.ticks$.subscribe({ error: (error: unknown) => hasty.push(error) });
+    const left = patient.ticks$.subscribe();
+    const seen = collected(patient.ticks$);
+    await world.pass(0.005);
+    left.unsubscribe();
+    await world.pass(0.2);
+    expect(sources.map(({ observed }) => observed)).toEqual([false, true]);
+    expect(hasty).toMatchObject([refusal]);
+    sources[1].next(1);
+    sources[1].complete();
+    await world.pass(0.1);
+    expect(seen).toEqual([1, '|']);
+    desks[0].finish();
+    await world.until(Promise.all([running, drained]));
+    expect(world.errors).toEqual([]);
+  });
+
   it('says in its refusals when to try again', async () => {
     const { world, client, first } = await pairOfServers();
     const lonely = await world.connectedClient();
@@ -740,6 +1019,25 @@ describe('a client of several servers', () => {
     expect(second.connections()).toEqual([]);
   });
 
+  it('that was refused by the second keeps what is open on the first, until it is told to stop', async () => {
+    const { world, desks, first, second, client, desk } = await pairOfServers({
+      resume,
+      credentials: 'wrong',
+    });
+    await world.until(second.stop());
+    const strict = await world.startedServer({ port: 9_001, authenticate: () => undefined });
+    const running = rejectionOf(desk.wait('running'));
+    await world.pass(0.01);
+    void drain(first);
+    await world.pass(1);
+    expect([client.status(), client.counts().calls]).toEqual([RPCClient.STATUS_DISCONNECTED, 1]);
+    await world.until(client.dispose());
+    expect(await world.until(running)).toMatchObject({ executed: 'unknown' });
+    desks[0].finish();
+    await world.until(strict.stop());
+    expect(client.counts().calls).toBe(0);
+  });
+
   it('that drains itself as well, on either connection, ends with the last of what is open', async () => {
     const { world, desks, first, client, desk } = await pairOfServers();
     const running = [desk.wait('on the first')];
@@ -758,6 +1056,28 @@ describe('a client of several servers', () => {
     expect(await world.until(Promise.all(running))).toEqual(['on the first', 'on the second']);
     await world.until(Promise.all(drained));
     expect(client.status()).toBe(RPCClient.STATUS_DISCONNECTED);
+  });
+
+  it('ends a stream that waits and is left, or whose time is over, before there is another server', async () => {
+    const { world, first, second, client } = await pairOfServers();
+    await world.until(second.stop());
+    first.registerProxyObject('feed', { ticks$: new Subject<number>() });
+    await world.pass(0.01);
+    const feed = client.remoteProxyObject<{ readonly ticks$: Observable<number> }>('feed')!;
+    world.network.latencyInSeconds = 0.02;
+    void rejectionOf(client.remoteProxyObject<Desk>('desk')!.wait('running'));
+    await world.pass(0.05);
+    void drain(first);
+    const errors: unknown[] = [];
+    const patient = withCallOptions(feed, { whenDisconnected: 'wait', timeoutInSeconds: 3 });
+    const left = patient.ticks$.subscribe({ error: (error: unknown) => errors.push(error) });
+    patient.ticks$.subscribe({ error: (error: unknown) => errors.push(error) });
+    await world.pass(1);
+    left.unsubscribe();
+    expect(errors).toEqual([]);
+    await world.pass(2.1);
+    expect(errors).toMatchObject([{ code: 'timeout', executed: 'no' }]);
+    await client.dispose();
   });
 
   it('loses no call while its servers drain in turn, a thousand calls a second', async () => {

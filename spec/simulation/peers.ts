@@ -4,6 +4,7 @@
 import type { Observable } from 'rxjs';
 import {
   AuthenticationError,
+  ConnectionLostError,
   LimitExceededError,
   NotConnectedError,
   ProtocolError,
@@ -31,6 +32,11 @@ const expectedErrors = [
 
 /** What honest sides never do to each other. */
 const faultCodes: ReadonlySet<string> = new Set(['protocol-error', 'limit-exceeded', 'too-many-cancels']);
+
+/** Of each connection this is told once. */
+function isLossOfNotifications(error: Error): error is ConnectionLostError {
+  return error instanceof ConnectionLostError && / notifications? (did|may) not/.test(error.message);
+}
 
 /** What one server or client has told, by hooks and by streams. */
 export class Hearing {
@@ -127,7 +133,8 @@ export class Hearing {
       (error) =>
         !(error instanceof ProtocolError && strangers.has(error.connectionID ?? '')) &&
         !expectedErrors.some((Kind) => error instanceof Kind) &&
-        !/a hook throws|was notified/.test(error.message),
+        !/a hook throws|was notified/.test(error.message) &&
+        !isLossOfNotifications(error),
     );
   }
 
@@ -138,6 +145,9 @@ export class Hearing {
       fault(
         `${name}: hooks and streams differ at ${difference} of ${this.hooks.length}/${this.streams.length}`,
       );
+    const losses = this.errors.filter(isLossOfNotifications).map(({ connectionID }) => connectionID);
+    if (new Set(losses).size < losses.length)
+      fault(`${name}: lost notifications were told twice of a connection: ${losses.join()}`);
     if (this.open > 0) fault(`${name}: ${this.open} streams have not completed`);
     const live = new Set<string>();
     const gone = new Set<string>();

@@ -214,6 +214,11 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     return this.#core.canContinueFrom(received);
   }
 
+  /** Bytes of memory that the session keeps for the other side. */
+  get keptBytes(): number {
+    return this.#core.keptBytes;
+  }
+
   /** Whether so much waits that the other side is to be given up; a live connection does that by itself. */
   get isOverfull(): boolean {
     return this.#core.isOverfull;

@@ -19,6 +19,8 @@ export interface ResumableSession {
   onExpired(): void;
   /** This side has ended the session while it was away. */
   onClosed(code: CloseCode, message: string): void;
+  /** What is kept for the other side has changed while it was away. */
+  onKept(): void;
 }
 
 /** Carries one session over any number of connections. */
@@ -112,13 +114,17 @@ export class ResumableLine implements Line {
   /** {@inheritDoc Line.send} */
   send(message: SessionMessage, mostBytes?: number): Sent {
     const sent = this.#connection.send(message, mostBytes);
-    if (this.#connection.isOverfull && this.isAway) this.#giveUpSoon();
+    if (!this.isAway) return sent;
+    if (this.#connection.isOverfull) this.#giveUpSoon();
+    this.#session.onKept();
     return sent;
   }
 
   /** {@inheritDoc Line.withdraw} */
   withdraw(sent: Sent): boolean {
-    return this.#connection.withdraw(sent);
+    const isWithdrawn = this.#connection.withdraw(sent);
+    if (isWithdrawn && this.isAway) this.#session.onKept();
+    return isWithdrawn;
   }
 
   /** {@inheritDoc Line.isHandedOver} */
@@ -144,8 +150,9 @@ export class ResumableLine implements Line {
 
   /** {@inheritDoc Line.whenSent} */
   whenSent(onSent: () => void): void {
-    if (this.isAway) this.#onSent = onSent;
-    else this.#connection.whenSent(onSent);
+    this.#connection.whenSent(onSent);
+    // What the other side does not have waits for another connection, and so does who asks.
+    if (this.isAway) this.#onSent = this.#connection.takeOnSent();
   }
 
   /** {@inheritDoc Line.requestFlush} */

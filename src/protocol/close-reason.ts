@@ -11,6 +11,8 @@ export type CloseCode =
   | 'server-stopped'
   /** The server has as many clients as it allows. */
   | 'server-full'
+  /** The server has as many clients of one principal as it allows. */
+  | 'too-many-sessions'
   /** Credentials were refused, or a shared token was not proved. */
   | 'unauthenticated'
   /** Too many credentials from the same address were refused. */
@@ -39,6 +41,7 @@ const codes: ReadonlySet<string> = new Set<CloseCode>([
   'disconnected',
   'server-stopped',
   'server-full',
+  'too-many-sessions',
   'unauthenticated',
   'throttled',
   'timeout',

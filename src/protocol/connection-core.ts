@@ -106,6 +106,11 @@ export class ConnectionCore {
     return this.#session.inbox.receivedCount;
   }
 
+  /** Bytes of memory that the session keeps for the other side. */
+  get keptBytes(): number {
+    return this.#session.outbox.keptBytes;
+  }
+
   /** Whether so much waits that the other side is to be given up. */
   get isOverfull(): boolean {
     return this.#session.outbox.isOverfull;

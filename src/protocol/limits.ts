@@ -109,6 +109,29 @@ export interface Limits {
    * the one that is away for the longest time ends.
    */
   readonly maxAwaySessions: number;
+  /**
+   * Bytes that those sessions keep, all together: what the other side has not acknowledged, in the buffers that it lies in, and what waits
+   * for another connection. Beyond it the one that is away for the longest time ends, and the next.
+   */
+  readonly maxAwayBytes: number;
+  /**
+   * Clients of a server at one time, however many `maxConnectionsAllowed` lets in: connected, away, or on their way to a port of their
+   * own. One more is refused with `server-full`, and comes back later. Less where the process may open too few files for them.
+   */
+  readonly maxConnections: number;
+  /**
+   * Files that the process of a server may open: 64 of them are kept for all else, and there are never more clients than the others.
+   * Less where the system allows less, which is read when the server begins to listen, on Linux and with TCP; too large a number does no
+   * harm there. Elsewhere it is the bound by itself: too large, and what comes when there is no file left is not even refused. Several servers of one
+   * process each have it for themselves: give each its part.
+   */
+  readonly maxOpenFiles: number;
+  /**
+   * Clients of a server that are one principal, by what `authenticate` returned, so that one of them does not take all the places. One
+   * more is refused with `too-many-sessions`, and comes back later. Not where nobody is told from another: without `authenticate`, with a
+   * shared token, and where it returned `true`.
+   */
+  readonly maxSessionsPerPrincipal: number;
 }
 
 /** The limits that hold unless the options say otherwise. */
@@ -140,7 +163,15 @@ export const defaultLimits: Limits = {
   maxTurnMessages: 1_024,
   maxTurnMs: 10,
   maxAwaySessions: 10_000,
+  maxAwayBytes: 256 * 1024 * 1024,
+  maxConnections: 10_000,
+  // As many as Linux gives to any process unless it is told otherwise.
+  maxOpenFiles: 1_048_576,
+  maxSessionsPerPrincipal: 100,
 };
+
+/** Of the files that a process may open so many are kept for what is no client: its own, and those who are told that it is full. */
+export const reservedFiles = 64;
 
 /** What each limit may be set to: below the floor the protocol itself would not work, above the ceiling nothing was tested. */
 export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: number, most: number] } = {
@@ -175,6 +206,10 @@ export const limitRanges: { readonly [Name in keyof Limits]: readonly [least: nu
   maxTurnMessages: [1, 1_000_000],
   maxTurnMs: [1, 10_000],
   maxAwaySessions: [1, 1_000_000],
+  maxAwayBytes: [65_536, 1024 * 1024 * 1024 * 1024],
+  maxConnections: [1, 1_000_000],
+  maxOpenFiles: [reservedFiles + 1, 1_000_000_000],
+  maxSessionsPerPrincipal: [1, 1_000_000],
 };
 
 /** Bytes of one frame, after its length: a peer that announces more is refused before anything is buffered. */

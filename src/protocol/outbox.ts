@@ -75,6 +75,11 @@ export class Outbox {
     return bytes - (first?.remainingBytes ?? 0);
   }
 
+  /** Bytes of memory that the session keeps while it is away: what is not acknowledged, and what waits. */
+  get keptBytes(): number {
+    return this.#longBytes + (this.#logged?.log.heldBytes ?? 0);
+  }
+
   /** Whether so much waits that the other side is to be given up: twice what may wait of what can be refused. */
   get isOverfull(): boolean {
     return this.#longBytes > 2 * this.#maxQueuedBytes;

@@ -35,6 +35,7 @@ export class SendLog {
   readonly #maxBytes: number;
   #blocks: Block[] = [];
   #bytes = 0;
+  #heldBytes = 0;
   #lastNumber = 0;
   #acknowledged = 0;
 
@@ -62,6 +63,11 @@ export class SendLog {
     return this.#bytes;
   }
 
+  /** Bytes of the buffers and frames that they lie in: a buffer is held as a whole, whatever is in it. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Whether nothing may be added until something is acknowledged. */
   get isFull(): boolean {
     return this.#bytes >= this.#maxBytes || this.#lastNumber - this.#acknowledged >= maxLogMessages;
@@ -74,7 +80,7 @@ export class SendLog {
       block === undefined || block.isFrame ? pooledBytes : itemAt(block.ends, block.ends.length - 1);
     if (block === undefined || start + message.length > pooledBytes) {
       block = { first: this.#lastNumber + 1, bytes: this.#pool.take(), ends: [], isFrame: false };
-      this.#blocks.push(block);
+      this.#hold(block);
       start = 0;
     }
     block.bytes.set(message, start);
@@ -84,7 +90,7 @@ export class SendLog {
 
   /** Adds a message as the frame that it fills, which nobody changes from now on. */
   addFrame(frame: Uint8Array): void {
-    this.#blocks.push({
+    this.#hold({
       first: this.#lastNumber + 1,
       bytes: frame,
       ends: [frame.length],
@@ -109,6 +115,7 @@ export class SendLog {
       const last = first + ends.length - 1;
       this.#bytes -= this.#startOf(block, Math.min(number, last) + 1) - from;
       if (number < last) break;
+      this.#heldBytes -= block.bytes.length;
       if (!block.isFrame) this.#pool.giveBack(block.bytes);
       gone += 1;
     }
@@ -135,7 +142,7 @@ export class SendLog {
   clear(): void {
     for (const { isFrame, bytes } of this.#blocks) if (!isFrame) this.#pool.giveBack(bytes);
     this.#blocks = [];
-    this.#bytes = 0;
+    this.#bytes = this.#heldBytes = 0;
   }
 
   /** Where a message begins in its block; the beginning of the block for one that lies before it. */
@@ -152,6 +159,11 @@ export class SendLog {
       else high = middle - 1;
     }
     return low;
+  }
+
+  #hold(block: Block): void {
+    this.#blocks.push(block);
+    this.#heldBytes += block.bytes.length;
   }
 
   #added(bytes: number): void {

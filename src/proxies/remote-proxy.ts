@@ -94,7 +94,8 @@ export function withCallOptions<Proxied extends object>(proxy: Proxied, options:
 
 /**
  * The same remote object, or function, called without waiting for an answer: each method returns nothing, and throws only when
- * nothing could be sent. What goes wrong at the other side is reported there, on `errors$`. Its streams are left out.
+ * nothing could be sent. What goes wrong at the other side is reported there, on `errors$`, and what is lost with the connection here. Its
+ * streams are left out.
  * @throws TypeError when it is no proxy
  */
 export function notify<Args extends readonly unknown[]>(

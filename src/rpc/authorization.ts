@@ -6,8 +6,8 @@ import { PermissionDeniedError, type RPCError } from '../errors.js';
 import { printable } from '../protocol/close-reason.js';
 import type { Report } from '../streams/user-callback.js';
 import type { ServedCall } from './current-call.js';
-import { describeCall } from './outgoing-calls.js';
 import { isThenable } from './thenable.js';
+import { describeCall } from './targets.js';
 
 /** What a peer wants; its arguments are looked at only if it may. */
 export interface AuthorizedCall {

@@ -53,3 +53,8 @@ function checkUrl(name: string, value: unknown): Address {
   // In a URL a literal IPv6 address stands in brackets.
   return { host: checkHost(hostname.replace(/^\[(.*)\]$/, '$1')), port: checkPort(Number(port), 1) };
 }
+
+/** Names them, for messages to people. */
+export function describeAddresses(addresses: Addresses): string {
+  return addresses.map(({ host, port }) => `${host}:${port}`).join(' or ');
+}

@@ -13,8 +13,8 @@ import type { Report } from '../streams/user-callback.js';
 import { callAgain, subscribeAgain } from './again.js';
 import { callTimeMs, noTimeLeft } from './call-time.js';
 import type { RPCCommunicator } from './communicator.js';
-import { describeCall } from './outgoing-calls.js';
-import { labelOf } from './targets.js';
+import { callOnTheNext, openOnTheNext, type OnTheNextSettings } from './on-the-next.js';
+import { describeCall, labelOf } from './targets.js';
 import type { WaitOptions } from './waiting.js';
 
 /** What a client's caller needs of its client. */
@@ -68,13 +68,13 @@ export class ClientCaller implements Caller {
     const connected = this.#settings.connected();
     if (connected !== undefined) {
       const called = connected.direct.call(target, member, args, options);
-      return options.whenDisconnected === 'wait'
-        ? this.#orOnTheNext(called, connected, target, member, args, options)
-        : called;
+      if (options.whenDisconnected !== 'wait') return called;
+      const again = (left: CallOptions): Promise<unknown> => this.call(target, member, args, left);
+      return callOnTheNext(called, again, options, this.#settings.callTimeoutMs, this.#next(connected));
     }
     if (options.whenDisconnected !== 'wait') return Promise.reject(this.#notConnected(target, member));
-    return this.#wait(target, member, options, this.#settings.callTimeoutMs).then(([communicator, left]) =>
-      communicator.direct.call(target, member, args, left),
+    return this.#wait(target, member, options, this.#settings.callTimeoutMs).then((left) =>
+      this.#call(target, member, args, left),
     );
   }
 
@@ -87,8 +87,8 @@ export class ClientCaller implements Caller {
     }
     if (options.whenDisconnected !== 'wait') throw this.#notConnected(target, member, 'notify');
     this.#wait(target, member, options, this.#settings.callTimeoutMs)
-      .then(([communicator, left]) => {
-        communicator.direct.notify(target, member, args, left);
+      .then((left) => {
+        this.notify(target, member, args, left);
       })
       .catch(this.report);
   }
@@ -116,32 +116,21 @@ export class ClientCaller implements Caller {
     sink: StreamSink,
   ): TeardownLogic {
     const connected = this.#settings.connected();
-    if (connected !== undefined) return connected.direct.stream(target, member, args, options).open(sink);
+    if (connected !== undefined) {
+      const open = (to: StreamSink): TeardownLogic =>
+        connected.direct.stream(target, member, args, options).open(to);
+      if (options.whenDisconnected !== 'wait') return open(sink);
+      const again = (left: CallOptions, to: StreamSink): TeardownLogic =>
+        this.#open(target, member, args, left, to);
+      return openOnTheNext(open, again, options, sink, this.#next(connected));
+    }
     if (options.whenDisconnected === 'wait') return this.#openLater(target, member, args, options, sink);
     sink.error(this.#notConnected(target, member));
     return undefined;
   }
 
-  /** A call that waits for connections is made again on the next where it surely did not run on the one that it was made on. */
-  async #orOnTheNext(
-    called: Promise<unknown>,
-    connected: RPCCommunicator,
-    target: Target,
-    member: string,
-    args: readonly unknown[],
-    options: CallOptions,
-  ): Promise<unknown> {
-    const { now, callTimeoutMs } = this.#settings;
-    const timeMs = callTimeMs(options, callTimeoutMs);
-    const fromMs = now();
-    try {
-      return await called;
-    } catch (error) {
-      if (!isUnserved(error) || this.#settings.connected() === connected) throw error;
-      const leftInSeconds = Math.max(1, (timeMs ?? 0) - (now() - fromMs)) / 1_000;
-      const left = timeMs === undefined ? options : { ...options, timeoutInSeconds: leftInSeconds };
-      return this.call(target, member, args, left);
-    }
+  #next(connected: RPCCommunicator): OnTheNextSettings {
+    return { hasLeft: () => this.#settings.connected() !== connected, now: this.#settings.now };
   }
 
   #openLater(
@@ -152,7 +141,7 @@ export class ClientCaller implements Caller {
     sink: StreamSink,
   ): () => void {
     const controller = new AbortController();
-    let teardown: ReturnType<RemoteStream<unknown>['open']>;
+    let teardown: TeardownLogic;
     const { signal } = options;
     const onAbort = (): void => {
       controller.abort(signal?.reason);
@@ -161,9 +150,8 @@ export class ClientCaller implements Caller {
     if (signal?.aborted === true) onAbort();
     let isLeft = false;
     this.#wait(target, member, { ...options, signal: controller.signal }, undefined).then(
-      ([communicator, left]) => {
-        if (isLeft) return;
-        teardown = communicator.direct.stream(target, member, args, withSignal(left, signal)).open(sink);
+      (left) => {
+        if (!isLeft) teardown = this.#open(target, member, args, withSignal(left, signal), sink);
       },
       (error: unknown) => {
         if (!isLeft) sink.error(error);
@@ -177,14 +165,14 @@ export class ClientCaller implements Caller {
     };
   }
 
-  /** Waits for a connection; what is left of the time is the call's. */
+  /** Waits for a connection. @returns the options for what is left of the time, which is the call's */
   async #wait(
     target: Target,
     member: string,
     options: CallOptions,
     defaultMs: number | undefined,
-  ): Promise<readonly [RPCCommunicator, CallOptions]> {
-    const { whenConnected, connected, now } = this.#settings;
+  ): Promise<CallOptions> {
+    const { whenConnected, now } = this.#settings;
     const { signal } = options;
     const timeMs = callTimeMs(options, defaultMs);
     const fromMs = now();
@@ -197,11 +185,9 @@ export class ClientCaller implements Caller {
     } catch (error) {
       throw error instanceof RPCError ? this.#asCallError(error, target, member) : error;
     }
-    const communicator = connected();
-    if (communicator === undefined) throw this.#notConnected(target, member);
-    if (timeMs === undefined) return [communicator, options];
+    if (timeMs === undefined) return options;
     const leftInSeconds = Math.max(1, timeMs - (now() - fromMs)) / 1_000;
-    return [communicator, { ...options, timeoutInSeconds: leftInSeconds }];
+    return { ...options, timeoutInSeconds: leftInSeconds };
   }
 
   #asCallError(error: RPCError, target: Target, member: string): RPCError {
@@ -217,12 +203,6 @@ export class ClientCaller implements Caller {
     const object = labelOf(target);
     return this.#settings.notConnected(`${verb} ${describeCall(object, member)}`, { object, member });
   }
-}
-
-/** Whether a call failed because its connection took no new calls, or ended, and before it ran. */
-function isUnserved(error: unknown): boolean {
-  if (!(error instanceof RPCError) || error.executed !== 'no') return false;
-  return error.code === 'not-connected' || error.code === 'connection-lost';
 }
 
 /** Whether an argument is used up by a call: an iterator, of which there is but one. */

@@ -43,6 +43,11 @@ export class ClientCredentials {
     this.set(given);
   }
 
+  /** The same, for attempts beside these: each has its own at a time. */
+  beside(): ClientCredentials {
+    return new ClientCredentials(this.#given, this.#settings);
+  }
+
   /** Those of the present attempt. */
   get current(): ClientAuthentication | undefined {
     return this.#current;

@@ -174,6 +174,7 @@ export class RPCCommunicator implements Caller {
       remote: this.#remote,
       deadlineChanged,
       onEnded: () => this.#drain?.consider(),
+      report: this.report,
     });
     this.#invocations = new Invocations({
       codec,
@@ -359,6 +360,7 @@ export class RPCCommunicator implements Caller {
       isLentByOpen: (number) => this.#calls.hasLent(number) || this.#streams?.hasLent(number) === true,
       isServing: () => this.#invocations.size > 0,
       isWaiting: () => this.#calls.size > 0 || (this.#streams?.size ?? 0) + (this.#served?.size ?? 0) > 0,
+      hasAnswered: () => this.#sending.hasAnswered,
       onIdle,
     });
     const drain = this.#drain;
@@ -382,6 +384,11 @@ export class RPCCommunicator implements Caller {
   endStreams(): void {
     const text = 'the other side stops, and the time that it gave its streams to end is over';
     this.#guard(() => this.#served?.failAll(new StreamLostError(text, { connectionID: this.connectionID })));
+  }
+
+  /** A heartbeat was answered, on a connection that is all there is of its session. */
+  noteHeartbeat(roundTripMs: number): void {
+    this.#calls.noteHeartbeat(roundTripMs);
   }
 
   /** The other side takes nothing new. */

@@ -30,9 +30,31 @@ export interface Counts extends RefusedCounts {
   readonly handshakes: number;
   /** Connections that were turned away since too many were being made, so far; 0 for one connection, and on a client. */
   readonly refusedConnections: number;
+  /** Clients that were refused since the server had as many as it may have, so far; 0 for one connection, and on a client. */
+  readonly refusedClients: number;
+  /** Clients that were refused since their principal had as many as one may have, so far; 0 for one connection, and on a client. */
+  readonly refusedOfPrincipals: number;
+  /** Sessions that have no connection and can be resumed; 0 for one connection, and on a client. */
+  readonly awaySessions: number;
+  /** Bytes that are kept for them. */
+  readonly awayBytes: number;
+  /** Sessions that have ended since too many were away, or too much was kept for them, so far; 0 for one connection, and on a client. */
+  readonly evictedSessions: number;
   /** Connections that ended since the other side went beyond a limit, so far; 0 for one connection. */
   readonly overLimits: number;
 }
+
+/** What only a server as a whole has. */
+export const noServerCounts = {
+  handshakes: 0,
+  refusedConnections: 0,
+  refusedClients: 0,
+  refusedOfPrincipals: 0,
+  awaySessions: 0,
+  awayBytes: 0,
+  evictedSessions: 0,
+  overLimits: 0,
+} satisfies Partial<Counts>;
 
 /** Nothing is open. */
 export const noCounts: Counts = {
@@ -50,9 +72,7 @@ export const noCounts: Counts = {
   refusedReferences: 0,
   cancels: 0,
   yields: 0,
-  handshakes: 0,
-  refusedConnections: 0,
-  overLimits: 0,
+  ...noServerCounts,
 };
 
 /** Of several connections together. */

@@ -44,7 +44,7 @@ export abstract class RPCDispatcher implements LifecycleHooks {
   readonly resumed$: Observable<string>;
   /**
    * What went wrong and has nobody else to tell: throwing hooks and subscribers, faulty peers, notified methods that
-   * threw. Without a subscriber, a warning is emitted once for each kind. Does not replay; completes on `dispose()`.
+   * threw, notifications that were lost with their connection. Without a subscriber, a warning is emitted once for each kind. Does not replay; completes on `dispose()`.
    */
   readonly errors$: Observable<Error>;
   readonly #registry: LocalRegistry;

@@ -50,6 +50,11 @@ export class HandshakeGate {
     return this.#open + this.#waiting.size;
   }
 
+  /** How many of them wait. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** How many were turned away. */
   get refused(): number {
     return this.#refused;
@@ -61,7 +66,11 @@ export class HandshakeGate {
     const host = hostOf(transport);
     const ofHost = host === undefined ? 0 : (this.#hosts.get(host) ?? 0);
     if (ofHost >= maxHandshakesPerAddress) {
-      this.#refuse(transport, `${ofHost} connections of one address`, 'maxHandshakesPerAddress');
+      this.turnAway(
+        transport,
+        `${ofHost} connections of one address are not made yet`,
+        'maxHandshakesPerAddress',
+      );
     } else if (this.#open < maxHandshakes) {
       if (host !== undefined) this.#hosts.set(host, ofHost + 1);
       this.#begin({ transport, host, begin });
@@ -69,8 +78,18 @@ export class HandshakeGate {
       if (host !== undefined) this.#hosts.set(host, ofHost + 1);
       this.#waiting.add({ transport, host, begin });
     } else {
-      this.#refuse(transport, `${this.size} connections`, 'maxHandshakes');
+      this.turnAway(transport, `${this.size} connections are not made yet`, 'maxHandshakes');
     }
+  }
+
+  /** Turns somebody away without a word: it has not said yet what it speaks. @param what - of which there are too many */
+  turnAway(transport: Transport, what: string, limit: keyof Limits): void {
+    this.#refused += 1;
+    transport.destroy();
+    if (this.#isReported) return;
+    this.#isReported = true;
+    const text = `a connection was turned away: ${what} (limits.${limit} changes the bound)`;
+    this.#report(new LimitExceededError(text));
   }
 
   /** The server stops: those who wait are turned away. */
@@ -108,16 +127,6 @@ export class HandshakeGate {
     const left = (this.#hosts.get(host) ?? 0) - 1;
     if (left > 0) this.#hosts.set(host, left);
     else this.#hosts.delete(host);
-  }
-
-  /** Without a word: it has not said yet what it speaks. */
-  #refuse(transport: Transport, what: string, limit: keyof Limits): void {
-    this.#refused += 1;
-    transport.destroy();
-    if (this.#isReported) return;
-    this.#isReported = true;
-    const text = `a connection was turned away: ${what} are not made yet (limits.${limit} changes the bound)`;
-    this.#report(new LimitExceededError(text));
   }
 }
 

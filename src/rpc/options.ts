@@ -39,6 +39,7 @@ import {
 } from './checks.js';
 import { checkAddresses, type Addresses } from './client-addresses.js';
 import { checkInterceptors, type RPCInterceptor } from './interceptors.js';
+import { readOpenFiles } from './open-files.js';
 import { isSharedToken, type SharedToken } from './shared-token.js';
 import type { ErrorExposure } from './wire-errors.js';
 
@@ -124,7 +125,7 @@ export interface ResumeOptions {
 export interface ServerOptions extends DispatcherOptions {
   /** The port: 1 to 65,535, or 0 for one chosen by the system. */
   readonly port: number;
-  /** How many clients may be connected at one time; `null` (default): no bound. */
+  /** How many clients may be connected at one time; `null` (default): no bound but `limits.maxConnections`. */
   readonly maxConnectionsAllowed?: number | null;
   /** Hand each client over to a port of its own, which the system picks. Default false: firewalls pass one port. */
   readonly dedicatedPorts?: boolean;
@@ -199,6 +200,8 @@ export interface ResolvedServerOptions extends ResolvedOptions {
   readonly maxConnectionsAllowed: number | null;
   readonly dedicatedPorts: boolean;
   readonly authenticate: Authenticate | SharedToken | undefined;
+  /** How many files the process may open, where connections are files and the system says so. */
+  readonly readOpenFiles: () => number | undefined;
 }
 
 /** A client's options, checked and complete. */
@@ -275,6 +278,8 @@ export function resolveServerOptions(options: ServerOptions): ResolvedServerOpti
     maxConnectionsAllowed: checkMaxConnections(maxConnectionsAllowed),
     dedicatedPorts: checkBoolean('dedicatedPorts', options.dedicatedPorts) ?? false,
     authenticate,
+    // Of another transport nobody knows what its connections cost.
+    readOpenFiles: options.transport === undefined ? readOpenFiles : () => undefined,
   };
 }
 

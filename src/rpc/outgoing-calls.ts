@@ -23,8 +23,10 @@ import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
 import { roughBytes } from './rough-bytes.js';
+import type { Report } from '../streams/user-callback.js';
 import type { Sending } from './sending.js';
-import { labelOf } from './targets.js';
+import { SentNotifications } from './sent-notifications.js';
+import { describeCall, labelOf } from './targets.js';
 
 /** What making calls needs. */
 export interface OutgoingSettings {
@@ -39,6 +41,8 @@ export interface OutgoingSettings {
   readonly deadlineChanged: () => void;
   /** A call has ended. */
   readonly onEnded: () => void;
+  /** Gets what nobody waits for. */
+  readonly report: Report;
 }
 
 /** The outgoing calls of one connection. */
@@ -51,6 +55,8 @@ export class OutgoingCalls {
   /** What waits for room only: calls for which a place must not be waited for, and subscriptions. */
   readonly #unplaced = new CallQueue();
   readonly #cancels: CancelPace;
+  /** Present once there was one. */
+  #notified: SentNotifications | undefined;
 
   /** @param settings - of the connection */
   constructor(settings: OutgoingSettings) {
@@ -155,7 +161,7 @@ export class OutgoingCalls {
   /** Calls a method without waiting for an answer; throws when it was not sent. */
   notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     if (options.signal?.aborted === true) return;
-    this.send(target, member, args, options, () => {
+    const { sent } = this.send(target, member, args, options, () => {
       if (!this.#hasRoom(args)) {
         const text = `${this.#sending.backlogBytes} bytes wait to be sent, and nobody waits for this one`;
         throw new LimitExceededError(`${text} (limits.highWaterBytes changes the bound)`);
@@ -166,6 +172,8 @@ export class OutgoingCalls {
         ? [MessageType.notify, target, member, marshalled]
         : [MessageType.notify, target, member, marshalled, meta];
     });
+    this.#notified ??= new SentNotifications(this.#sending);
+    this.#notified.add(sent, target, member);
   }
 
   /** An answer came to a call that nobody waits for. */
@@ -185,6 +193,8 @@ export class OutgoingCalls {
 
   /** Takes an answer. @returns whether a call waited for it */
   receive(message: ResponseMessage): boolean {
+    const sent = this.#notified && this.#pending.sentOf(message[1]);
+    if (sent !== undefined) this.#notified?.answered(sent);
     return this.#pending.receive(message);
   }
 
@@ -201,8 +211,15 @@ export class OutgoingCalls {
     this.#cancels.handleDeadline(nowMs);
   }
 
-  /** The connection has ended: so do all calls. */
+  /** A heartbeat was answered, on a connection that is all there is of its session. */
+  noteHeartbeat(roundTripMs: number): void {
+    this.#notified?.heartbeat(this.#settings.now(), roundTripMs);
+  }
+
+  /** The connection has ended: so do all calls, and whoever has notified is told of what may be lost. */
   close(end: ConnectionEnd): void {
+    const loss = this.#notified?.close(end);
+    if (loss !== undefined) this.#settings.report(loss);
     this.#cancels.close();
     // First, so that none of them has its turn by the end of another.
     for (const queue of [this.#unplaced, this.#queue])
@@ -451,9 +468,4 @@ export class OutgoingCalls {
         `"${object}" has no method or stream "${member}": ${listMembers(members)}`,
       );
   }
-}
-
-/** Names a call in messages. */
-export function describeCall(object: string, member: string): string {
-  return member === '' ? `a ${object}` : `${object}.${member}`;
 }

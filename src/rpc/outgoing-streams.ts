@@ -24,9 +24,9 @@ import { onceAborted } from '../streams/abort-listeners.js';
 import type { OpenStream } from '../streams/remote-stream.js';
 import { initialCredit, type StreamReceiver, type StreamSink } from '../streams/stream-receiver.js';
 import { StreamReceivers } from '../streams/stream-receivers.js';
-import { describeCall, type OutgoingCalls } from './outgoing-calls.js';
+import type { OutgoingCalls } from './outgoing-calls.js';
 import type { Sending, SentMessage } from './sending.js';
-import { labelOf } from './targets.js';
+import { describeCall, labelOf } from './targets.js';
 import { errorFromWire } from './wire-errors.js';
 import { SparseMap } from '../protocol/sparse.js';
 

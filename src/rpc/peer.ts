@@ -71,6 +71,8 @@ export interface PeerSink extends CommunicatorSink {
   onContinued(grant: ResumeGrant): void;
   /** The connection is lost, and the session waits for another. */
   onAway(reason: CloseReason): void;
+  /** What is kept of the session while it is away has changed; not to be acted on within this call. */
+  onKept(): void;
   /** The session goes on by another connection. */
   onResumed(): void;
   /** The other side takes nothing new, and will end the connection with this code; told once. */
@@ -163,6 +165,11 @@ export class Peer implements ConnectionSink {
   /** Whether the connection is lost and the session waits for another. */
   get isAway(): boolean {
     return this.#connection.isAway;
+  }
+
+  /** Whether the session outlives its connections. */
+  get isResumable(): boolean {
+    return this.#connection.isResumable;
   }
 
   /** Whether the session has been away for too long. */
@@ -325,6 +332,8 @@ export class Peer implements ConnectionSink {
 
   /** {@inheritDoc ConnectionSink.onHeartbeat} */
   onHeartbeat(roundTripMs: number, loopLagMs: number): void {
+    // Elsewhere acknowledgements say more: what is sent again may come behind a heartbeat.
+    if (this.#line === undefined) this.#communicator?.noteHeartbeat(roundTripMs);
     this.#sink.onHeartbeat(roundTripMs, loopLagMs);
   }
 
@@ -361,6 +370,9 @@ export class Peer implements ConnectionSink {
       },
       onClosed: (code, message) => {
         this.#finish(endOf(new CloseReason(code, message, 'local')));
+      },
+      onKept: () => {
+        this.#sink.onKept();
       },
     });
   }

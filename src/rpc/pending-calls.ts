@@ -83,6 +83,11 @@ export class PendingCalls {
     return this.#calls.find(id) !== undefined;
   }
 
+  /** The message of a call, if it is open. */
+  sentOf(id: number): Sent | undefined {
+    return this.#calls.find(id)?.sent;
+  }
+
   /** Whether a reference was lent with a call that is open. */
   hasLent(number: number): boolean {
     return this.#calls.entries().some(({ lent }) => lent?.includes(number) === true);

@@ -33,6 +33,9 @@ export class Sending {
   readonly #settings: SendingSettings;
   readonly #connection: Line;
   readonly #exports: ExportTable;
+  /** The last answer or end of a stream, and the last one that was long, which it may have overtaken. */
+  #lastAnswer: Sent | undefined;
+  #lastLongAnswer: Sent | undefined;
   #lastID = 0;
   #end: ConnectionEnd | undefined;
   /** Seconds after which to try again, and that the other side takes nothing new. */
@@ -119,7 +122,9 @@ export class Sending {
     const outer = exports.begin();
     let sent: Sent;
     try {
-      sent = this.#connection.send(makeMessage(), mostBytes);
+      const message = makeMessage();
+      sent = this.#connection.send(message, mostBytes);
+      this.#note(message, sent);
     } catch (error) {
       exports.takeBack(exports.end(outer));
       throw error;
@@ -130,7 +135,14 @@ export class Sending {
   /** Sends a message that lends nothing. */
   sendPlain(message: SessionMessage): void {
     this.#settings.beforeSend();
-    this.#connection.send(message);
+    this.#note(message, this.#connection.send(message));
+  }
+
+  /** Whether the other side is known to have all answers and ends of streams; of a session that can be resumed. */
+  get hasAnswered(): boolean {
+    const hasReached = (sent: Sent | undefined): boolean =>
+      sent === undefined || this.#connection.hasReached(sent);
+    return hasReached(this.#lastAnswer) && hasReached(this.#lastLongAnswer);
   }
 
   /** Takes a message back, and what it lent; true when the other side will surely never act on it. */
@@ -138,6 +150,11 @@ export class Sending {
     if (!this.#connection.withdraw(sent)) return false;
     this.#exports.takeBack(lent);
     return true;
+  }
+
+  /** Whether the other side has acknowledged a message. */
+  hasReached(sent: Sent): boolean {
+    return this.#connection.hasReached(sent);
   }
 
   /** Whether a message was given to the transport as a whole. */
@@ -171,6 +188,12 @@ export class Sending {
   /** The other side takes nothing new. */
   noteGoAway(retryAfterMs: number | undefined): void {
     this.#goAway = { retryAfterInSeconds: retryAfterMs === undefined ? undefined : retryAfterMs / 1_000 };
+  }
+
+  #note([type]: SessionMessage, sent: Sent): void {
+    if (type !== MessageType.response && type !== MessageType.complete && type !== MessageType.fail) return;
+    if (typeof sent === 'number') this.#lastAnswer = sent;
+    else this.#lastLongAnswer = sent;
   }
 
   /** What the other side may need for what it has begun is asked for: only it knows which references these are. */

@@ -47,6 +47,12 @@ export class ServerConnection {
     return this.isConnected || this.#status === clientStatuses.autoConnecting;
   }
 
+  /** Whether it has one of the places of the server: not once it has ended, nor while the client may not know of it. */
+  get hasPlace(): boolean {
+    if (this.#status === clientStatuses.disconnected) return false;
+    return this.#status !== clientStatuses.connecting || !this.peer.isAway;
+  }
+
   /** Who it is, as `authenticate` has said; `undefined` without that. */
   get identity(): unknown {
     return this.peer.identity;

@@ -2,23 +2,26 @@
  * The clients of one server, from the moment somebody dials to the end of each: greets, admits or refuses, hands over to
  * ports of their own, and tells the lifecycle. Knows nothing of listening, starting and stopping.
  */
-import { AuthenticationError, ConnectionLostError, UnknownConnectionError } from '../errors.js';
+import { ConnectionLostError, UnknownConnectionError } from '../errors.js';
 import type { ConnectionEnd } from '../link/connection.js';
 import type { CloseCode } from '../protocol/close-reason.js';
 import type { Hello, ResumeGrant, ResumeRequest } from '../protocol/messages.js';
-import { SparseMap, SparseSet } from '../protocol/sparse.js';
+import { SparseMap } from '../protocol/sparse.js';
 import { isSameList, type Lifecycle } from '../streams/lifecycle.js';
 import type { ListStream } from '../streams/list-stream.js';
 import type { Transport } from '../transports/transport.js';
-import type { Counts } from './counts.js';
+import { type noServerCounts, type Counts } from './counts.js';
 import type { Authenticator } from './authenticator.js';
-import { DedicatedPort } from './dedicated-port.js';
+import { AwaySessions } from './away-sessions.js';
+import { DedicatedPorts, type Handover } from './dedicated-ports.js';
+import { isSharedToken } from './shared-token.js';
+import { Places } from './places.js';
 import { Drain } from './drain.js';
 import { HandshakeGate } from './handshake-gate.js';
 import type { ResolvedServerOptions } from './options.js';
-import { faultOf, handshakeTimeoutMs, isOverLimit, Peer, type PeerSettings } from './peer.js';
-import { isSamePrincipal } from './same-principal.js';
+import { faultOf, isOverLimit, Peer, type PeerSettings } from './peer.js';
 import { ServerConnection } from './server-connection.js';
+import { refusalOfClaim } from './session-claim.js';
 import { clientStatuses, type ClientStatus } from './status.js';
 
 /** What the clients of a server need. */
@@ -33,12 +36,8 @@ export interface ServerConnectionsSettings {
   readonly isAccepting: () => boolean;
   /** Called when the last peer has gone. */
   readonly onEmpty: () => void;
-}
-
-/** The port that a client was sent to, and what it must show there. */
-interface Handover {
-  readonly ticket: string;
-  readonly port: DedicatedPort;
+  /** Called during a drain, whenever there is no session left that may come back. */
+  readonly onNoneToReturn: () => void;
 }
 
 /** What is returned where a session goes on. */
@@ -51,17 +50,17 @@ const retryAfterMs = 1_000;
 export class ServerConnections {
   /** The ids of the connected clients, as delivered; completed by the server. */
   readonly ids$: ListStream<string>;
-  /** How many clients may be connected at one time, `null` for no bound. */
-  maxConnectionsAllowed: number | null;
   readonly #settings: ServerConnectionsSettings;
   readonly #lifecycle: Lifecycle;
   readonly #peers = new Set<Peer>();
-  /** Those whose sessions have no connection, the longest first. */
-  readonly #away = new SparseSet<Peer>();
+  /** Who may still come in. */
+  readonly places: Places;
+  /** Those whose sessions have no connection. */
+  readonly #away: AwaySessions;
   /** Those about whom it is not known yet who they are, with what ends the asking. */
   readonly #attempts = new SparseMap<Peer, () => void>();
   readonly #connections = new Map<string, ServerConnection>();
-  readonly #dedicatedPorts = new Set<DedicatedPort>();
+  readonly #dedicatedPorts: DedicatedPorts;
   readonly #gate: HandshakeGate;
   #overLimits = 0;
   #drain: Drain | undefined;
@@ -70,9 +69,27 @@ export class ServerConnections {
   constructor(settings: ServerConnectionsSettings) {
     this.#settings = settings;
     this.#lifecycle = settings.lifecycle;
-    this.#gate = new HandshakeGate(settings.options.limits, settings.lifecycle.report);
-    this.maxConnectionsAllowed = settings.options.maxConnectionsAllowed;
-    this.ids$ = settings.lifecycle.list();
+    const { options, lifecycle, peerSettings } = settings;
+    const { limits, authenticate, maxConnectionsAllowed, scheduler } = options;
+    const { report } = lifecycle;
+    this.#gate = new HandshakeGate(limits, report);
+    this.#away = new AwaySessions(limits, scheduler);
+    this.#dedicatedPorts = new DedicatedPorts({
+      options,
+      timeoutMs: () => peerSettings().timeoutMs,
+      isWaiting: (peer) => this.#peers.has(peer),
+      accept: (transport, handover) => {
+        this.accept(transport, handover);
+      },
+      report,
+    });
+    this.places = new Places(maxConnectionsAllowed, {
+      limits,
+      hasPrincipals: authenticate !== undefined && !isSharedToken(authenticate),
+      expected: () => this.#dedicatedPorts.size,
+      report,
+    });
+    this.ids$ = lifecycle.list();
   }
 
   /** Whether nobody is connected or about to be. */
@@ -102,16 +119,27 @@ export class ServerConnections {
 
   /** Somebody dialled: on the server's port, or on the dedicated one of a client that was sent there. */
   accept(transport: Transport, handover?: Handover): void {
+    // Those that are away have no socket, and those who wait to be looked at are no peers yet.
+    const open = this.#peers.size - this.#away.size + this.#gate.waiting;
+    if (!this.places.hasFile(open)) {
+      this.#gate.turnAway(transport, `${open} files are connections already`, 'maxOpenFiles');
+      return;
+    }
     this.#gate.enter(transport, (leave) => {
       this.#begin(transport, handover, leave);
     });
   }
 
   /** What is counted for the server as a whole. */
-  get counts(): Pick<Counts, 'handshakes' | 'refusedConnections' | 'overLimits'> {
+  get counts(): Pick<Counts, keyof typeof noServerCounts> {
     return {
       handshakes: this.#gate.size,
       refusedConnections: this.#gate.refused,
+      refusedClients: this.places.refused,
+      refusedOfPrincipals: this.places.refusedOfPrincipals,
+      awaySessions: this.#away.size,
+      awayBytes: this.#away.bytes,
+      evictedSessions: this.#away.evicted,
       overLimits: this.#overLimits,
     };
   }
@@ -134,7 +162,10 @@ export class ServerConnections {
       onAway: () => {
         if (connection?.isConnected === true) connection.setStatus(clientStatuses.autoConnecting);
         onMadeOrEnded();
-        this.#evict(peer);
+        this.#away.add(peer);
+      },
+      onKept: () => {
+        this.#away.changed(peer);
       },
       onResumed: () => {
         this.#away.delete(peer);
@@ -198,6 +229,13 @@ export class ServerConnections {
     return this.#drain !== undefined;
   }
 
+  /** Whether there is a session that may come by another connection. */
+  get haveSomeToReturn(): boolean {
+    for (const { status, peer } of this.#connections.values())
+      if (status !== clientStatuses.disconnected && peer.isResumable) return true;
+    return false;
+  }
+
   /** Nothing new is taken from any client; calls back once nothing is open, or the time is over. */
   drain(drainMs: number, onDone: () => void): void {
     const drain = new Drain({
@@ -223,7 +261,7 @@ export class ServerConnections {
   /** Ends every connection, and every port that waits for a client. */
   closeAll(code: CloseCode, message: string): void {
     this.#gate.close();
-    for (const port of [...this.#dedicatedPorts]) port.close();
+    this.#dedicatedPorts.close();
     for (const connection of this.all) {
       if (connection.isMade) connection.setStatus(clientStatuses.disconnecting);
     }
@@ -237,8 +275,6 @@ export class ServerConnections {
 
   #drainOne({ peer }: ServerConnection): void {
     peer.drain('server-stopped', this.#retryAfterMs(), () => {
-      // Nobody listens any more where it could come back.
-      if (peer.isAway) peer.close('server-stopped', 'the server stops');
       this.#drain?.consider();
     });
   }
@@ -267,51 +303,35 @@ export class ServerConnections {
     const { ticket, resume } = hello;
     // It may have gone while it was being authenticated.
     if (!this.#peers.has(peer)) return undefined;
-    const refusal = resume?.session && this.#resume(peer, resume.session);
-    if (refusal === resumed) return undefined;
     if (ticket !== handover?.ticket) {
       peer.connection.refuse('protocol-error', 'the ticket is not for this port', undefined);
-    } else if (!isAccepting()) {
+      return undefined;
+    }
+    // Who was sent to a port of his own has asked for his session before, and in vain.
+    const refusal =
+      handover === undefined ? resume?.session && this.#resume(peer, resume.session) : handover.refusal;
+    if (refusal === resumed) return undefined;
+    if (!isAccepting()) {
       peer.connection.refuse('server-stopped', 'the server stops', this.#retryAfterMs());
-    } else if (handover !== undefined) {
-      return this.#admit(peer, handover.port, hello, refusal);
-    } else if (this.#isFull()) {
-      const text = `the server has all the clients it allows (${this.maxConnectionsAllowed ?? 0})`;
-      peer.connection.refuse('server-full', text, this.#retryAfterMs());
-    } else if (options.dedicatedPorts) {
-      this.#handOver(peer);
     } else {
-      return this.#welcome(peer, hello, refusal);
+      // Who was sent to a port of his own has a place by that.
+      const noPlace = this.places.refusalOf(peer.identity, handover !== undefined);
+      if (noPlace !== undefined) peer.connection.refuse(noPlace.code, noPlace.message, this.#retryAfterMs());
+      else if (handover !== undefined) return this.#admit(peer, handover, hello);
+      else if (options.dedicatedPorts) this.#dedicatedPorts.handOver(peer, refusal);
+      else return this.#welcome(peer, hello, refusal);
     }
     return undefined;
   }
 
   /** A ticket is good for one connection, and for as long as its port is open: it holds one of the places. */
-  #admit(
-    peer: Peer,
-    port: DedicatedPort,
-    hello: Hello,
-    refusal: string | undefined,
-  ): ServerConnection | undefined {
+  #admit(peer: Peer, { port, refusal }: Handover, hello: Hello): ServerConnection | undefined {
     if (!port.isClosed) {
       port.close();
       return this.#welcome(peer, hello, refusal);
     }
     peer.connection.refuse('disconnected', 'the ticket has been used, or has expired', undefined);
     return undefined;
-  }
-
-  /** Clients on their way to a port of their own count already. */
-  #isFull(): boolean {
-    const max = this.maxConnectionsAllowed;
-    // By far the most: not all need be looked at for each that comes.
-    if (max === null || this.#connections.size + this.#dedicatedPorts.size < max) return false;
-    const live = [...this.#connections.values()].filter(
-      // A session of which the client may not know takes no place.
-      ({ status, peer }) =>
-        status !== clientStatuses.disconnected && !(status === clientStatuses.connecting && peer.isAway),
-    );
-    return live.length + this.#dedicatedPorts.size >= max;
   }
 
   #welcome(peer: Peer, { resume }: Hello, refusal: string | undefined): ServerConnection {
@@ -325,6 +345,7 @@ export class ServerConnections {
       return peer.communicator;
     });
     this.#connections.set(id, connection);
+    this.places.take(connection, peer.identity);
     const windowMs = this.#windowMs(resume?.windowMs);
     peer.connection.welcome(
       id,
@@ -345,77 +366,21 @@ export class ServerConnections {
     return resume === undefined || wantedMs === undefined ? undefined : Math.min(resume.windowMs, wantedMs);
   }
 
-  /** It has the token: the session is its own, or stolen, and either is worth a word. */
-  #reportOther(connectionID: string): void {
-    const text =
-      'a client asked for a session of another principal, and got a new one: to go on with a session, authenticate() has to return the same value again, or plain data with the same in it';
-    this.#lifecycle.report(new AuthenticationError(text, { connectionID }));
-  }
-
-  /** A session is away; too many are not kept. */
-  #evict(peer: Peer): void {
-    this.#away.add(peer);
-    const { maxAwaySessions } = this.#settings.options.limits;
-    if (this.#away.size <= maxAwaySessions) return;
-    const [oldest] = this.#away;
-    oldest?.lose(
-      `more than ${maxAwaySessions} sessions were away (limits.maxAwaySessions changes the bound)`,
-    );
-  }
-
   /** Has a session go on by the connection of a peer, which is done with then. @returns `resumed`, or why it cannot */
-  #resume(peer: Peer, { connectionID, token, attempt, received }: ResumeRequest): string {
-    const connection = this.#connections.get(connectionID);
-    // One that has ended may still be here, until that was told.
-    if (connection === undefined || connection.status === clientStatuses.disconnected) return 'unknown';
+  #resume(peer: Peer, claim: ResumeRequest): string {
     // What is open may go on by a connection that came in time.
     if (!this.#settings.isAccepting() && !this.isDraining) return 'unknown';
-    const { tokens } = connection;
-    const { connection: present, isExpired } = connection.peer;
-    // Who shows no good token learns nothing, and changes nothing.
-    if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';
-    if (!isSamePrincipal(connection.identity, peer.identity)) {
-      this.#reportOther(connectionID);
-      return 'unknown';
-    }
-    if (!tokens.isNewest(attempt)) return 'superseded';
-    const fault = isExpired ? 'expired' : present.canContinueFrom(received) ? undefined : 'gap';
-    if (fault !== undefined) {
-      connection.peer.lose(`the client came back in vain: ${fault}`);
-      return fault;
-    }
-    const windowMs = this.#windowMs(Infinity) ?? 0;
-    const grant: ResumeGrant = { token: tokens.renew(token), windowMs };
-    const goesOn = this.#lifecycle.during(() => connection.peer.continueOn(peer, grant));
+    const session = this.#connections.get(claim.connectionID);
+    const refusal = refusalOfClaim(session, peer.identity, claim, this.#lifecycle.report);
+    if (refusal !== undefined || session === undefined) return refusal ?? 'unknown';
+    const grant: ResumeGrant = {
+      token: session.tokens.renew(claim.token),
+      windowMs: this.#windowMs(Infinity) ?? 0,
+    };
+    const goesOn = this.#lifecycle.during(() => session.peer.continueOn(peer, grant));
     if (!goesOn) return 'unknown';
     this.#peers.delete(peer);
     return resumed;
-  }
-
-  #handOver(peer: Peer): void {
-    const { transports, scheduler, createID, host } = this.#settings.options;
-    const ticket = createID();
-    const { timeoutMs } = this.#settings.peerSettings();
-    const port: DedicatedPort = new DedicatedPort(
-      { transports, host, scheduler, timeoutMs: handshakeTimeoutMs(timeoutMs) },
-      {
-        onListening: (number) => {
-          // A client that is gone by now will not come.
-          if (this.#peers.has(peer)) peer.connection.handOver(number, ticket);
-          else port.close();
-        },
-        onTransport: (transport) => {
-          this.accept(transport, { ticket, port });
-        },
-        onClosed: (error) => {
-          this.#dedicatedPorts.delete(port);
-          if (error === undefined) return;
-          this.#lifecycle.report(error);
-          peer.close('server-stopped', 'no port could be had for this client');
-        },
-      },
-    );
-    this.#dedicatedPorts.add(port);
   }
 
   #made(connection: ServerConnection): void {
@@ -443,6 +408,7 @@ export class ServerConnections {
       if (isOverLimit(end) && end.reason.by === 'local') this.#overLimits += 1;
       if (connection !== undefined) this.#lost(connection, end);
       this.#drain?.consider();
+      if (this.isDraining && !this.haveSomeToReturn) this.#settings.onNoneToReturn();
       if (this.isEmpty) this.#settings.onEmpty();
     });
   }
@@ -451,6 +417,7 @@ export class ServerConnections {
     const { id, streams } = connection;
     const wasMade = connection.status !== clientStatuses.connecting;
     connection.setStatus(clientStatuses.disconnected);
+    this.places.leave(connection);
     if (!wasMade) {
       this.#connections.delete(id);
       return;

@@ -21,6 +21,7 @@ import { Interception } from './interception.js';
 import { LocalRegistry } from './local-registry.js';
 import { resolveServerOptions, type ResolvedServerOptions, type ServerOptions } from './options.js';
 import { handshakeTimeoutMs, type PeerSettings } from './peer.js';
+import { peerSettingsOf } from './peer-settings.js';
 import { ServerConnections } from './server-connections.js';
 import { StartListening } from './start-listening.js';
 import { serverStates, type ClientStatus, type ServerStatus } from './status.js';
@@ -92,6 +93,9 @@ export class RPCServer extends RPCDispatcher {
       onEmpty: () => {
         this.#finishStop();
       },
+      onNoneToReturn: () => {
+        this.#closeListening();
+      },
     });
     this.#running = new Waiting(resolved.scheduler);
     this.#stopped = new Waiting(resolved.scheduler);
@@ -133,7 +137,8 @@ export class RPCServer extends RPCDispatcher {
    * Stops listening, tells every client, and disconnects them. Has no effect on a stopped server.
    *
    * With `drainInSeconds` what is open ends first: running calls of both directions, and streams; nothing new is taken, and clients with
-   * `urls` go elsewhere. Called again without it, it ends at once what is left.
+   * `urls` go elsewhere. Where sessions can be resumed it goes on listening until the last of them has ended, for those whose connection is
+   * lost meanwhile. Called again without it, it ends at once what is left.
    * @param options - `drainInSeconds` lets what is open end first
    * @returns resolves once every connection has ended and the address is free
    */
@@ -161,7 +166,7 @@ export class RPCServer extends RPCDispatcher {
     return this.#status;
   }
 
-  /** Where the server listens, `undefined` when it does not. */
+  /** Where the server listens, `undefined` when it does not, or no longer for new clients. */
   address(): Address | undefined {
     return this.#address;
   }
@@ -259,12 +264,13 @@ export class RPCServer extends RPCDispatcher {
   }
 
   /**
-   * Changes how many clients may be connected at one time, from now on; those that are connected stay.
-   * @param maxConnectionsAllowed - a whole number from 0, or `null` for no bound
+   * Changes how many clients may be connected at one time, from now on; those that are connected stay. Never more than
+   * `limits.maxConnections`.
+   * @param maxConnectionsAllowed - a whole number from 0, or `null` for no bound but that
    * @throws RangeError
    */
   setMaxConnectionsAllowed(maxConnectionsAllowed: number | null): void {
-    this.#clients.maxConnectionsAllowed = checkMaxConnections(maxConnectionsAllowed);
+    this.#clients.places.maxConnectionsAllowed = checkMaxConnections(maxConnectionsAllowed);
   }
 
   /**
@@ -301,6 +307,7 @@ export class RPCServer extends RPCDispatcher {
       { transports, address: { host, port }, scheduler, connection: () => this.#probeSettings() },
       {
         onListening: (address) => {
+          this.#clients.places.noteOpenFiles(this.#options.readOpenFiles());
           this.#address = address;
           this.#setStatus(serverStates.running);
           this.#running.resolve();
@@ -325,6 +332,12 @@ export class RPCServer extends RPCDispatcher {
   /** It could not start, or the system took the listening socket away. */
   #listenFailed(error: Error): void {
     this.#listening = undefined;
+    if (this.#status === serverStates.stopping) {
+      // Sessions that are away cannot come back: the drain goes on without them, for as long as it may.
+      this.#lifecycle.report(error);
+      this.#finishStop();
+      return;
+    }
     if (this.#status === serverStates.running) {
       this.#lifecycle.report(error);
       this.#stop(0);
@@ -338,13 +351,6 @@ export class RPCServer extends RPCDispatcher {
     this.#running.reject(() => new RPCError('the server was stopped while it was starting'));
     this.#setStatus(serverStates.stopping);
     this.#address = undefined;
-    const listening = this.#listening;
-    this.#listening = undefined;
-    this.#isAddressFree = listening === undefined;
-    listening?.close(() => {
-      this.#isAddressFree = true;
-      this.#finishStop();
-    });
     if (drainMs === 0) {
       this.#closeAll();
       return;
@@ -352,10 +358,24 @@ export class RPCServer extends RPCDispatcher {
     this.#clients.drain(drainMs, () => {
       this.#closeAll();
     });
+    if (!this.#clients.haveSomeToReturn) this.#closeListening();
+  }
+
+  /** Nobody comes any more. */
+  #closeListening(): void {
+    const listening = this.#listening;
+    if (listening === undefined) return;
+    this.#listening = undefined;
+    this.#isAddressFree = false;
+    listening.close(() => {
+      this.#isAddressFree = true;
+      this.#finishStop();
+    });
   }
 
   #closeAll(): void {
     this.#lifecycle.during(() => {
+      this.#closeListening();
       this.#clients.endDrain();
       this.#clients.closeAll('server-stopped', 'the server stops');
       this.#finishStop();
@@ -364,7 +384,8 @@ export class RPCServer extends RPCDispatcher {
 
   /** The last step of stopping, once every connection has ended and the address is free. */
   #finishStop(): void {
-    if (this.#status !== serverStates.stopping || !this.#isAddressFree || !this.#clients.isEmpty) return;
+    if (this.#status !== serverStates.stopping || this.#listening !== undefined) return;
+    if (!this.#isAddressFree || !this.#clients.isEmpty) return;
     this.#lifecycle.during(() => {
       // The last client may have left by itself while the drain went on.
       this.#clients.endDrain();
@@ -391,40 +412,14 @@ export class RPCServer extends RPCDispatcher {
   // ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #peerSettings(): PeerSettings {
-    const {
-      scheduler,
-      callbackScheduler,
-      limits,
-      codecs,
-      exposeErrors,
-      callTimeoutMs,
-      heartbeatIntervalMs,
-      unresponsiveAfterMs,
-      disconnectUnresponsive,
-      resume,
-      random,
-    } = this.#options;
-    return {
-      resume,
-      scheduler,
-      now: () => scheduler.now(),
-      limits,
-      codecs,
-      callbackScheduler,
+    return peerSettingsOf(this.#options, {
       interception: this.#interception,
-      random,
-      exposeErrors,
-      callTimeoutMs,
-      heartbeatIntervalMs,
-      unresponsiveAfterMs,
-      disconnectUnresponsive,
-      slabs: sharedSlabs,
       turns: this.#turns,
+      authorization: this.#authorization,
       registry: this.#registry,
       timeoutMs: this.#timeoutMs,
-      authorization: this.#authorization,
       authenticationTimeoutMs: this.#options.authenticate === undefined ? undefined : authenticationTimeoutMs,
-    };
+    });
   }
 
   #probeSettings(): ConnectionSettings {

@@ -21,6 +21,8 @@ export interface SessionDrainSettings {
   readonly isServing: () => boolean;
   /** Whether calls or streams of this side, or streams that it serves, are open. */
   readonly isWaiting: () => boolean;
+  /** Whether the other side is known to have all answers and ends of streams that it was sent. */
+  readonly hasAnswered: () => boolean;
   /** Called whenever nothing is open, and what was sent has left: more than once, if more comes. */
   readonly onIdle: () => void;
 }
@@ -63,9 +65,9 @@ export class SessionDrain {
     if (this.#isAsking) return;
     this.#hasLeft = false;
     if (!this.#isDone) return;
-    const { line } = this.#settings;
-    // Nobody will acknowledge what waits for a connection that will not come.
-    if (line.isAway) {
+    const { line, hasAnswered } = this.#settings;
+    // What it is not waited for may be lost with it: else a client that is gone for good would hold up the end.
+    if (line.isAway && hasAnswered()) {
       this.#left();
       return;
     }
@@ -76,16 +78,14 @@ export class SessionDrain {
     });
   }
 
-  /** The session has lost its connection: whoever waited for an acknowledgement will not hear. */
+  /** The session has lost its connection: whoever waits for acknowledgements will hear of another one. */
   lineLost(): void {
-    this.#isAsking = false;
-    this.consider();
+    if (this.#isDone && this.#settings.hasAnswered()) this.#left();
   }
 
-  /** Of a session without a connection, for which there will be no other, only what runs here counts. */
   get #isDone(): boolean {
-    const { line, isServing, isWaiting } = this.#settings;
-    return !isServing() && (line.isAway || !isWaiting());
+    const { isServing, isWaiting } = this.#settings;
+    return !isServing() && !isWaiting();
   }
 
   #left(): void {

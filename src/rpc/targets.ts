@@ -119,6 +119,11 @@ export function labelOf(target: Target): string {
   return typeof target === 'string' ? target : 'reference';
 }
 
+/** Names a call in messages. @param object - as `labelOf` calls it */
+export function describeCall(object: string, member: string): string {
+  return member === '' ? `a ${object}` : `${object}.${member}`;
+}
+
 /** A peer's name in our text: escaped, and not endless. */
 function quote(name: string): string {
   return JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);

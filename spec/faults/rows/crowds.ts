@@ -55,7 +55,7 @@ export const f17: FaultRow = {
   },
   always: ['losses', 'exits'],
   play: async (stage) => {
-    const server = stage.actor(stage.isShort ? 80 : 256);
+    const server = stage.actor(stage.isShort ? 128 : 256);
     const { port } = await server.ask('serve', { port: 0 });
     const [early, late, narrow] = [stage.actor(), stage.actor(), stage.actor(64)];
     // The suite does not wait for pauses of five seconds.
