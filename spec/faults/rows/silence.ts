@@ -16,6 +16,7 @@ function silence(stage: Stage, direction: FaultDirection): Promise<Figures> {
     // Late enough for its end to be lost as well.
     proxy.disturb({ latencyInSeconds: 0.1 });
     await pass(300);
+    await until(async () => (await server.ask('connections')) === 1);
     const other = direction === 'toServer' ? 'toClient' : 'toServer';
     const fromMs = nowMs();
     proxy.halfOpen(direction);
@@ -43,6 +44,7 @@ function silenceResumed(stage: Stage, direction: FaultDirection) {
     };
     proxy.disturb({ latencyInSeconds: 0.1 });
     await pass(300);
+    await until(async () => (await server.ask('connections')) === 1);
     const other = direction === 'toServer' ? 'toClient' : 'toServer';
     const fromMs = nowMs();
     proxy.halfOpen(direction);
