@@ -36,6 +36,8 @@ export class SessionWatch {
   readonly #it: SessionWatchSurroundings;
   readonly #sights = new Map<SimulatedPeer, Map<string, Sight>>();
   readonly #windowMs: number;
+  /** Since when more sessions are away than may be. */
+  readonly #crowdedSinceMs = new Map<SimulatedPeer, number>();
   #ending: (readonly [id: string, text: string])[] = [];
   /** Whether a client has come as somebody else: then its session is not its own any more. */
   mayBeStrangers = false;
@@ -80,7 +82,11 @@ export class SessionWatch {
     const { maxAwaySessions } = this.#it.profile.limits;
     if (maxAwaySessions === undefined || !(peer instanceof SimulatedServer)) return;
     const away = peer.connections().filter((id) => isAwayAt(peer, id)).length;
-    if (away > maxAwaySessions)
+    // The oldest ends in an action of its own, as soon as its process runs.
+    const nowMs = this.#it.nowMs();
+    if (away <= maxAwaySessions || peer.process.isBlocked) this.#crowdedSinceMs.delete(peer);
+    else if (!this.#crowdedSinceMs.has(peer)) this.#crowdedSinceMs.set(peer, nowMs);
+    else if (nowMs - (this.#crowdedSinceMs.get(peer) ?? nowMs) > 1)
       this.#it.fault(`${peer.name}: ${away} sessions are away, where ${maxAwaySessions} may be`);
   }
 

@@ -72,8 +72,8 @@ export interface Limits {
    */
   readonly maxWaitingCalls: number;
   /**
-   * Bytes of their arguments, about: those are read when they leave. With what is on its way (`highWaterBytes`) as much as may be
-   * queued at all, so that a list of large calls fits as ever. What goes beyond fails at once. The call whose turn is next does not
+   * Bytes of their arguments, about: those are read when they leave. Default 24 MiB, or what `maxQueuedBytes` leaves
+   * beside `highWaterBytes` where that is less: a list of large calls may take as much as may be queued at all. What goes beyond fails at once. The call whose turn is next does not
    * count, and one may wait behind it whatever its size: a message may be larger than this by itself.
    */
   readonly maxWaitingBytes: number;

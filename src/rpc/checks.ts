@@ -113,16 +113,19 @@ export function checkLimits(given: Partial<Limits> | undefined): Limits {
     }
   }
   const chosen = Object.entries(given).filter(([, value]) => (value as unknown) !== undefined);
-  const limits: Limits = { ...defaultLimits, ...Object.fromEntries(chosen) };
+  const limits: Limits = { ...followingQueue(given.maxQueuedBytes), ...Object.fromEntries(chosen) };
   const { maxQueuedBytes, highWaterBytes } = limits;
-  if (given.highWaterBytes === undefined) {
-    const quarter = Math.floor(maxQueuedBytes / 4);
-    return { ...limits, highWaterBytes: Math.min(highWaterBytes, quarter) };
-  }
   if (highWaterBytes <= maxQueuedBytes) return limits;
   throw new RangeError(
     `limits.highWaterBytes is ${highWaterBytes}; allowed is no more than limits.maxQueuedBytes, which is ${maxQueuedBytes}`,
   );
+}
+
+/** The defaults, where a queue that may hold less has the others that are about it hold less as well. */
+function followingQueue(maxQueuedBytes = defaultLimits.maxQueuedBytes): Limits {
+  const highWaterBytes = Math.min(defaultLimits.highWaterBytes, Math.floor(maxQueuedBytes / 4));
+  const maxWaitingBytes = Math.min(defaultLimits.maxWaitingBytes, maxQueuedBytes - highWaterBytes);
+  return { ...defaultLimits, highWaterBytes, maxWaitingBytes };
 }
 
 /** Checks codecs, one or some. Throws TypeError or RangeError. */
