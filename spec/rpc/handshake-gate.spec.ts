@@ -1,21 +1,40 @@
 import { describe, expect, it } from '@jest/globals';
+import { VirtualTimeScheduler } from 'rxjs';
 import { LimitExceededError } from '../../src/errors.js';
 import { defaultLimits, type Limits } from '../../src/protocol/limits.js';
-import { HandshakeGate } from '../../src/rpc/handshake-gate.js';
+import { HandshakeGate, type Pass } from '../../src/rpc/handshake-gate.js';
+import { frameOf, joined, openingBytes } from '../helpers/wire.js';
 import { HandTransport } from '../helpers/hand-transport.js';
 import { VirtualWorld } from '../helpers/virtual-world.js';
 
 /** A gate, and those who came to it. */
 function gate(limits: Partial<Limits>) {
   const reports: unknown[] = [];
-  const made = new HandshakeGate({ ...defaultLimits, ...limits }, (error) => reports.push(error));
+  const scheduler = new VirtualTimeScheduler();
+  const made = new HandshakeGate({ ...defaultLimits, ...limits }, scheduler, (error) => reports.push(error));
   const begun: (() => void)[] = [];
+  const passes: Pass[] = [];
+  /** Who gave way, by the order in which they were let in. */
+  const gone: number[] = [];
   const enter = (remoteHost?: string): HandTransport => {
     const transport = Object.assign(new HandTransport(), { remoteHost });
-    made.enter(transport, (leave) => begun.push(leave));
+    made.enter(transport, (pass) => {
+      begun.push(pass.leave);
+      const at = passes.push(pass) - 1;
+      return () => {
+        gone.push(at);
+        pass.leave();
+      };
+    });
     return transport;
   };
-  return { made, begun, reports, enter };
+  const pass = (ms: number): void => {
+    scheduler.maxFrames = scheduler.frame + ms;
+    // Something that is due then, so that the time is that.
+    scheduler.schedule(() => undefined, ms);
+    scheduler.flush();
+  };
+  return { made, begun, passes, gone, reports, enter, pass, scheduler };
 }
 
 describe('HandshakeGate', () => {
@@ -60,6 +79,38 @@ describe('HandshakeGate', () => {
     expect(made.size).toBe(0);
   });
 
+  it('has those who say nothing give way to those who wait, after a quarter of a second', () => {
+    const { made, passes, gone, enter, pass } = gate({ maxHandshakes: 2 });
+    enter();
+    pass(200);
+    enter();
+    pass(1_000);
+    expect([gone, made.size]).toEqual([[], 2]);
+    enter(); // nobody has to wait while somebody has had his time
+    expect([gone, passes.length, passes[2]?.waitedMs]).toEqual([[0], 3, 0]);
+    passes[2]?.heard();
+    enter();
+    enter();
+    expect([gone, made.waiting]).toEqual([[0, 1], 1]);
+    pass(249);
+    expect(gone).toEqual([0, 1]);
+    pass(1);
+    expect([gone, made.waiting, passes[4]?.waitedMs]).toEqual([[0, 1, 3], 0, 250]);
+  });
+
+  it('lets those take their time who have said who they are', () => {
+    const { made, passes, gone, enter, pass, scheduler } = gate({ maxHandshakes: 1 });
+    enter();
+    passes[0]?.heard();
+    enter();
+    pass(10_000);
+    expect([gone, made.waiting]).toEqual([[], 1]);
+    passes[0]?.leave();
+    expect([passes.length, passes[1]?.waitedMs]).toEqual([2, 10_000]);
+    pass(10_000);
+    expect([gone, scheduler.actions.length]).toEqual([[], 0]);
+  });
+
   it('turns away those who wait when it is closed', () => {
     const { made, begun, enter } = gate({ maxHandshakes: 1, maxHandshakesPerAddress: 2 });
     enter('10.0.0.1');
@@ -90,11 +141,56 @@ describe('the handshakes of an RPCServer', () => {
     await world.pass(0.01);
     const clients = [world.client(), world.client()];
     for (const client of clients) client.connectToServer();
-    await world.pass(0.5);
+    await world.pass(0.2);
     expect([server.counts().handshakes, server.connections()]).toEqual([3, []]);
     for (const end of silent) end();
     await world.until(Promise.all(clients.map((client) => client.whenConnected())));
     await world.pass(0.01);
     expect(server.counts()).toMatchObject({ handshakes: 0, refusedConnections: 0 });
+  });
+
+  /** Dials, says something, and nothing more. @returns when it ended, in seconds, once it has */
+  function stranger(world: VirtualWorld, said: Uint8Array): { endedAt: number | undefined } {
+    const seen: { endedAt: number | undefined } = { endedAt: undefined };
+    world.network.options.transport.dial(
+      { host: '127.0.0.1', port: 9_000 },
+      {
+        onTransport: (transport) => {
+          transport.open({
+            onChunk: () => undefined,
+            onWritable: () => undefined,
+            onClosed: () => (seen.endedAt ??= world.now),
+          });
+          transport.write(said);
+        },
+        onFailed: () => undefined,
+      },
+    );
+    return seen;
+  }
+
+  it('do not wait for long for strangers who say a byte now and then', async () => {
+    const world = new VirtualWorld();
+    const server = await world.startedServer({ limits: { maxHandshakes: 1 } });
+    const strangers = [1, 2, 3, 4].map(() => stranger(world, openingBytes.subarray(0, 1)));
+    await world.pass(0.01);
+    const client = world.client();
+    client.connectToServer();
+    await world.until(client.whenConnected());
+    expect(world.now).toBeLessThan(4 * 0.25 + 0.1);
+    await world.pass(0.01);
+    expect(strangers.map(({ endedAt }) => endedAt !== undefined)).toEqual([true, true, true, true]);
+    expect(server.counts().handshakes).toBe(0);
+  });
+
+  it('have ended within their time from the beginning on, also those that had to wait', async () => {
+    const world = new VirtualWorld();
+    await world.startedServer({ limits: { maxHandshakes: 1 } });
+    const hello = frameOf([32, { version: 1, timeoutMs: 10_000 }]);
+    const first = stranger(world, joined(openingBytes, hello));
+    const second = stranger(world, new Uint8Array(0));
+    await world.pass(6);
+    expect(first.endedAt).toBeCloseTo(5, 1);
+    expect(second.endedAt).toBeCloseTo(5.5, 1);
   });
 });

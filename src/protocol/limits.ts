@@ -90,7 +90,10 @@ export interface Limits {
    * Reset), and is disconnected. This side sends half as many at most, and the others later.
    */
   readonly maxCancels: number;
-  /** Connections of a server that are not made yet, all together: what strangers may make it hold. Further ones wait unread. */
+  /**
+   * Connections of a server that are not made yet, all together: what strangers may make it hold. Further ones
+   * wait unread, and meanwhile who has been silent for 250 ms gives way to them.
+   */
   readonly maxHandshakes: number;
   /** The same from one address; this machine's own are not counted. One more is disconnected. */
   readonly maxHandshakesPerAddress: number;

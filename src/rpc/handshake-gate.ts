@@ -2,10 +2,12 @@
  * How many strangers a server talks to at one time: a connection that is not made yet has cost its dialler nothing.
  *
  * Those who come while as many are being made as may be wait unread, in the order in which they came, so that a crowd that comes
- * back all at once is let in one after the other; when the line is long as well they are turned away. From one address only
- * so many may be in the gate, so that one stranger does not fill it. This machine's own programs are not told apart by
- * address. PROTOCOL.md, "Limits".
+ * back all at once is let in one after the other; when the line is long as well they are turned away. While somebody waits, who is
+ * being made and has not said who he is gives way before long: whoever speaks this protocol says that as soon as he is connected, and
+ * one who dials and is silent, or says a byte now and then, must not keep the others out. From one address only so many may be in the
+ * gate, so that one stranger does not fill it. This machine's own programs are not told apart by address. PROTOCOL.md, "Limits".
  */
+import type { SchedulerLike, Subscription } from 'rxjs';
 import { LimitExceededError } from '../errors.js';
 import type { Limits } from '../protocol/limits.js';
 import { SparseMap, SparseSet } from '../protocol/sparse.js';
@@ -16,32 +18,62 @@ import { isLoopback } from './checks.js';
 /** For each one that is being made, so many may wait: those who stand behind more would give up before their turn. */
 const waitingForEach = 15;
 
-/** Begins with a transport, which is owned by whoever begins; `leave` is to be called, once or more, when it is made or has ended. */
-export type Begin = (leave: () => void) => void;
+/**
+ * Who is silent for so long gives way to those who wait, in milliseconds: what he must say comes along with his connect, or, if that
+ * packet is lost, after the 200 ms at least for which Linux waits before it sends it again.
+ */
+const patienceMs = 250;
+
+/** What whoever begins with a transport is given for it. */
+export interface Pass {
+  /** How long it has waited, in milliseconds. */
+  readonly waitedMs: number;
+  /** To be called when the other side has said who it is. */
+  readonly heard: () => void;
+  /** To be called, once or more, when it is made or has ended. */
+  readonly leave: () => void;
+}
+
+/** Begins with a transport, which is owned by whoever begins. @returns how to end it, since others wait and nothing was heard of it */
+export type Begin = (pass: Pass) => () => void;
 
 interface Waiting {
   readonly transport: Transport;
   readonly host: string | undefined;
   readonly begin: Begin;
+  readonly sinceMs: number;
+}
+
+/** Somebody of whom nothing was heard. */
+interface Silent {
+  readonly sinceMs: number;
+  /** `undefined` while he is being let in. */
+  giveWay: (() => void) | undefined;
 }
 
 /** The gate of one server. */
 export class HandshakeGate {
   readonly #limits: Limits;
   readonly #report: Report;
+  readonly #scheduler: SchedulerLike;
   readonly #waiting = new SparseSet<Waiting>();
   /** How many of each address are in the gate. */
   readonly #hosts = new SparseMap<string, number>();
   #open = 0;
+  /** Those who are being made and have said nothing yet, the longest first. */
+  readonly #silent = new SparseSet<Silent>();
+  #timer: Subscription | undefined;
   #refused = 0;
   #isReported = false;
 
   /**
    * @param limits - of the server
+   * @param scheduler - tells the time
    * @param report - gets why somebody is turned away: the first, until nobody is in the gate any more
    */
-  constructor(limits: Limits, report: Report) {
+  constructor(limits: Limits, scheduler: SchedulerLike, report: Report) {
     this.#limits = limits;
+    this.#scheduler = scheduler;
     this.#report = report;
   }
 
@@ -65,6 +97,7 @@ export class HandshakeGate {
     const { maxHandshakes, maxHandshakesPerAddress } = this.#limits;
     const host = hostOf(transport);
     const ofHost = host === undefined ? 0 : (this.#hosts.get(host) ?? 0);
+    const waiting: Waiting = { transport, host, begin, sinceMs: this.#scheduler.now() };
     if (ofHost >= maxHandshakesPerAddress) {
       this.turnAway(
         transport,
@@ -73,10 +106,11 @@ export class HandshakeGate {
       );
     } else if (this.#open < maxHandshakes) {
       if (host !== undefined) this.#hosts.set(host, ofHost + 1);
-      this.#begin({ transport, host, begin });
+      this.#begin(waiting);
     } else if (this.#waiting.size < maxHandshakes * waitingForEach) {
       if (host !== undefined) this.#hosts.set(host, ofHost + 1);
-      this.#waiting.add({ transport, host, begin });
+      this.#waiting.add(waiting);
+      this.#watchSilent();
     } else {
       this.turnAway(transport, `${this.size} connections are not made yet`, 'maxHandshakes');
     }
@@ -99,18 +133,25 @@ export class HandshakeGate {
       this.#forget(waiting);
       waiting.transport.destroy();
     }
+    this.#stopTimer();
   }
 
   #begin(waiting: Waiting): void {
     this.#open += 1;
     let hasLeft = false;
-    waiting.begin(() => {
+    const nowMs = this.#scheduler.now();
+    const silent: Silent = { sinceMs: nowMs, giveWay: undefined };
+    this.#silent.add(silent);
+    const heard = (): void => void this.#silent.delete(silent);
+    const leave = (): void => {
       if (hasLeft) return;
       hasLeft = true;
+      heard();
       this.#open -= 1;
       this.#forget(waiting);
       this.#beginNext();
-    });
+    };
+    silent.giveWay = waiting.begin({ waitedMs: nowMs - waiting.sinceMs, heard, leave });
   }
 
   #beginNext(): void {
@@ -119,7 +160,38 @@ export class HandshakeGate {
       this.#begin(waiting);
       return;
     }
+    this.#stopTimer();
     if (this.#open === 0) this.#isReported = false;
+  }
+
+  /** While somebody waits, those who are silent give way as soon as they have had their time. */
+  #watchSilent(): void {
+    if (this.#timer !== undefined) return;
+    const nowMs = this.#scheduler.now();
+    for (const silent of this.#silent) {
+      const leftMs = silent.sinceMs + patienceMs - nowMs;
+      if (leftMs > 0) {
+        this.#lookIn(leftMs);
+        return;
+      }
+      this.#silent.delete(silent);
+      silent.giveWay?.();
+      if (this.#waiting.size === 0) return;
+    }
+    // All are known, and take their time for something: those who come after them may be silent.
+    this.#lookIn(patienceMs);
+  }
+
+  #lookIn(ms: number): void {
+    this.#timer = this.#scheduler.schedule(() => {
+      this.#timer = undefined;
+      if (this.#waiting.size > 0) this.#watchSilent();
+    }, ms);
+  }
+
+  #stopTimer(): void {
+    this.#timer?.unsubscribe();
+    this.#timer = undefined;
   }
 
   #forget({ host }: Waiting): void {

@@ -38,6 +38,8 @@ export interface PeerSettings {
   readonly interception: Interception | undefined;
   readonly random: () => number;
   readonly timeoutMs: number;
+  /** How long the other side has waited to be looked at, in milliseconds: that is part of what its handshake may take. */
+  readonly waitedMs?: number;
   readonly heartbeatIntervalMs: number | undefined;
   readonly unresponsiveAfterMs: number;
   readonly disconnectUnresponsive: boolean;
@@ -93,9 +95,17 @@ const maxHandshakeMs = 5_000;
 /** References begin anywhere below this, so that a number from another connection means nothing; far below 2^53. */
 const maxFirstReference = 2 ** 40;
 
+/** What is left of that for somebody who has waited for it, at least, in milliseconds: what he has said meanwhile is read at once. */
+const leastHandshakeMs = 500;
+
 /** How long a handshake may take. */
 export function handshakeTimeoutMs(timeoutMs: number): number {
   return Math.min(maxHandshakeMs, timeoutMs);
+}
+
+function handshakeTimeoutAfter(waitedMs: number, timeoutMs: number): number {
+  const mostMs = handshakeTimeoutMs(timeoutMs);
+  return Math.max(Math.min(leastHandshakeMs, mostMs), mostMs - waitedMs);
 }
 
 /** One peer of a server or client. */
@@ -136,14 +146,15 @@ export class Peer implements ConnectionSink {
     this.#isDialer = role.side === 'dialer';
     this.#sink = sink;
     this.#codec = new Codec(settings.limits, settings.codecs);
-    const { timeoutMs, heartbeatIntervalMs, limits, slabs, authenticationTimeoutMs, resume } = settings;
+    const { timeoutMs, waitedMs = 0, heartbeatIntervalMs, limits, slabs } = settings;
+    const { authenticationTimeoutMs, resume } = settings;
     this.#connection = new Connection(
       transport,
       {
         role,
         timeoutMs,
         heartbeatIntervalMs,
-        handshakeTimeoutMs: handshakeTimeoutMs(timeoutMs),
+        handshakeTimeoutMs: handshakeTimeoutAfter(waitedMs, timeoutMs),
         authenticationTimeoutMs,
         limits,
         slabs,

@@ -17,7 +17,7 @@ import { DedicatedPorts, type Handover } from './dedicated-ports.js';
 import { isSharedToken } from './shared-token.js';
 import { Places } from './places.js';
 import { Drain } from './drain.js';
-import { HandshakeGate } from './handshake-gate.js';
+import { HandshakeGate, type Pass } from './handshake-gate.js';
 import type { ResolvedServerOptions } from './options.js';
 import { faultOf, isOverLimit, Peer, type PeerSettings } from './peer.js';
 import { ServerConnection } from './server-connection.js';
@@ -72,7 +72,7 @@ export class ServerConnections {
     const { options, lifecycle, peerSettings } = settings;
     const { limits, authenticate, maxConnectionsAllowed, scheduler } = options;
     const { report } = lifecycle;
-    this.#gate = new HandshakeGate(limits, report);
+    this.#gate = new HandshakeGate(limits, scheduler, report);
     this.#away = new AwaySessions(limits, scheduler);
     this.#dedicatedPorts = new DedicatedPorts({
       options,
@@ -125,9 +125,7 @@ export class ServerConnections {
       this.#gate.turnAway(transport, `${open} files are connections already`, 'maxOpenFiles');
       return;
     }
-    this.#gate.enter(transport, (leave) => {
-      this.#begin(transport, handover, leave);
-    });
+    this.#gate.enter(transport, (pass) => this.#begin(transport, handover, pass));
   }
 
   /** What is counted for the server as a whole. */
@@ -144,11 +142,15 @@ export class ServerConnections {
     };
   }
 
-  #begin(transport: Transport, handover: Handover | undefined, onMadeOrEnded: () => void): void {
+  /** @returns how to end it for the sake of others */
+  #begin(transport: Transport, handover: Handover | undefined, pass: Pass): () => void {
     let connection: ServerConnection | undefined;
     const { options } = this.#settings;
-    const peer = new Peer(transport, { side: 'listener' }, this.#settings.peerSettings(), {
+    const { waitedMs, heard, leave: onMadeOrEnded } = pass;
+    const settings = { ...this.#settings.peerSettings(), waitedMs };
+    const peer = new Peer(transport, { side: 'listener' }, settings, {
       onHello: (hello) => {
+        heard();
         this.#authenticate(peer, hello, (identity) => {
           peer.identity = identity;
           connection = this.#greet(peer, hello, handover);
@@ -210,6 +212,9 @@ export class ServerConnections {
     });
     this.#peers.add(peer);
     peer.connection.open();
+    return () => {
+      peer.close('handshake-timeout', 'nothing was said, and others wait to be let in');
+    };
   }
 
   /** Changes how long silence is borne, on every connection. */
