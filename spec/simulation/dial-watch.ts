@@ -1,6 +1,7 @@
 /**
  * How often a client dials: at once only when it starts, and after a connection that has shown itself good; else never twice
- * within the least pause, however often it is let in and thrown out.
+ * within the least pause, however often it is let in and thrown out. A session that it has left, and that comes back to its server, has
+ * attempts of its own.
  */
 
 /** The least pause between two attempts, in milliseconds. */
@@ -9,12 +10,18 @@ const leastPauseMs = 50;
 /** The dials of one client. */
 export class DialWatch {
   readonly #events: (readonly [ms: number, kind: 'good' | 'quick'])[] = [];
-  #lastMs = -Infinity;
+  /** The last dials, as many as may follow each other at once. */
+  #lastMs: number[] = [-Infinity];
 
   /** It starts: its first dial is no second one. */
   starts(ms: number): void {
-    this.#lastMs = -Infinity;
+    this.#lastMs = this.#lastMs.map(() => -Infinity);
     this.isGood(ms);
+  }
+
+  /** It has left a session that may come back. */
+  leaves(): void {
+    this.#lastMs = [-Infinity, ...this.#lastMs];
   }
 
   /** Its connection was good at this time. */
@@ -25,8 +32,9 @@ export class DialWatch {
   /** It dials. */
   dials(ms: number): void {
     // Times are sums of fractions.
-    if (ms - this.#lastMs < leastPauseMs - 0.01) this.#events.push([ms, 'quick']);
-    this.#lastMs = ms;
+    const [oldestMs = -Infinity] = this.#lastMs;
+    if (ms - oldestMs < leastPauseMs - 0.01) this.#events.push([ms, 'quick']);
+    this.#lastMs = [...this.#lastMs.slice(1), ms];
   }
 
   /** What is wrong, once everything is over: until then it is not known when heartbeats came. */

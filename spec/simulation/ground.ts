@@ -65,7 +65,9 @@ export class Ground {
 
   /** Whether one side allows the other so little that what hangs is in the way. */
   get isBounded(): boolean {
-    const { maxIncomingCalls, maxOutgoingCalls, maxStreams } = this.profile.limits;
-    return (maxIncomingCalls ?? maxOutgoingCalls ?? maxStreams) !== undefined;
+    const { maxIncomingCalls, maxOutgoingCalls, maxStreams, maxWaitingCalls, maxWaitingBytes } =
+      this.profile.limits;
+    const bounds = [maxIncomingCalls, maxOutgoingCalls, maxStreams, maxWaitingCalls, maxWaitingBytes];
+    return bounds.some((bound) => bound !== undefined);
   }
 }

@@ -172,6 +172,7 @@ export class Population {
     };
     for (const each of lastingNames) this.#it.offers.offer(client, each);
     hearing.onHook = (kind, id) => {
+      if (kind === 'lost' && clientResume !== undefined) dials.leaves();
       this.#it.onHook(client, kind, id);
     };
     this.clients.push(client);
