@@ -67,6 +67,23 @@ describe.each(servingSides)('a drain of the side that serves, the %s', (serves) 
     expect(world.errors).toEqual([]);
   });
 
+  it('refuses also what has arrived with that, and waits for its turn', async () => {
+    const drained: Promise<void>[] = [];
+    const service = {
+      stop: () => void drained.push(drain(serving)),
+      note: (what: string) => what,
+    };
+    const { world, serving, proxy } = await served(serves, service, {
+      serving: { limits: { maxTurnMessages: 1 } },
+    });
+    const calls = [proxy.stop(), ...Array.from({ length: 20 }, (_, at) => proxy.note(`${at}`))];
+    const outcomes = await world.until(Promise.allSettled(calls));
+    expect(outcomes[0]).toMatchObject({ status: 'fulfilled' });
+    for (const outcome of outcomes.slice(1)) expect(outcome).toMatchObject({ reason: refusal });
+    await world.until(Promise.all(drained));
+    expect(world.now).toBeLessThan(1);
+  });
+
   it('refuses what crosses its word on the way; notifications are acted on, since nobody could be told', async () => {
     const desk = new Desk();
     const { world, serving, proxy } = await served(serves, desk, { latencyInSeconds: 0.05 });

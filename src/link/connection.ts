@@ -169,6 +169,11 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     return this.#transport.description;
   }
 
+  /** {@inheritDoc Line.hasUnhandled} */
+  get hasUnhandled(): boolean {
+    return this.#intake.hasHeld || this.#core.hasUnread;
+  }
+
   /** Whether session messages may be sent. */
   get isEstablished(): boolean {
     return this.#core.isEstablished;
@@ -502,6 +507,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
       this.#settle();
     }
     this.#intake.rest();
+    this.requestFlush();
   }
 
   /** It is this connection's turn again. */

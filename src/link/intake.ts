@@ -53,6 +53,8 @@ export class Intake {
   /** What waits for its turn. */
   #held: SessionMessage[] = [];
   #at = 0;
+  /** How many come behind those that are acted on right now. */
+  #behind = 0;
   /** Of this turn; of several, as long as they are little. */
   #taken = 0;
   #spentMs = 0;
@@ -88,6 +90,11 @@ export class Intake {
   /** Whether what arrives now has to wait, as what arrived before it does. */
   get isWaiting(): boolean {
     return this.#isWaiting;
+  }
+
+  /** Whether messages wait. */
+  get hasHeld(): boolean {
+    return this.#held.length > 0 || this.#behind > 0;
   }
 
   /** Whether it is not this connection's turn, since it has wasted the one before. */
@@ -205,7 +212,9 @@ export class Intake {
       const end = Math.min(at + size, messages.length, at + limits.maxTurnMessages - this.#taken);
       const slice = at === 0 && end === messages.length ? messages : messages.slice(at, end);
       const count = end - at;
+      this.#behind = messages.length - end;
       act(slice);
+      this.#behind = 0;
       this.#account(count);
       // The connection may have ended by one of them.
       if (this.#isOver) return messages.length;

@@ -11,6 +11,8 @@ export interface Line {
   readonly isAway: boolean;
   /** Whether this side has ended it: of messages that came together, those not yet acted on are not any more. */
   readonly isClosing: boolean;
+  /** Whether something has arrived that was not acted on yet; there is a flush when it was. */
+  readonly hasUnhandled: boolean;
   /** How often what arrived waited so that other connections had their turn. */
   readonly yields: number;
   /** The other side asked for what it may not have, or gave up what it had asked for. */

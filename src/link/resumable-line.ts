@@ -66,6 +66,11 @@ export class ResumableLine implements Line {
     return this.#isEnded || this.#connection.isClosing;
   }
 
+  /** {@inheritDoc Line.hasUnhandled} */
+  get hasUnhandled(): boolean {
+    return this.#connection.hasUnhandled;
+  }
+
   /** {@inheritDoc Line.yields} */
   get yields(): number {
     return this.#pastYields + this.#connection.yields;

@@ -83,9 +83,10 @@ export class SessionDrain {
     if (this.#isDone && this.#settings.hasAnswered()) this.#left();
   }
 
+  /** What has arrived is answered as well, if only by a refusal: who asked for it would never know what became of it. */
   get #isDone(): boolean {
-    const { isServing, isWaiting } = this.#settings;
-    return !isServing() && !isWaiting();
+    const { line, isServing, isWaiting } = this.#settings;
+    return !isServing() && !isWaiting() && !line.hasUnhandled;
   }
 
   #left(): void {
