@@ -18,6 +18,7 @@ import type { HeartbeatSink, Transport, TransportSink } from '../transports/tran
 import { Intake } from './intake.js';
 import type { Line } from './line.js';
 import { Outflow } from './outflow.js';
+import { StallWatch } from './stall-watch.js';
 import { Turns } from './turns.js';
 
 /** How a connection ended. */
@@ -82,8 +83,8 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
   readonly #highWaterBytes: number;
-  readonly #maxStallMs: number;
   readonly #outflow: Outflow;
+  readonly #stall: StallWatch;
   readonly #intake: Intake;
   readonly #heartbeatIntervalMs: number | undefined;
   #timeoutMs: number;
@@ -102,9 +103,6 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #isFlushWanted = false;
   /** It waits until less than this is queued; -1: it does not. */
   #roomBelowBytes = -1;
-  /** When the transport has been at what it holds for too long, and how often it was done with it. */
-  #stalledAtMs = Infinity;
-  #drains = 0;
   #isPeerDeaf = false;
   #isDispatching = false;
   #isReceiving = false;
@@ -139,8 +137,23 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     const { maxQueuedBytes, highWaterBytes, maxStallMs } = settings.limits;
     this.#maxQueuedBytes = maxQueuedBytes;
     this.#highWaterBytes = highWaterBytes;
-    this.#maxStallMs = maxStallMs;
     this.#outflow = new Outflow(transport, settings.slabs, highWaterBytes);
+    this.#stall = new StallWatch({
+      isClogged: () => this.#outflow.isClogged,
+      patienceMs: () => Math.max(maxStallMs, this.#timeoutMs),
+      now: () => scheduler.now(),
+      dueAt: (atMs) => {
+        this.#arm(atMs);
+      },
+      afterReading: (then) => {
+        transport.afterReading(then);
+      },
+      onStalled: () => {
+        if (this.#isEnded) return;
+        const text = `the peer reads too slowly: ${this.#outflow.queuedBytes} bytes wait, and for ${maxStallMs} ms too few have left`;
+        this.#giveUp(`${text} (limits.maxStallMs changes the bound)`);
+      },
+    });
     this.#intake = new Intake({
       transport,
       limits: settings.limits,
@@ -454,11 +467,10 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   /** {@inheritDoc TransportSink.onWritable} */
   onWritable(): void {
-    this.#drains += 1;
-    this.#stalledAtMs = Infinity;
+    this.#stall.drained();
     if (this.#isEnded) return;
     this.#outflow.onWritable();
-    this.#watchStall();
+    this.#stall.look();
     if (this.#core.hasLongMessages || this.#isFlushWanted || this.#roomBelowBytes >= 0) this.#scheduleFlush();
   }
 
@@ -644,29 +656,8 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   #write(frames: readonly Uint8Array[]): boolean {
     const isAccepting = this.#outflow.write(frames);
-    this.#watchStall();
+    this.#stall.look();
     return isAccepting;
-  }
-
-  /**
-   * From the time at which a transport has more than it takes at once it has so long, until it says that it is done. For as long as
-   * silence is borne a peer may be busy, and read nothing for that; from then on it has been heard.
-   */
-  #watchStall(): void {
-    if (!this.#outflow.isClogged || this.#stalledAtMs !== Infinity) return;
-    this.#stalledAtMs = this.#scheduler.now() + Math.max(this.#maxStallMs, this.#timeoutMs);
-    this.#arm(this.#stalledAtMs);
-  }
-
-  /** The transport has not been done for too long. As with silence what has arrived is looked at first: it may be that it was. */
-  #suspectStall(): void {
-    const drains = this.#drains;
-    this.#stalledAtMs = Infinity;
-    this.#transport.afterReading(() => {
-      if (this.#isEnded || this.#drains !== drains || !this.#outflow.isClogged) return;
-      const text = `the peer reads too slowly: ${this.#outflow.queuedBytes} bytes wait, and for ${this.#maxStallMs} ms too few have left`;
-      this.#giveUp(`${text} (limits.maxStallMs changes the bound)`);
-    });
   }
 
   #writeFrames(): void {
@@ -754,7 +745,6 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #handleDeadline(): void {
     this.#timerAtMs = Infinity;
     const nowMs = this.#scheduler.now();
-    if (nowMs >= this.#stalledAtMs) this.#suspectStall();
     if (nowMs >= this.#core.nextDeadlineMs) this.#core.handleDeadline(nowMs);
     // A call of the sink like any other: what it causes is told when it has returned.
     this.#isDispatching = true;
@@ -762,7 +752,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#isDispatching = false;
     this.#settle();
     this.deadlineChanged();
-    this.#arm(this.#stalledAtMs);
+    this.#stall.judge(nowMs);
   }
 
   #stopTimer(): void {
