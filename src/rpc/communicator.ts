@@ -226,8 +226,8 @@ export class RPCCommunicator implements Caller {
     return {
       ...noCounts,
       calls: this.#calls.size,
-      waitingCalls: this.#calls.waiting,
-      waitingBytes: this.#calls.waitingBytes,
+      waitingCalls: this.#calls.waiting.size,
+      waitingBytes: this.#calls.waiting.bytes,
       heldBack: this.#heldBack.size,
       unanswered: this.#invocations.unanswered,
       incomingCalls: this.#invocations.size,
@@ -341,7 +341,7 @@ export class RPCCommunicator implements Caller {
       this.#invocations.proceed();
       this.#served?.proceed();
       this.#heldBack.proceed();
-      this.#calls.proceed();
+      this.#calls.waiting.proceed();
       this.#drain?.consider();
     });
   }

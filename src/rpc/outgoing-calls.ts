@@ -3,7 +3,6 @@
  * refused here, with `executed: "no"`, before anything was sent.
  */
 import {
-  ConnectionLostError,
   LimitExceededError,
   NotConnectedError,
   RPCError,
@@ -15,18 +14,18 @@ import type { ConnectionEnd } from '../link/connection.js';
 import type { Limits } from '../protocol/limits.js';
 import { MessageType, type CallMeta, type ResponseMessage, type Target } from '../protocol/messages.js';
 import type { CallOptions } from '../proxies/types.js';
-import { CallQueue } from './call-queue.js';
+import type { Asked } from './asked.js';
 import { CancelPace } from './cancel-pace.js';
 import { callTimeMs, noTimeLeft } from './call-time.js';
-import { currentCallIfAny, withinCall } from './current-call.js';
+import { withinCall } from './current-call.js';
 import { listMembers } from './member-list.js';
 import { PendingCalls } from './pending-calls.js';
 import type { RemoteObjects } from './remote-objects.js';
-import { roughBytes } from './rough-bytes.js';
 import type { Report } from '../streams/user-callback.js';
 import type { Sending } from './sending.js';
 import { SentNotifications } from './sent-notifications.js';
 import { describeCall, labelOf } from './targets.js';
+import { WaitingCalls } from './waiting-calls.js';
 
 /** What making calls needs. */
 export interface OutgoingSettings {
@@ -50,10 +49,7 @@ export class OutgoingCalls {
   readonly #settings: OutgoingSettings;
   readonly #sending: Sending;
   readonly #pending: PendingCalls;
-  /** What waits for a place, and for room behind those. */
-  readonly #queue = new CallQueue();
-  /** What waits for room only: calls for which a place must not be waited for, and subscriptions. */
-  readonly #unplaced = new CallQueue();
+  readonly #waiting: WaitingCalls;
   readonly #cancels: CancelPace;
   /** Present once there was one. */
   #notified: SentNotifications | undefined;
@@ -81,31 +77,36 @@ export class OutgoingCalls {
         },
       },
       () => {
-        if (this.waiting > 0) this.proceed();
+        if (this.#waiting.size > 0) this.#waiting.proceed();
         settings.onEnded();
       },
     );
+    this.#waiting = new WaitingCalls({
+      sending,
+      limits: settings.limits,
+      now: settings.now,
+      deadlineChanged: settings.deadlineChanged,
+      unanswered: () => this.#pending.size,
+      check: (asked) => {
+        this.#check(asked);
+      },
+      asCallError: (error, asked) => this.asCallError(error, asked),
+    });
   }
 
   /** How many calls are not answered, those included that wait for their turn. */
   get size(): number {
-    return this.#pending.size + this.waiting;
+    return this.#pending.size + this.#waiting.size;
   }
 
-  /** How many wait for their turn, subscriptions included. */
-  get waiting(): number {
-    return this.#queue.size + this.#unplaced.size;
-  }
-
-  /** Bytes of what these will send, about. */
-  get waitingBytes(): number {
-    return this.#queue.bytes + this.#unplaced.bytes;
+  /** What waits for its turn, subscriptions included. */
+  get waiting(): WaitingCalls {
+    return this.#waiting;
   }
 
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
-    const queuesMs = Math.min(this.#queue.nextDeadlineMs, this.#unplaced.nextDeadlineMs);
-    return Math.min(this.#pending.nextDeadlineMs, queuesMs, this.#cancels.nextDeadlineMs);
+    return Math.min(this.#pending.nextDeadlineMs, this.#waiting.nextDeadlineMs, this.#cancels.nextDeadlineMs);
   }
 
   /** Calls a method; every failure is a rejection. */
@@ -117,52 +118,19 @@ export class OutgoingCalls {
         reject(signal.reason as Error);
         return;
       }
-      const timeoutMs = this.timeoutMs(target, member, options, this.#settings.callTimeoutMs);
-      const queue = this.#queueFor(target, member, args, options);
-      if (queue === undefined) {
-        this.#start(target, member, args, options, timeoutMs, resolve, reject);
-        return;
-      }
-      this.#wait(queue, target, member, args, options, timeoutMs, reject, (leftMs) => {
-        this.#start(target, member, args, options, leftMs, resolve, reject);
-      });
+      const asked = this.asked(target, member, args, options, this.#settings.callTimeoutMs);
+      const start = (leftMs: number | undefined): void => {
+        this.#start(asked, leftMs, resolve, reject);
+      };
+      if (!this.#waiting.holdCall(asked, reject, start)) start(asked.timeoutMs);
     });
-  }
-
-  /**
-   * Has a subscription wait where so much is queued that it must.
-   * @param start - it may be sent, with what is left of its time; what it throws is rejected
-   * @returns takes it out again; `undefined` where it may be sent at once
-   * @throws LimitExceededError where it may not wait either
-   */
-  waitForRoom(
-    target: Target,
-    member: string,
-    args: readonly unknown[],
-    options: CallOptions,
-    timeoutMs: number | undefined,
-    reject: (error: unknown) => void,
-    start: (leftMs: number | undefined) => void,
-  ): (() => void) | undefined {
-    if (this.#unplaced.size === 0 && this.#hasRoom(args)) return undefined;
-    this.#checkWaiting(target, member, args, options);
-    return this.#wait(this.#unplaced, target, member, args, options, timeoutMs, reject, start);
-  }
-
-  /** There is room, or a place: what waits goes its way, as far as there is. */
-  proceed(): void {
-    const { now } = this.#settings;
-    for (let queue = this.#nextQueue(); queue !== undefined; queue = this.#nextQueue()) {
-      // One that cannot be sent makes room for another.
-      queue.startNext(now());
-    }
   }
 
   /** Calls a method without waiting for an answer; throws when it was not sent. */
   notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     if (options.signal?.aborted === true) return;
-    const { sent } = this.send(target, member, args, options, () => {
-      if (!this.#hasRoom(args)) {
+    const { sent } = this.send({ target, member, args, options, timeoutMs: undefined }, () => {
+      if (!this.#waiting.hasRoom(args)) {
         const text = `${this.#sending.backlogBytes} bytes wait to be sent, and nobody waits for this one`;
         throw new LimitExceededError(`${text} (limits.highWaterBytes changes the bound)`);
       }
@@ -206,8 +174,7 @@ export class OutgoingCalls {
   /** The time of a call is over. */
   handleDeadline(nowMs: number): void {
     this.#pending.handleDeadline(nowMs);
-    this.#queue.handleDeadline(nowMs);
-    this.#unplaced.handleDeadline(nowMs);
+    this.#waiting.handleDeadline(nowMs);
     this.#cancels.handleDeadline(nowMs);
   }
 
@@ -222,30 +189,22 @@ export class OutgoingCalls {
     if (loss !== undefined) this.#settings.report(loss);
     this.#cancels.close();
     // First, so that none of them has its turn by the end of another.
-    for (const queue of [this.#unplaced, this.#queue])
-      queue.close(`the connection ended before its turn: ${end.reason.message}`);
+    this.#waiting.close(end.reason.message);
     this.#pending.close(end);
   }
 
   /** Sends a call or a subscription, or throws an error that says which one, without having sent anything. */
-  send(
-    target: Target,
-    member: string,
-    args: readonly unknown[],
-    options: CallOptions,
-    makeMessage: Parameters<Sending['send']>[0],
-  ): ReturnType<Sending['send']> {
+  send(asked: Asked, makeMessage: Parameters<Sending['send']>[0]): ReturnType<Sending['send']> {
     try {
-      this.#sending.checkOpen(options, target);
-      this.#checkTarget(target, member, args);
+      this.#checkSendable(asked);
       return this.#sending.send(makeMessage);
     } catch (error) {
-      throw this.asCallError(error, target, member);
+      throw this.asCallError(error, asked);
     }
   }
 
   /** Says which call failed; it never ran. */
-  asCallError(error: unknown, target: Target, member: string): unknown {
+  asCallError(error: unknown, { target, member }: Pick<Asked, 'target' | 'member'>): unknown {
     if (!(error instanceof RPCError)) return error;
     const Kind = error.constructor as new (message: string, details: object) => RPCError;
     const object = labelOf(target);
@@ -273,33 +232,34 @@ export class OutgoingCalls {
   }
 
   /**
-   * How long a call may take, in milliseconds.
-   * @throws RPCTimeoutError when nothing is left
+   * What is asked, with the time that it may take.
+   * @param defaultMs - that time, in milliseconds, where its options name none; `undefined`: no bound
+   * @throws RPCTimeoutError when nothing is left of it
    */
-  timeoutMs(
-    target: Target,
-    member: string,
-    options: CallOptions,
-    defaultMs: number | undefined,
-  ): number | undefined {
-    const timeMs = callTimeMs(options, defaultMs);
-    if (timeMs !== 0) return timeMs;
-    throw this.asCallError(new RPCTimeoutError(noTimeLeft), target, member);
-  }
-
-  /** Calls a method now. @throws RPCError, and whatever reading the arguments throws, when it was not sent */
-  #start(
+  asked(
     target: Target,
     member: string,
     args: readonly unknown[],
     options: CallOptions,
+    defaultMs: number | undefined,
+  ): Asked {
+    const timeoutMs = callTimeMs(options, defaultMs);
+    const asked: Asked = { target, member, args, options, timeoutMs };
+    if (timeoutMs !== 0) return asked;
+    throw this.asCallError(new RPCTimeoutError(noTimeLeft), asked);
+  }
+
+  /** Calls a method now. @throws RPCError, and whatever reading the arguments throws, when it was not sent */
+  #start(
+    asked: Asked,
     timeoutMs: number | undefined,
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
   ): void {
+    const { target, member, args, options } = asked;
     // Taken first: reading the arguments may run code of theirs that makes another call.
     const id = this.#sending.takeID();
-    const { sent, lent } = this.send(target, member, args, options, () => {
+    const { sent, lent } = this.send(asked, () => {
       const { codec } = this.#sending;
       const meta = this.meta(options, timeoutMs);
       // Marshalling keeps an array an array.
@@ -327,129 +287,16 @@ export class OutgoingCalls {
     if (timeoutMs !== undefined) this.#settings.deadlineChanged();
   }
 
-  /**
-   * Where a call waits that is not to be sent yet; `undefined`: it may be sent.
-   * @throws LimitExceededError where it may not wait either
-   */
-  #queueFor(
-    target: Target,
-    member: string,
-    args: readonly unknown[],
-    options: CallOptions,
-  ): CallQueue | undefined {
-    const { maxOutgoingCalls } = this.#settings.limits;
-    const { size } = this.#pending;
-    const hasRoom = this.#unplaced.size === 0 && this.#hasRoom(args);
-    if (hasRoom && size < maxOutgoingCalls && this.#queue.size === 0) return undefined;
-    // Whoever waits for a method that is served now may be the one who has all the places: waiting for one could last for ever.
-    // So it goes at once, and the other side refuses it if it has no room. Only for its bytes it waits: these leave whoever waits.
-    const isNested = currentCallIfAny()?.isEnded === false;
-    if (isNested && size + this.#unplaced.size >= maxOutgoingCalls * 2) throw this.#tooMany(target, member);
-    if (isNested && hasRoom) return undefined;
-    this.#checkWaiting(target, member, args, options);
-    return isNested ? this.#unplaced : this.#queue;
-  }
-
-  /**
-   * Whether something may be sent: up to half of the mark always, so that what is large has its turn, and beyond that what fits below
-   * the mark.
-   */
-  #hasRoom(args: readonly unknown[]): boolean {
-    const { highWaterBytes, maxNodes } = this.#settings.limits;
-    if (this.#sending.backlogBytes <= highWaterBytes / 2) return true;
-    return this.#hasRoomFor(roughBytes(args, maxNodes));
-  }
-
-  #hasRoomFor(bytes: number): boolean {
-    const { highWaterBytes } = this.#settings.limits;
-    const { backlogBytes } = this.#sending;
-    return backlogBytes <= highWaterBytes / 2 || backlogBytes + bytes <= highWaterBytes;
-  }
-
-  /** Whose turn it is; where only room is missing, that is asked for. */
-  #nextQueue(): CallQueue | undefined {
-    const hasPlace = this.#pending.size < this.#settings.limits.maxOutgoingCalls;
-    const queue = this.#unplaced.size > 0 || !hasPlace ? this.#unplaced : this.#queue;
-    const bytes = queue.nextBytes;
-    if (bytes === undefined) return undefined;
-    if (this.#hasRoomFor(bytes)) return queue;
-    this.#sending.requestRoom();
-    return undefined;
-  }
-
-  /** @throws LimitExceededError where as many wait as may; and what can be refused now is not to wait for it */
-  #checkWaiting(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
-    if (this.waiting >= this.#settings.limits.maxWaitingCalls) throw this.#tooMany(target, member);
-    this.#check(target, member, args, options);
-  }
-
-  #tooMany(target: Target, member: string): unknown {
-    const text = `${this.#pending.size} calls are not answered and ${this.waiting} wait (limits.maxOutgoingCalls and limits.maxWaitingCalls change the bounds)`;
-    return this.asCallError(new LimitExceededError(text), target, member);
-  }
-
-  /** @returns takes it out of the queue */
-  #wait(
-    queue: CallQueue,
-    target: Target,
-    member: string,
-    args: readonly unknown[],
-    options: CallOptions,
-    timeoutMs: number | undefined,
-    reject: (error: unknown) => void,
-    start: (leftMs: number | undefined) => void,
-  ): () => void {
-    const { now, deadlineChanged, limits } = this.#settings;
-    const bytes = roughBytes(args, limits.maxNodes);
-    // The one whose turn is next may be larger than the bound by itself, and so may the one behind it.
-    const behindBytes = this.waitingBytes - (this.#unplaced.nextBytes ?? this.#queue.nextBytes ?? 0);
-    if (behindBytes > 0 && behindBytes + bytes > limits.maxWaitingBytes) {
-      const text = `${this.waiting} calls wait with some ${this.waitingBytes} bytes, and this one has ${bytes}`;
-      const error = new LimitExceededError(`${text} (limits.maxWaitingBytes changes the bound)`);
-      throw this.asCallError(error, target, member);
-    }
-    const takeOut = queue.add(
-      {
-        bytes,
-        timeoutMs,
-        signal: options.signal,
-        start: (leftMs) => {
-          try {
-            start(leftMs);
-          } catch (error) {
-            reject(error);
-          }
-        },
-        reject,
-        expired: () => {
-          const text = `${this.#describeWait()} for ${(timeoutMs ?? 0) / 1_000} s`;
-          return this.asCallError(new RPCTimeoutError(text), target, member);
-        },
-        lost: (reason) => this.asCallError(new ConnectionLostError(reason), target, member),
-      },
-      now(),
-    );
-    if (timeoutMs !== undefined) deadlineChanged();
-    if (!this.#hasRoomFor(bytes)) this.#sending.requestRoom();
-    return takeOut;
-  }
-
-  #describeWait(): string {
-    const { size } = this.#pending;
-    if (size >= this.#settings.limits.maxOutgoingCalls) return `${size} others were not answered`;
-    return `others waited to be sent before it, behind ${this.#sending.backlogBytes} bytes,`;
-  }
-
-  #check(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
+  #check(asked: Asked): void {
     try {
-      this.#sending.checkOpen(options, target);
-      this.#checkTarget(target, member, args);
+      this.#checkSendable(asked);
     } catch (error) {
-      throw this.asCallError(error, target, member);
+      throw this.asCallError(error, asked);
     }
   }
 
-  #checkTarget(target: Target, member: string, args: readonly unknown[]): void {
+  #checkSendable({ target, member, args, options }: Asked): void {
+    this.#sending.checkOpen(options, target);
     if (typeof target === 'string') this.#checkName(target, member);
     const { maxArguments } = this.#settings.limits;
     if (args.length > maxArguments) {

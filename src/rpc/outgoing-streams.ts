@@ -24,6 +24,7 @@ import { onceAborted } from '../streams/abort-listeners.js';
 import type { OpenStream } from '../streams/remote-stream.js';
 import { initialCredit, type StreamReceiver, type StreamSink } from '../streams/stream-receiver.js';
 import { StreamReceivers } from '../streams/stream-receivers.js';
+import type { Asked } from './asked.js';
 import type { OutgoingCalls } from './outgoing-calls.js';
 import type { Sending, SentMessage } from './sending.js';
 import { describeCall, labelOf } from './targets.js';
@@ -183,32 +184,28 @@ export class OutgoingStreams {
     const { calls, maxStreams } = this.#settings;
     if (this.size + this.#waiting >= maxStreams) {
       const text = `${maxStreams} streams are open already (limits.maxStreams changes the bound)`;
-      throw calls.asCallError(new LimitExceededError(text), target, member);
+      throw calls.asCallError(new LimitExceededError(text), { target, member });
     }
     // A default meant for calls is not meant for streams, which may go on as long as they like.
-    const timeoutMs = calls.timeoutMs(target, member, options, undefined);
+    const asked = calls.asked(target, member, args, options, undefined);
     let leave: (() => void) | undefined;
     let isWaiting = true;
     const stopWaiting = (): void => {
       if (isWaiting) this.#waiting -= 1;
       isWaiting = false;
     };
-    const takeOut = calls.waitForRoom(
-      target,
-      member,
-      args,
-      options,
-      timeoutMs,
+    const takeOut = calls.waiting.holdSubscription(
+      asked,
       (error) => {
         stopWaiting();
         sink.error(neverSubscribed(error));
       },
       (leftMs) => {
         stopWaiting();
-        leave = this.#subscribe(target, member, args, options, leftMs, sink);
+        leave = this.#subscribe(asked, leftMs, sink);
       },
     );
-    if (takeOut === undefined) return this.#subscribe(target, member, args, options, timeoutMs, sink);
+    if (takeOut === undefined) return this.#subscribe(asked, asked.timeoutMs, sink);
     this.#waiting += 1;
     return () => {
       stopWaiting();
@@ -217,17 +214,11 @@ export class OutgoingStreams {
     };
   }
 
-  #subscribe(
-    target: Target,
-    member: string,
-    args: readonly unknown[],
-    options: CallOptions,
-    timeoutMs: number | undefined,
-    sink: StreamSink,
-  ): () => void {
+  #subscribe(asked: Asked, timeoutMs: number | undefined, sink: StreamSink): () => void {
     const { calls, sending } = this.#settings;
+    const { target, member, args, options } = asked;
     const id = sending.takeID();
-    const message = calls.send(target, member, args, options, () => {
+    const message = calls.send(asked, () => {
       const meta = calls.meta(options, timeoutMs);
       const marshalled = sending.codec.marshal(args, 'arguments') as readonly unknown[];
       const credit = initialCredit(sink);
