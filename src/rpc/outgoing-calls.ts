@@ -119,10 +119,14 @@ export class OutgoingCalls {
         return;
       }
       const asked = this.asked(target, member, args, options, this.#settings.callTimeoutMs);
-      const start = (leftMs: number | undefined): void => {
+      const queue = this.#waiting.queueFor(asked);
+      if (queue === undefined) {
+        this.#start(asked, asked.timeoutMs, resolve, reject);
+        return;
+      }
+      this.#waiting.wait(queue, asked, reject, (leftMs) => {
         this.#start(asked, leftMs, resolve, reject);
-      };
-      if (!this.#waiting.holdCall(asked, reject, start)) start(asked.timeoutMs);
+      });
     });
   }
 

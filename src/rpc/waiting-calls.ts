@@ -52,33 +52,70 @@ export class WaitingCalls {
   }
 
   /**
-   * Has a call wait, if it must.
-   * @param start - it may be sent, with what is left of its time; what it throws is rejected
-   * @returns whether it waits
+   * Where a call is to wait; `undefined`: it may be sent.
    * @throws LimitExceededError where it may not wait either
    */
-  holdCall(asked: Asked, reject: (error: unknown) => void, start: Start): boolean {
+  queueFor(asked: Asked): CallQueue | undefined {
     const { limits, unanswered } = this.#settings;
     const { maxOutgoingCalls } = limits;
     const hasRoom = this.#forRoom.size === 0 && this.hasRoom(asked.args);
-    if (hasRoom && unanswered() < maxOutgoingCalls && this.#forPlace.size === 0) return false;
+    if (hasRoom && unanswered() < maxOutgoingCalls && this.#forPlace.size === 0) return undefined;
     // Whoever waits for a method that is served now may be the one who has all the places: waiting for one could last for ever.
     // So it goes at once, and the other side refuses it if it has no room. Only for its bytes it waits: these leave whoever waits.
     const isNested = currentCallIfAny()?.isEnded === false;
     if (isNested && unanswered() + this.#forRoom.size >= maxOutgoingCalls * 2) throw this.#tooMany(asked);
-    if (isNested && hasRoom) return false;
-    this.#wait(isNested ? this.#forRoom : this.#forPlace, asked, reject, start);
-    return true;
+    if (isNested && hasRoom) return undefined;
+    return isNested ? this.#forRoom : this.#forPlace;
+  }
+
+  /**
+   * Has something wait.
+   * @param start - it may be sent, with what is left of its time; what it throws is rejected
+   * @returns takes it out again
+   * @throws LimitExceededError where as many wait as may, or so many bytes of them
+   */
+  wait(queue: CallQueue, asked: Asked, reject: (error: unknown) => void, start: Start): () => void {
+    const { now, deadlineChanged, limits, sending, check, asCallError } = this.#settings;
+    if (this.size >= limits.maxWaitingCalls) throw this.#tooMany(asked);
+    check(asked);
+    const { timeoutMs } = asked;
+    const bytes = roughBytes(asked.args, limits.maxNodes);
+    this.#checkBytes(asked, bytes);
+    const takeOut = queue.add(
+      {
+        bytes,
+        timeoutMs,
+        signal: asked.options.signal,
+        start: (leftMs) => {
+          try {
+            start(leftMs);
+          } catch (error) {
+            reject(error);
+          }
+        },
+        reject,
+        expired: () => {
+          const text = `${this.#describeWait()} for ${(timeoutMs ?? 0) / 1_000} s`;
+          return asCallError(new RPCTimeoutError(text), asked);
+        },
+        lost: (reason) => asCallError(new ConnectionLostError(reason), asked),
+      },
+      now(),
+    );
+    if (timeoutMs !== undefined) deadlineChanged();
+    if (!this.#hasRoomFor(bytes)) sending.requestRoom();
+    return takeOut;
   }
 
   /**
    * Has a subscription wait, if it must.
+   * @param start - see `wait`
    * @returns takes it out again; `undefined` where it may be sent at once
    * @throws LimitExceededError where it may not wait either
    */
   holdSubscription(asked: Asked, reject: (error: unknown) => void, start: Start): (() => void) | undefined {
     if (this.#forRoom.size === 0 && this.hasRoom(asked.args)) return undefined;
-    return this.#wait(this.#forRoom, asked, reject, start);
+    return this.wait(this.#forRoom, asked, reject, start);
   }
 
   /**
@@ -128,40 +165,6 @@ export class WaitingCalls {
     if (this.#hasRoomFor(bytes)) return queue;
     sending.requestRoom();
     return undefined;
-  }
-
-  /** @returns takes it out of the queue */
-  #wait(queue: CallQueue, asked: Asked, reject: (error: unknown) => void, start: Start): () => void {
-    const { now, deadlineChanged, limits, sending, check, asCallError } = this.#settings;
-    if (this.size >= limits.maxWaitingCalls) throw this.#tooMany(asked);
-    check(asked);
-    const { timeoutMs } = asked;
-    const bytes = roughBytes(asked.args, limits.maxNodes);
-    this.#checkBytes(asked, bytes);
-    const takeOut = queue.add(
-      {
-        bytes,
-        timeoutMs,
-        signal: asked.options.signal,
-        start: (leftMs) => {
-          try {
-            start(leftMs);
-          } catch (error) {
-            reject(error);
-          }
-        },
-        reject,
-        expired: () => {
-          const text = `${this.#describeWait()} for ${(timeoutMs ?? 0) / 1_000} s`;
-          return asCallError(new RPCTimeoutError(text), asked);
-        },
-        lost: (reason) => asCallError(new ConnectionLostError(reason), asked),
-      },
-      now(),
-    );
-    if (timeoutMs !== undefined) deadlineChanged();
-    if (!this.#hasRoomFor(bytes)) sending.requestRoom();
-    return takeOut;
   }
 
   /** The one whose turn is next may be larger than the bound by itself, and so may the one behind it. */
