@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { finalize, lastValueFrom, NEVER, of, retry, Subject, switchMap, timer, type Observable } from 'rxjs';
 import { notify, rx, withCallOptions, type RPCInterceptor } from 'tandem-rpc';
+import { MessageType } from '../../src/protocol/messages.js';
+import { rawClient } from '../helpers/raw-peer.js';
 import { served, servingSides } from '../helpers/served.js';
-import { rejectionOf, turn } from '../helpers/virtual-world.js';
+import { rejectionOf, turn, VirtualWorld } from '../helpers/virtual-world.js';
 
 const passOn: RPCInterceptor = (call, next) => next(call);
 
@@ -168,6 +170,30 @@ describe('a signal', () => {
     expect(using.counts()).toMatchObject({ calls: 0, streams: 0 });
     await turn();
     expect(warnings).toEqual([]);
+  });
+
+  it('that is aborted is so over there before what is sent after that arrives', async () => {
+    const world = new VirtualWorld();
+    const server = await world.startedServer();
+    const peer = await rawClient(world);
+    peer.registerAll(['theirs', ['take', 'next']]);
+    await world.pass(0.01);
+    interface Theirs {
+      take(signal: AbortSignal): void;
+      next(): void;
+    }
+    const theirs = server.remoteProxyObject<Theirs>(peer.connectionID ?? '', 'theirs')!;
+    const controller = new AbortController();
+    const calls = [rejectionOf(theirs.take(controller.signal))];
+    await world.pass(0.01);
+    controller.abort();
+    calls.push(rejectionOf(theirs.next()));
+    await world.pass(0.01);
+    const { request, abort } = MessageType;
+    const types = peer.received.map(([type]) => type).filter((type) => type === request || type === abort);
+    expect(types).toEqual([request, abort, request]);
+    await world.until(server.stop());
+    await world.until(Promise.all(calls));
   });
 
   it('ends a call and a stream also where reading their arguments aborts it', async () => {

@@ -89,6 +89,11 @@ export class ExportTable implements Lender {
     return outer;
   }
 
+  /** Whether a message is being marshalled: what it lends is not told of before it has left. */
+  get isLending(): boolean {
+    return this.#nesting > 0;
+  }
+
   /** The message is marshalled, or has failed to be. @returns the numbers that it lends, `undefined` if none */
   end(outer: number[] | undefined): readonly number[] | undefined {
     const lent = this.#loan;

@@ -160,6 +160,7 @@ export class RPCCommunicator implements Caller {
       exports,
       // What was emitted before a call or an answer does not come after it, as far as there is credit and room.
       beforeSend: () => {
+        this.#references.tellAborts();
         if (this.#served?.hasReady === true) this.#served.pump(Math.min(causalBytes, connection.roomBytes));
         // What is sent may be the end of something.
         if (this.#drain !== undefined) connection.requestFlush();

@@ -160,15 +160,21 @@ export class References {
     this.#imports.abort(number, message.length === 2 ? new DOMException('aborted', 'AbortError') : reason);
   }
 
+  /** Something is about to be sent: it does not overtake word of signals that were aborted, as far as that overtakes nothing itself. */
+  tellAborts(): void {
+    if (this.#aborted.length === 0 || this.exports.isLending || this.#connection.hasLongMessages) return;
+    const aborted = this.#aborted;
+    this.#aborted = [];
+    for (const [number, reason] of aborted) this.#sendAbort(number, reason);
+  }
+
   /** Tells of signals that were aborted and of references that are given back, once no longer message is overtaken. */
   flush(): void {
     if (this.#connection.hasLongMessages) {
       if (this.#aborted.length > 0 || this.#imports.hasReleased) this.#connection.requestFlush();
       return;
     }
-    const aborted = this.#aborted;
-    this.#aborted = [];
-    for (const [number, reason] of aborted) this.#sendAbort(number, reason);
+    this.tellAborts();
     const released = this.#imports.takeReleased();
     for (let at = 0; at < released.length; at += maxReleasedTogether) {
       this.#connection.send([MessageType.release, released.slice(at, at + maxReleasedTogether)]);
