@@ -338,6 +338,14 @@ describe.each(sides)('an established %s', (side, establish) => {
   });
 
   describe('after the end', () => {
+    it('reads nothing of what had come before it', () => {
+      const hand = establish();
+      hand.core.receive(frameOf([2, 'a', 'b', []]), 0, false);
+      hand.core.close('disconnected', 'enough');
+      hand.core.readOn(0);
+      expect([hand.core.hasUnread, hand.core.receivedCount]).toEqual([false, 0]);
+    });
+
     it('nothing has an effect', () => {
       const hand = ready(establish()).close();
       hand.takeMessages();

@@ -70,9 +70,8 @@ export class Outbox {
    */
   get backlogBytes(): number {
     const bytes = this.#writer.pendingBytes + this.#longBytes;
-    if (this.#long.size === 0) return bytes;
-    const [first] = this.#long;
-    return bytes - (first?.remainingBytes ?? 0);
+    for (const first of this.#long) return bytes - first.remainingBytes;
+    return bytes;
   }
 
   /** Bytes of memory that the session keeps while it is away: what is not acknowledged, and what waits. */
@@ -109,11 +108,6 @@ export class Outbox {
   keepSent(maxBytes: number): void {
     const log = new SendLog(this.#slabs.fragments, maxBytes);
     this.#logged = new LoggedOutput(log, this.#slabs.fragments, this.#writer);
-  }
-
-  /** The number of the last session message that was sent. */
-  get sentCount(): number {
-    return this.#sentCount;
   }
 
   /** Whether all that was kept is acknowledged, and nothing waits. */
