@@ -154,6 +154,24 @@ describe.each(servingSides)('calls to the %s', (side) => {
     expect(await world.until(unsendable)).toMatchObject({ code: 'unserializable-value', executed: 'no' });
   });
 
+  it('that have waited do not end any more by having waited', async () => {
+    const slow = new Slow();
+    const { world, proxy, using } = await served(side, slow, {
+      using: { limits: { maxOutgoingCalls: 1 } },
+    });
+    // No whole millisecond, as ever with a real clock.
+    await world.pass(0.0004);
+    const first = proxy.work();
+    const second = rejectionOf(withCallOptions(proxy, { timeoutInSeconds: 1.0003 }).work());
+    await world.pass(0.01);
+    slow.endAll();
+    await world.until(first);
+    await world.pass(0.01);
+    expect([slow.ran, using.counts().waitingCalls]).toEqual([2, 0]);
+    expect(await world.until(second)).toMatchObject({ code: 'timeout', executed: 'unknown' });
+    expect(using.counts()).toMatchObject({ waitingCalls: 0, waitingBytes: 0 });
+  });
+
   it('that a served method makes do not wait for those that may wait for it', async () => {
     const service = { call: (callback: () => Promise<number>) => callback(), inner: () => 42 };
     const { world, proxy } = await served(side, service, { using: { limits: { maxOutgoingCalls: 1 } } });

@@ -29,7 +29,8 @@ export interface QueuedCall {
 
 interface Entry {
   readonly call: QueuedCall;
-  readonly deadlineMs: number | undefined;
+  /** When it is given up, as the table of deadlines has it; set when it is entered there. */
+  deadlineMs: number | undefined;
   unlisten: (() => void) | undefined;
 }
 
@@ -65,9 +66,8 @@ export class CallQueue {
   /** A call begins to wait. @returns takes it out; has no effect when it does not wait any more */
   add(call: QueuedCall, nowMs: number): () => void {
     const { timeoutMs, signal } = call;
-    const deadlineMs = timeoutMs === undefined ? undefined : nowMs + timeoutMs;
-    const entry: Entry = { call, deadlineMs, unlisten: undefined };
-    if (deadlineMs !== undefined) this.#deadlines.add(entry, deadlineMs);
+    const entry: Entry = { call, deadlineMs: undefined, unlisten: undefined };
+    if (timeoutMs !== undefined) entry.deadlineMs = this.#deadlines.add(entry, nowMs + timeoutMs);
     entry.unlisten =
       signal &&
       onceAborted(signal, () => {

@@ -309,7 +309,8 @@ export class ServerConnections {
     // It may have gone while it was being authenticated.
     if (!this.#peers.has(peer)) return undefined;
     if (ticket !== handover?.ticket) {
-      peer.connection.refuse('protocol-error', 'the ticket is not for this port', undefined);
+      // No fault: a port is free for another client as soon as it is not waited at any more.
+      peer.connection.refuse('disconnected', 'the ticket is not for this port', undefined);
       return undefined;
     }
     // Who was sent to a port of his own has asked for his session before, and in vain.
