@@ -233,7 +233,8 @@ export class ThreadTransport implements Transport, ThreadEnd, TransportHeartbeat
 
   /** The thread knows nothing of it any more: what it had sent is here, held or delivered. */
   #finishReadings(): void {
-    process.nextTick(() => {
+    // In a turn of its own: who reads by turns, as long as there is something, must not keep the loop from turning.
+    setImmediate(() => {
       const readings = [...this.#readings.values()];
       this.#readings.clear();
       for (const callback of readings) if (!this.#isReported) callback();

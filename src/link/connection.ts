@@ -664,9 +664,13 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     if (this.#isEnded) return;
     this.#earlyBytes = firstEarlyBytes;
     const frames = this.#core.takeFrames(this.#outflow.roomBytes);
-    const isAccepting = frames.length > 0 && this.#write(frames);
-    // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself.
-    if (isAccepting && (this.#core.hasLongMessages || this.#isFlushWanted)) this.#scheduleFlush();
+    // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself. Where all of it
+    // was written early there is nothing left for now, and room for more.
+    const goesOn =
+      frames.length > 0
+        ? this.#write(frames) && (this.#core.hasLongMessages || this.#isFlushWanted)
+        : this.#isFlushWanted && this.roomBytes > 0;
+    if (goesOn) this.#scheduleFlush();
     this.#announceSent();
     if (this.#outflow.queuedBytes <= this.#maxQueuedBytes && !this.#core.isOverfull) {
       this.#announceRoom();
