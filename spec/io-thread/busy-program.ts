@@ -84,6 +84,8 @@ async function serve(): Promise<void> {
 
 async function flood(): Promise<void> {
   const client = new RPCClient({ port: Number(port), timeoutInSeconds });
+  // Notifications that are lost with the connection are told here, and expected where there is no I/O thread.
+  client.errors$.subscribe();
   client.connectToServer();
   const service = await client.whenRemoteProxyObject<Service>('service');
   let clientLosses = 0;

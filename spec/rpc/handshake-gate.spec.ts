@@ -72,6 +72,13 @@ describe('HandshakeGate', () => {
       false,
     ]);
     expect(['127.0.0.1', '::ffff:127.0.0.1', '::1', '127.0.0.1'].some(refused)).toBe(false);
+    // Of IPv6 a network of 64 bits is one.
+    expect(['2001:db8::1', '2001:DB8::2', '2001:db8:0:0:ffff::3', '2001:db8:0:1::1'].map(refused)).toEqual([
+      false,
+      false,
+      true,
+      false,
+    ]);
     expect(reports).toMatchObject([{ message: expect.stringContaining('limits.maxHandshakesPerAddress') }]);
     begun[0]!();
     expect(['10.0.0.1', '10.0.0.1'].map(refused)).toEqual([false, true]);
@@ -109,6 +116,28 @@ describe('HandshakeGate', () => {
     expect([passes.length, passes[1]?.waitedMs]).toEqual([2, 10_000]);
     pass(10_000);
     expect([gone, scheduler.actions.length]).toEqual([[], 0]);
+  });
+
+  it('has those who were greeted, and say nothing more, give way after a second', () => {
+    const { made, passes, gone, enter, pass } = gate({ maxHandshakes: 2 });
+    enter();
+    enter();
+    passes[0]?.heard();
+    passes[0]?.greeted();
+    pass(100);
+    enter();
+    enter();
+    pass(150); // the one who is silent goes first
+    expect([gone, made.waiting]).toEqual([[1], 1]);
+    passes[2]?.heard();
+    passes[2]?.greeted();
+    pass(749);
+    expect(gone).toEqual([1]);
+    pass(1);
+    expect([gone, made.waiting]).toEqual([[1, 0], 0]);
+    for (const each of passes) each.leave();
+    passes[3]?.greeted(); // too late for that
+    expect(made.size).toBe(0);
   });
 
   it('turns away those who wait when it is closed', () => {
@@ -190,7 +219,8 @@ describe('the handshakes of an RPCServer', () => {
     const first = stranger(world, joined(openingBytes, hello));
     const second = stranger(world, new Uint8Array(0));
     await world.pass(6);
-    expect(first.endedAt).toBeCloseTo(5, 1);
-    expect(second.endedAt).toBeCloseTo(5.5, 1);
+    // The first was greeted, and then had to give way; the second had nobody behind it.
+    expect(first.endedAt).toBeCloseTo(1, 1);
+    expect(second.endedAt).toBeCloseTo(5, 1);
   });
 });

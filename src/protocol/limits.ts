@@ -92,10 +92,10 @@ export interface Limits {
   readonly maxCancels: number;
   /**
    * Connections of a server that are not made yet, all together: what strangers may make it hold. Further ones
-   * wait unread, and meanwhile who has been silent for 250 ms gives way to them.
+   * wait unread, and meanwhile who says nothing gives way to them: for 250 ms at first, for 1 s once he was answered.
    */
   readonly maxHandshakes: number;
-  /** The same from one address; this machine's own are not counted. One more is disconnected. */
+  /** The same from one address, or one IPv6 network of 64 bits; this machine's own are not counted. One more is disconnected. */
   readonly maxHandshakesPerAddress: number;
   /**
    * Messages of one connection that are acted on before the other connections have had their turn: so one that sends without end

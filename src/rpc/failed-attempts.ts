@@ -5,6 +5,7 @@
  * the way of guessing there is the pause after each failure.
  */
 import { SparseMap } from '../protocol/sparse.js';
+import { originOf } from './origin.js';
 
 /** Failures in a row that cost an address nothing. */
 const mostFailures = 10;
@@ -32,14 +33,14 @@ export class FailedAttempts {
 
   /** For how long an address is not heard, in milliseconds; 0: it is heard. */
   waitMs(host: string | undefined, nowMs: number): number {
-    const address = addressOf(host);
+    const address = originOf(host);
     const count = address === undefined ? 0 : this.#count(address, nowMs);
     return Math.ceil(Math.max(0, count - mostFailures + 1) * forgetMs);
   }
 
   /** Credentials from there were refused. */
   add(host: string | undefined, nowMs: number): void {
-    const address = addressOf(host);
+    const address = originOf(host);
     if (address === undefined) return;
     const count = this.#count(address, nowMs);
     this.#byAddress.delete(address);
@@ -59,22 +60,4 @@ export class FailedAttempts {
     this.#byAddress.delete(address);
     return 0;
   }
-}
-
-/** Whom a host stands for; `undefined`: nobody in particular. Of IPv6 the network, all of which one customer has. */
-function addressOf(host: string | undefined): string | undefined {
-  if (host === undefined) return undefined;
-  const address = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
-  if (address === '::1' || address.startsWith('127.')) return undefined;
-  return address.includes(':') ? networkOf(address) : address;
-}
-
-/** The first four groups, written out. */
-function networkOf(address: string): string {
-  const [head = '', tail] = address.replace(/%.*$/, '').split('::');
-  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'));
-  const behind = tail === undefined ? [] : groups(tail);
-  const before = groups(head);
-  const zeros = new Array<string>(Math.max(0, 8 - before.length - behind.length)).fill('0');
-  return [...before, ...zeros, ...behind].slice(0, 4).join(':');
 }

@@ -3,9 +3,9 @@
  *
  * Those who come while as many are being made as may be wait unread, in the order in which they came, so that a crowd that comes
  * back all at once is let in one after the other; when the line is long as well they are turned away. While somebody waits, who is
- * being made and has not said who he is gives way before long: whoever speaks this protocol says that as soon as he is connected, and
- * one who dials and is silent, or says a byte now and then, must not keep the others out. From one address only so many may be in the
- * gate, so that one stranger does not fill it. This machine's own programs are not told apart by address. PROTOCOL.md, "Limits".
+ * being made and does not go on gives way before long: one who dials and is silent, or says a byte now and then, or a HELLO and nothing
+ * more, must not keep the others out. From one address only so many may be in the gate, so that one stranger does not fill it. This
+ * machine's own programs are not told apart by address. PROTOCOL.md, "Limits".
  */
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { LimitExceededError } from '../errors.js';
@@ -13,7 +13,7 @@ import type { Limits } from '../protocol/limits.js';
 import { SparseMap, SparseSet } from '../protocol/sparse.js';
 import type { Report } from '../streams/user-callback.js';
 import type { Transport } from '../transports/transport.js';
-import { isLoopback } from './checks.js';
+import { originOf } from './origin.js';
 
 /** For each one that is being made, so many may wait: those who stand behind more would give up before their turn. */
 const waitingForEach = 15;
@@ -22,14 +22,19 @@ const waitingForEach = 15;
  * Who is silent for so long gives way to those who wait, in milliseconds: what he must say comes along with his connect, or, if that
  * packet is lost, after the 200 ms at least for which Linux waits before it sends it again.
  */
-const patienceMs = 250;
+const silentMs = 250;
+
+/** So long who has said who he is, and was answered: that takes a round trip. */
+const greetedMs = 1_000;
 
 /** What whoever begins with a transport is given for it. */
 export interface Pass {
   /** How long it has waited, in milliseconds. */
   readonly waitedMs: number;
-  /** To be called when the other side has said who it is. */
+  /** To be called when the other side has said who it is: it waits for this side from then on. */
   readonly heard: () => void;
+  /** To be called when it was answered: this side waits for the other again. */
+  readonly greeted: () => void;
   /** To be called, once or more, when it is made or has ended. */
   readonly leave: () => void;
 }
@@ -44,9 +49,10 @@ interface Waiting {
   readonly sinceMs: number;
 }
 
-/** Somebody of whom nothing was heard. */
-interface Silent {
-  readonly sinceMs: number;
+/** Somebody who is waited for. */
+interface Awaited {
+  /** When he gives way to others who wait. */
+  dueMs: number;
   /** `undefined` while he is being let in. */
   giveWay: (() => void) | undefined;
 }
@@ -61,7 +67,9 @@ export class HandshakeGate {
   readonly #hosts = new SparseMap<string, number>();
   #open = 0;
   /** Those who are being made and have said nothing yet, the longest first. */
-  readonly #silent = new SparseSet<Silent>();
+  readonly #silent = new SparseSet<Awaited>();
+  /** Those who were greeted, likewise. */
+  readonly #greeted = new SparseSet<Awaited>();
   #timer: Subscription | undefined;
   #refused = 0;
   #isReported = false;
@@ -95,7 +103,7 @@ export class HandshakeGate {
   /** Somebody dialled. */
   enter(transport: Transport, begin: Begin): void {
     const { maxHandshakes, maxHandshakesPerAddress } = this.#limits;
-    const host = hostOf(transport);
+    const host = originOf(transport.remoteHost);
     const ofHost = host === undefined ? 0 : (this.#hosts.get(host) ?? 0);
     const waiting: Waiting = { transport, host, begin, sinceMs: this.#scheduler.now() };
     if (ofHost >= maxHandshakesPerAddress) {
@@ -110,7 +118,7 @@ export class HandshakeGate {
     } else if (this.#waiting.size < maxHandshakes * waitingForEach) {
       if (host !== undefined) this.#hosts.set(host, ofHost + 1);
       this.#waiting.add(waiting);
-      this.#watchSilent();
+      this.#watch();
     } else {
       this.turnAway(transport, `${this.size} connections are not made yet`, 'maxHandshakes');
     }
@@ -140,18 +148,24 @@ export class HandshakeGate {
     this.#open += 1;
     let hasLeft = false;
     const nowMs = this.#scheduler.now();
-    const silent: Silent = { sinceMs: nowMs, giveWay: undefined };
-    this.#silent.add(silent);
-    const heard = (): void => void this.#silent.delete(silent);
+    const awaited: Awaited = { dueMs: nowMs + silentMs, giveWay: undefined };
+    this.#silent.add(awaited);
+    const heard = (): void => void this.#silent.delete(awaited);
+    const greeted = (): void => {
+      if (hasLeft) return;
+      awaited.dueMs = this.#scheduler.now() + greetedMs;
+      this.#greeted.add(awaited);
+    };
     const leave = (): void => {
       if (hasLeft) return;
       hasLeft = true;
       heard();
+      this.#greeted.delete(awaited);
       this.#open -= 1;
       this.#forget(waiting);
       this.#beginNext();
     };
-    silent.giveWay = waiting.begin({ waitedMs: nowMs - waiting.sinceMs, heard, leave });
+    awaited.giveWay = waiting.begin({ waitedMs: nowMs - waiting.sinceMs, heard, greeted, leave });
   }
 
   #beginNext(): void {
@@ -164,28 +178,36 @@ export class HandshakeGate {
     if (this.#open === 0) this.#isReported = false;
   }
 
-  /** While somebody waits, those who are silent give way as soon as they have had their time. */
-  #watchSilent(): void {
+  /** While somebody waits, those who are waited for give way as soon as they have had their time. */
+  #watch(): void {
     if (this.#timer !== undefined) return;
     const nowMs = this.#scheduler.now();
-    for (const silent of this.#silent) {
-      const leftMs = silent.sinceMs + patienceMs - nowMs;
-      if (leftMs > 0) {
-        this.#lookIn(leftMs);
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (next.dueMs > nowMs) {
+        this.#lookIn(next.dueMs - nowMs);
         return;
       }
-      this.#silent.delete(silent);
-      silent.giveWay?.();
+      this.#silent.delete(next);
+      this.#greeted.delete(next);
+      next.giveWay?.();
       if (this.#waiting.size === 0) return;
     }
-    // All are known, and take their time for something: those who come after them may be silent.
-    this.#lookIn(patienceMs);
+    // All wait for this side: those who come after them may not.
+    this.#lookIn(silentMs);
+  }
+
+  /** Who gives way first. */
+  #next(): Awaited | undefined {
+    const [silent] = this.#silent;
+    const [greeted] = this.#greeted;
+    if (silent === undefined || greeted === undefined) return silent ?? greeted;
+    return silent.dueMs <= greeted.dueMs ? silent : greeted;
   }
 
   #lookIn(ms: number): void {
     this.#timer = this.#scheduler.schedule(() => {
       this.#timer = undefined;
-      if (this.#waiting.size > 0) this.#watchSilent();
+      if (this.#waiting.size > 0) this.#watch();
     }, ms);
   }
 
@@ -200,11 +222,4 @@ export class HandshakeGate {
     if (left > 0) this.#hosts.set(host, left);
     else this.#hosts.delete(host);
   }
-}
-
-/** The address that is counted, `undefined` where none is. */
-function hostOf({ remoteHost }: Transport): string | undefined {
-  if (remoteHost === undefined) return undefined;
-  const host = remoteHost.replace(/^::ffff:(?=\d)/i, '');
-  return isLoopback(host) ? undefined : host;
 }

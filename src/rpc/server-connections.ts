@@ -146,14 +146,19 @@ export class ServerConnections {
   #begin(transport: Transport, handover: Handover | undefined, pass: Pass): () => void {
     let connection: ServerConnection | undefined;
     const { options } = this.#settings;
-    const { waitedMs, heard, leave: onMadeOrEnded } = pass;
+    const { waitedMs, heard, greeted, leave: onMadeOrEnded } = pass;
+    // A user's verdict takes what it takes; all else is a matter of round trips.
+    const { authenticate } = options;
+    const awaitsVerdict = authenticate !== undefined && !isSharedToken(authenticate);
     const settings = { ...this.#settings.peerSettings(), waitedMs };
     const peer = new Peer(transport, { side: 'listener' }, settings, {
       onHello: (hello) => {
         heard();
+        if (!awaitsVerdict) greeted();
         this.#authenticate(peer, hello, (identity) => {
           peer.identity = identity;
           connection = this.#greet(peer, hello, handover);
+          if (awaitsVerdict) greeted();
           // Its connection carries an earlier session now.
           if (!this.#peers.has(peer)) onMadeOrEnded();
         });
@@ -213,7 +218,7 @@ export class ServerConnections {
     this.#peers.add(peer);
     peer.connection.open();
     return () => {
-      peer.close('handshake-timeout', 'nothing was said, and others wait to be let in');
+      peer.close('handshake-timeout', 'nothing more was said, and others wait to be let in');
     };
   }
 
