@@ -83,8 +83,10 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
   #sink: ConnectionSink;
   readonly #maxQueuedBytes: number;
   readonly #highWaterBytes: number;
+  readonly #maxStallMs: number;
   readonly #outflow: Outflow;
-  readonly #stall: StallWatch;
+  /** Made when the transport has more than it takes at once for the first time. */
+  #stall: StallWatch | undefined;
   readonly #intake: Intake;
   readonly #heartbeatIntervalMs: number | undefined;
   #timeoutMs: number;
@@ -135,25 +137,10 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#scheduler = scheduler;
     this.#sink = sink;
     const { maxQueuedBytes, highWaterBytes, maxStallMs } = settings.limits;
+    this.#maxStallMs = maxStallMs;
     this.#maxQueuedBytes = maxQueuedBytes;
     this.#highWaterBytes = highWaterBytes;
     this.#outflow = new Outflow(transport, settings.slabs, highWaterBytes);
-    this.#stall = new StallWatch({
-      isClogged: () => this.#outflow.isClogged,
-      patienceMs: () => Math.max(maxStallMs, this.#timeoutMs),
-      now: () => scheduler.now(),
-      dueAt: (atMs) => {
-        this.#arm(atMs);
-      },
-      afterReading: (then) => {
-        transport.afterReading(then);
-      },
-      onStalled: () => {
-        if (this.#isEnded) return;
-        const text = `the peer reads too slowly: ${this.#outflow.queuedBytes} bytes wait, and for ${maxStallMs} ms too few have left`;
-        this.#giveUp(`${text} (limits.maxStallMs changes the bound)`);
-      },
-    });
     this.#intake = new Intake({
       transport,
       limits: settings.limits,
@@ -467,10 +454,10 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   /** {@inheritDoc TransportSink.onWritable} */
   onWritable(): void {
-    this.#stall.drained();
+    this.#stall?.drained();
     if (this.#isEnded) return;
     this.#outflow.onWritable();
-    this.#stall.look();
+    this.#watchStall();
     if (this.#core.hasLongMessages || this.#isFlushWanted || this.#roomBelowBytes >= 0) this.#scheduleFlush();
   }
 
@@ -656,8 +643,29 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   #write(frames: readonly Uint8Array[]): boolean {
     const isAccepting = this.#outflow.write(frames);
-    this.#stall.look();
+    this.#watchStall();
     return isAccepting;
+  }
+
+  #watchStall(): void {
+    if (!this.#outflow.isClogged) return;
+    this.#stall ??= new StallWatch({
+      isClogged: () => this.#outflow.isClogged,
+      patienceMs: () => Math.max(this.#maxStallMs, this.#timeoutMs),
+      now: () => this.#scheduler.now(),
+      dueAt: (atMs) => {
+        this.#arm(atMs);
+      },
+      afterReading: (then) => {
+        this.#transport.afterReading(then);
+      },
+      onStalled: () => {
+        if (this.#isEnded) return;
+        const text = `the peer reads too slowly: ${this.#outflow.queuedBytes} bytes wait, and for ${this.#maxStallMs} ms too few have left`;
+        this.#giveUp(`${text} (limits.maxStallMs changes the bound)`);
+      },
+    });
+    this.#stall.look();
   }
 
   #writeFrames(): void {
@@ -756,7 +764,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     this.#isDispatching = false;
     this.#settle();
     this.deadlineChanged();
-    this.#stall.judge(nowMs);
+    this.#stall?.judge(nowMs);
   }
 
   #stopTimer(): void {

@@ -106,7 +106,8 @@ export class RPCCommunicator implements Caller {
   readonly #calls: OutgoingCalls;
   readonly #deadlineChanged: () => void;
   readonly #invocations: Invocations;
-  readonly #requests: IncomingRequests;
+  /** Made for the first request. */
+  #requests: IncomingRequests | undefined;
   readonly #heldBack: HeldBack;
   #streams: OutgoingStreams | undefined;
   #served: ServedStreams | undefined;
@@ -185,31 +186,6 @@ export class RPCCommunicator implements Caller {
       report: this.report,
       deadlineChanged,
     });
-    const targets = new Targets({
-      connectionID,
-      localObjects: settings.localObjects,
-      exports,
-      maxArguments: limits.maxArguments,
-    });
-    this.#requests = new IncomingRequests({
-      connectionID,
-      identity: settings.identity,
-      authorization: settings.authorization,
-      quotas: this.#quotas,
-      targets,
-      references: this.#references,
-      sending,
-      invocations: this.#invocations,
-      heldBack: this.#heldBack,
-      served: () => this.#served,
-      serving: () => this.#serving,
-      drain: () => this.#drain,
-      report: this.report,
-      guard: (act) => {
-        this.#guard(act);
-      },
-      now,
-    });
   }
 
   /** The id of the connection. */
@@ -227,8 +203,8 @@ export class RPCCommunicator implements Caller {
     return {
       ...noCounts,
       calls: this.#calls.size,
-      waitingCalls: this.#calls.waiting.size,
-      waitingBytes: this.#calls.waiting.bytes,
+      waitingCalls: this.#calls.waitingCount,
+      waitingBytes: this.#calls.waitingBytes,
       heldBack: this.#heldBack.size,
       unanswered: this.#invocations.unanswered,
       incomingCalls: this.#invocations.size,
@@ -342,7 +318,7 @@ export class RPCCommunicator implements Caller {
       this.#invocations.proceed();
       this.#served?.proceed();
       this.#heldBack.proceed();
-      this.#calls.waiting.proceed();
+      if (this.#calls.waitingCount > 0) this.#calls.waiting.proceed();
       this.#drain?.consider();
     });
   }
@@ -418,19 +394,19 @@ export class RPCCommunicator implements Caller {
     }
     switch (message[0]) {
       case MessageType.request:
-        this.#requests.receiveCall(message);
+        this.#incoming.receiveCall(message);
         return;
       case MessageType.response:
         this.#receiveResponse(message);
         return;
       case MessageType.notify:
-        this.#requests.receiveNotification(message);
+        this.#incoming.receiveNotification(message);
         return;
       case MessageType.cancel:
         this.#receiveCancel(message[1]);
         return;
       case MessageType.subscribe:
-        this.#requests.receiveSubscription(message);
+        this.#incoming.receiveSubscription(message);
         return;
       case MessageType.next:
         // The inbox has counted its bytes.
@@ -463,6 +439,34 @@ export class RPCCommunicator implements Caller {
       case MessageType.identify:
         this.#receiveIdentify(message);
     }
+  }
+
+  get #incoming(): IncomingRequests {
+    this.#requests ??= new IncomingRequests({
+      connectionID: this.connectionID,
+      identity: this.#settings.identity,
+      authorization: this.#settings.authorization,
+      quotas: this.#quotas,
+      targets: new Targets({
+        connectionID: this.connectionID,
+        localObjects: this.#settings.localObjects,
+        exports: this.#references.exports,
+        maxArguments: this.#settings.limits.maxArguments,
+      }),
+      references: this.#references,
+      sending: this.#sending,
+      invocations: this.#invocations,
+      heldBack: this.#heldBack,
+      served: () => this.#served,
+      serving: () => this.#serving,
+      drain: () => this.#drain,
+      report: this.report,
+      guard: (act) => {
+        this.#guard(act);
+      },
+      now: this.#settings.now,
+    });
+    return this.#requests;
   }
 
   get #subscribed(): OutgoingStreams {
@@ -535,7 +539,7 @@ export class RPCCommunicator implements Caller {
 
   #receiveCredit([, id, items, bytes]: CreditMessage): void {
     // The end of a stream may cross a credit for it.
-    if (this.#served?.receiveCredit(id, items, bytes) === true || id <= this.#requests.lastID) return;
+    if (this.#served?.receiveCredit(id, items, bytes) === true || id <= (this.#requests?.lastID ?? 0)) return;
     throw neverSubscribed(id);
   }
 

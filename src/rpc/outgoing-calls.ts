@@ -49,7 +49,8 @@ export class OutgoingCalls {
   readonly #settings: OutgoingSettings;
   readonly #sending: Sending;
   readonly #pending: PendingCalls;
-  readonly #waiting: WaitingCalls;
+  /** Made for the first call or subscription. */
+  #waiting: WaitingCalls | undefined;
   readonly #cancels: CancelPace;
   /** Present once there was one. */
   #notified: SentNotifications | undefined;
@@ -77,36 +78,50 @@ export class OutgoingCalls {
         },
       },
       () => {
-        if (this.#waiting.size > 0) this.#waiting.proceed();
+        if (this.waitingCount > 0) this.waiting.proceed();
         settings.onEnded();
       },
     );
-    this.#waiting = new WaitingCalls({
-      sending,
-      limits: settings.limits,
-      now: settings.now,
-      deadlineChanged: settings.deadlineChanged,
+  }
+
+  /** How many calls are not answered, those included that wait for their turn. */
+  get size(): number {
+    return this.#pending.size + this.waitingCount;
+  }
+
+  /** What waits for its turn, subscriptions included. */
+  get waiting(): WaitingCalls {
+    this.#waiting ??= new WaitingCalls({
+      sending: this.#sending,
+      limits: this.#settings.limits,
+      now: this.#settings.now,
+      deadlineChanged: this.#settings.deadlineChanged,
       unanswered: () => this.#pending.size,
       check: (asked) => {
         this.#check(asked);
       },
       asCallError: (error, asked) => this.asCallError(error, asked),
     });
-  }
-
-  /** How many calls are not answered, those included that wait for their turn. */
-  get size(): number {
-    return this.#pending.size + this.#waiting.size;
-  }
-
-  /** What waits for its turn, subscriptions included. */
-  get waiting(): WaitingCalls {
     return this.#waiting;
+  }
+
+  /** How many of these there are. */
+  get waitingCount(): number {
+    return this.#waiting?.size ?? 0;
+  }
+
+  /** Bytes of what these will send, about. */
+  get waitingBytes(): number {
+    return this.#waiting?.bytes ?? 0;
   }
 
   /** When `handleDeadline` is due next. */
   get nextDeadlineMs(): number {
-    return Math.min(this.#pending.nextDeadlineMs, this.#waiting.nextDeadlineMs, this.#cancels.nextDeadlineMs);
+    return Math.min(
+      this.#pending.nextDeadlineMs,
+      this.#waiting?.nextDeadlineMs ?? Infinity,
+      this.#cancels.nextDeadlineMs,
+    );
   }
 
   /** Calls a method; every failure is a rejection. */
@@ -119,12 +134,12 @@ export class OutgoingCalls {
         return;
       }
       const asked = this.asked(target, member, args, options, this.#settings.callTimeoutMs);
-      const queue = this.#waiting.queueFor(asked);
+      const queue = this.waiting.queueFor(asked);
       if (queue === undefined) {
         this.#start(asked, asked.timeoutMs, resolve, reject);
         return;
       }
-      this.#waiting.wait(queue, asked, reject, (leftMs) => {
+      this.waiting.wait(queue, asked, reject, (leftMs) => {
         this.#start(asked, leftMs, resolve, reject);
       });
     });
@@ -134,7 +149,7 @@ export class OutgoingCalls {
   notify(target: Target, member: string, args: readonly unknown[], options: CallOptions): void {
     if (options.signal?.aborted === true) return;
     const { sent } = this.send({ target, member, args, options, timeoutMs: undefined }, () => {
-      if (!this.#waiting.hasRoom(args)) {
+      if (!this.waiting.hasRoom(args)) {
         const text = `${this.#sending.backlogBytes} bytes wait to be sent, and nobody waits for this one`;
         throw new LimitExceededError(`${text} (limits.highWaterBytes changes the bound)`);
       }
@@ -178,7 +193,7 @@ export class OutgoingCalls {
   /** The time of a call is over. */
   handleDeadline(nowMs: number): void {
     this.#pending.handleDeadline(nowMs);
-    this.#waiting.handleDeadline(nowMs);
+    this.#waiting?.handleDeadline(nowMs);
     this.#cancels.handleDeadline(nowMs);
   }
 
@@ -193,7 +208,7 @@ export class OutgoingCalls {
     if (loss !== undefined) this.#settings.report(loss);
     this.#cancels.close();
     // First, so that none of them has its turn by the end of another.
-    this.#waiting.close(end.reason.message);
+    this.#waiting?.close(end.reason.message);
     this.#pending.close(end);
   }
 
