@@ -670,6 +670,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
 
   #writeFrames(): void {
     if (this.#isEnded) return;
+    const hasWrittenEarly = this.#earlyBytes > firstEarlyBytes;
     this.#earlyBytes = firstEarlyBytes;
     const frames = this.#core.takeFrames(this.#outflow.roomBytes);
     // A transport that took everything at once has nothing to drain, and so says nothing: the rest follows by itself. Where all of it
@@ -677,7 +678,7 @@ export class Connection implements TransportSink, HeartbeatSink, Line {
     const goesOn =
       frames.length > 0
         ? this.#write(frames) && (this.#core.hasLongMessages || this.#isFlushWanted)
-        : this.#isFlushWanted && this.roomBytes > 0;
+        : hasWrittenEarly && this.#isFlushWanted && this.roomBytes > 0;
     if (goesOn) this.#scheduleFlush();
     this.#announceSent();
     if (this.#outflow.queuedBytes <= this.#maxQueuedBytes && !this.#core.isOverfull) {
