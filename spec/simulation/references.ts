@@ -195,7 +195,7 @@ export class References {
         return;
       case 'collect':
         // Who listens to a signal keeps it.
-        if (held.inUse === 0 && held.kind !== 'signal') this.#collect(held);
+        if (isIdle(held) && held.kind !== 'signal') this.#collect(held);
     }
   }
 
@@ -263,7 +263,7 @@ export class References {
         return;
       case 'open': {
         // What is asked for anew may come between its collection and its finalizer.
-        const idle = this.#accountsHeldBy(peer, connectionID).filter(({ inUse }) => inUse === 0);
+        const idle = this.#accountsHeldBy(peer, connectionID).filter(isIdle);
         if (idle.length > 0 && random.chance(0.6)) this.#collect(random.pick(idle));
         void follow(proxy.open(key, random.whole(0, 1)), isHeldAs('account'));
         return;
@@ -351,4 +351,9 @@ export class References {
 function isGone({ holder, connectionID }: Held): boolean {
   const lost = `lost ${connectionID} `;
   return holder.hearing.hooks.some((entry) => entry.startsWith(lost) && entry !== `${lost}server-stopped`);
+}
+
+/** Whether nobody uses it; a call that waits keeps what is among its arguments. */
+function isIdle({ inUse, holder }: Held): boolean {
+  return inUse === 0 && holder.counts().waitingCalls === 0;
 }
