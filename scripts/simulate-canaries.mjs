@@ -140,9 +140,9 @@ const canaries = [
     name: 'any principal',
     edits: [
       {
-        file: 'src/rpc/server-connections.ts',
-        find: 'if (!isSamePrincipal(connection.identity, peer.identity)) {',
-        replace: 'if (peer.isAway && !isSamePrincipal(connection.identity, peer.identity)) {',
+        file: 'src/rpc/session-claim.ts',
+        find: 'if (!isSamePrincipal(session.identity, identity)) {',
+        replace: 'if (isExpired && !isSamePrincipal(session.identity, identity)) {',
       },
     ],
   },
@@ -160,13 +160,13 @@ const canaries = [
     name: 'strangers count as attempts',
     edits: [
       {
-        file: 'src/rpc/server-connections.ts',
-        find: "if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';",
+        file: 'src/rpc/session-claim.ts',
+        find: "if (!tokens.isGood(token, connection.isConfirmed)) return 'unknown';",
         replace:
-          "const isNewest = tokens.isNewest(attempt);\n    if (!tokens.isGood(token, present.isConfirmed)) return 'unknown';",
+          "const isNewest = tokens.isNewest(attempt);\n  if (!tokens.isGood(token, connection.isConfirmed)) return 'unknown';",
       },
       {
-        file: 'src/rpc/server-connections.ts',
+        file: 'src/rpc/session-claim.ts',
         find: "if (!tokens.isNewest(attempt)) return 'superseded';",
         replace: "if (!isNewest) return 'superseded';",
       },
