@@ -1,6 +1,6 @@
 // `npm run simulate:canaries`: plants known bugs in a copy of the sources, one at a time, and shows that the simulation finds
 // each within 10,000 seeds; prints a line for each, and fails if one is not found. `-- --only "trim on send"` does one of
-// them, `-- --seeds N` looks at so many seeds.
+// them, `-- --seeds N` looks at so many seeds, `-- --dry` only whether each has its place.
 //
 // A bug is a change of the sources' text. One whose text is not there any more fails too: then it is to be planted anew.
 import { spawn } from 'node:child_process';
@@ -175,7 +175,11 @@ const canaries = [
 ];
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '10000' }, only: { type: 'string' } },
+  options: {
+    seeds: { type: 'string', default: '10000' },
+    only: { type: 'string' },
+    dry: { type: 'boolean', default: false },
+  },
 });
 
 ensureInstalled();
@@ -184,6 +188,13 @@ ensureInstalled();
 
 const chosen = canaries.filter(({ name }) => values.only === undefined || name === values.only);
 if (chosen.length === 0) throw new Error(`there is no canary "${values.only}"`);
+
+// Before the first of them runs: a place that was rewritten is to be known at once.
+for (const { name, edits } of chosen) for (const edit of edits) placeOf(root, name, edit);
+if (values.dry) {
+  console.log(`${chosen.length} bugs have their places`);
+  process.exit();
+}
 
 const missed = [];
 await Promise.all(Array.from({ length: availableParallelism() }, work));
@@ -216,16 +227,22 @@ async function look({ name, edits }) {
   }
 }
 
-function plant(copy, name, { file, find, replace }) {
-  const path = join(copy, file);
+function plant(copy, name, edit) {
+  const { path, text } = placeOf(copy, name, edit);
+  writeFileSync(
+    path,
+    text.replace(edit.find, () => edit.replace),
+  );
+}
+
+/** The file of an edit, in which its place stands once. */
+function placeOf(folder, name, { file, find }) {
+  const path = join(folder, file);
   const text = readFileSync(path, 'utf8');
   const places = text.split(find).length - 1;
   if (places !== 1)
     throw new Error(`the canary "${name}" wants one place in ${file}, and found ${places}: ${find}`);
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  );
+  return { path, text };
 }
 
 function firstFailure(copy) {

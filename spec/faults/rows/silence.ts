@@ -1,11 +1,23 @@
 /**
  * The row of a direction in which nothing arrives any more: F8.
  */
+import type { FaultProxy } from '../../../src/testing/fault-proxy.js';
 import type { FaultDirection } from '../../../src/testing/fault-switches.js';
 import { withProxy } from '../behind-proxy.js';
 import type { FaultRow, Figures } from '../row.js';
-import { nowMs, pass, resume, until, type Stage } from '../stage.js';
+import { nowMs, pass, resume, until, type Actor, type Stage } from '../stage.js';
 import { underLoad } from '../under-load.js';
+
+/** One direction is silent from now on. @returns the other one, and since when */
+async function fallSilent(server: Actor, proxy: FaultProxy, direction: FaultDirection) {
+  // Late enough for the end of the deaf side to be lost as well.
+  proxy.disturb({ latencyInSeconds: 0.1 });
+  await pass(300);
+  await until(async () => (await server.ask('connections')) === 1);
+  proxy.halfOpen(direction);
+  const other: FaultDirection = direction === 'toServer' ? 'toClient' : 'toServer';
+  return { other, fromMs: nowMs() };
+}
 
 /** One direction is silent; then the other one too, before the end of the deaf side has crossed. */
 function silence(stage: Stage, direction: FaultDirection): Promise<Figures> {
@@ -13,13 +25,7 @@ function silence(stage: Stage, direction: FaultDirection): Promise<Figures> {
   return withProxy(stage, { timeoutInSeconds }, async ({ server, client, proxy }) => {
     const lost: { toServer?: number; toClient?: number } = {};
     client.disconnectionMade$.subscribe(() => (lost.toClient ??= nowMs()));
-    // Late enough for its end to be lost as well.
-    proxy.disturb({ latencyInSeconds: 0.1 });
-    await pass(300);
-    await until(async () => (await server.ask('connections')) === 1);
-    const other = direction === 'toServer' ? 'toClient' : 'toServer';
-    const fromMs = nowMs();
-    proxy.halfOpen(direction);
+    const { other, fromMs } = await fallSilent(server, proxy, direction);
     const isDeaf = async (): Promise<boolean> => {
       if (lost.toServer === undefined && (await server.ask('state')).losses > 0) lost.toServer = nowMs();
       return lost[direction] !== undefined;
@@ -42,12 +48,7 @@ function silenceResumed(stage: Stage, direction: FaultDirection) {
       if (away[0] !== undefined) known.toClient ??= away[0];
       return known[direction] !== undefined;
     };
-    proxy.disturb({ latencyInSeconds: 0.1 });
-    await pass(300);
-    await until(async () => (await server.ask('connections')) === 1);
-    const other = direction === 'toServer' ? 'toClient' : 'toServer';
-    const fromMs = nowMs();
-    proxy.halfOpen(direction);
+    const { other, fromMs } = await fallSilent(server, proxy, direction);
     await until(look);
     proxy.halfOpen(other);
     await until(async () => (await look()) && known.toServer !== undefined && known.toClient !== undefined);
